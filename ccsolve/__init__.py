@@ -1,0 +1,68 @@
+"""Compression decisions of neural networks, solved as mathematical programs.
+
+State a decision as a problem, solve it, and read how far from the best possible answer
+it is::
+
+    problem = ccsolve.ChannelSelection(Q, q, keep=32)
+    solution = ccsolve.solve(problem)
+    solution.x, solution.objective, solution.bound, solution.gap
+
+Importing the package loads numpy alone; what needs more is imported when first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ccsolve import errors
+from ccsolve.api import methods, pick, solve
+from ccsolve.iterate import Progress
+from ccsolve.problems import ChannelSelection
+from ccsolve.solution import Claim, Solution, Stop, merge, verify
+
+if TYPE_CHECKING:
+    from ccsolve.io import read, write
+    from ccsolve.planning import plan
+    from ccsolve.plans import Plan
+    from ccsolve.statistics import Statistics
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ChannelSelection",
+    "Claim",
+    "Plan",
+    "Progress",
+    "Solution",
+    "Statistics",
+    "Stop",
+    "errors",
+    "merge",
+    "methods",
+    "pick",
+    "plan",
+    "read",
+    "solve",
+    "verify",
+    "write",
+]
+
+_LAZY = {
+    "Plan": "ccsolve.plans",
+    "Statistics": "ccsolve.statistics",
+    "plan": "ccsolve.planning",
+    "read": "ccsolve.io",
+    "write": "ccsolve.io",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name's module when the name is first used."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'ccsolve' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

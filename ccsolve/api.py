@@ -1,0 +1,189 @@
+"""The front door: solve a problem, pick a method, list the methods."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve.iterate import Callback, Limits, Progress
+from ccsolve.problems import ChannelSelection
+from ccsolve.problems.checks import real_number, whole_number
+from ccsolve.problems.sampling import feasible_point, natural_scale
+from ccsolve.reductions.fixings import Lift, fix_variables
+from ccsolve.registry import Method, find, methods
+from ccsolve.solution import Solution, Stop, verify
+
+__all__ = ["methods", "pick", "solve"]
+
+ENUMERABLE = 200_000
+"""Feasible points up to which ``auto`` looks at every one: well under a second."""
+
+
+def solve(
+    problem: ChannelSelection,
+    method: str = "auto",
+    time_limit: float | None = 10.0,
+    gap: float = 1e-6,
+    seed: int = 0,
+    callback: Callback | None = None,
+    *,
+    step_limit: int | None = None,
+    **options: Any,
+) -> Solution:
+    """Solve a problem and prove how good the answer is.
+
+    Parameters
+    ----------
+    problem : the program, e.g. a `ChannelSelection`.
+    method : a name that `methods` lists, or "auto" for the one that `pick` names.
+    time_limit : seconds of wall time; None for no limit.
+    gap : relative gap at which to stop.
+    seed : random choices; the same seed gives the same answer under ``step_limit``, and
+        under ``time_limit`` up to where the clock cut.
+    callback : called with a `Progress` after every improvement of point or bound; a true
+        answer stops the run.
+    step_limit : limit on the method's steps, a deterministic measure of work.
+    **options : keyword options of the method (its ``solve`` lists them).
+
+    Returns
+    -------
+    Solution
+        The best point found, its objective recomputed by the problem, and the best
+        bound. A limit is not an error.
+
+    Raises
+    ------
+    InvalidProblem
+        A limit is malformed.
+    UnknownMethod, Unsupported
+        No such method, one that cannot take the problem, or an option it does not know.
+    WrongAnswer
+        The method's answer did not survive `verify`: a defect, please report it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ccsolve
+    >>> problem = ccsolve.ChannelSelection(np.diag([3.0, 1.0, 2.0]), keep=2)
+    >>> solution = ccsolve.solve(problem)
+    >>> solution.x, solution.objective, solution.gap
+    (array([False,  True,  True]), 3.0, 0.0)
+    """
+    _require_problem(problem)
+    limits = _limits(problem, time_limit, gap, callback, step_limit)
+    reduced, lift = fix_variables(problem)
+    row = find(pick(reduced) if method == "auto" else method, reduced)
+    try:
+        settled = _only_point(reduced, limits)
+        options = _checked_options(row, options, seed)
+        solution = settled or row.load()(reduced, _lifted(limits, lift), **options)
+    except KeyboardInterrupt:
+        solution = Solution(None, math.inf, -math.inf, Stop.INTERRUPTED)
+    return _finished(problem, solution, lift, row, limits)
+
+
+def pick(problem: ChannelSelection) -> str:
+    """Give the name of the method that ``auto`` uses.
+
+    1. At most 200,000 feasible subsets: ``enumerate_all``, which proves the optimum.
+    2. Otherwise ``search_and_bound``: the convex relaxation's bound, then tabu search.
+    """
+    _require_problem(problem)
+    free = problem.n if problem.fixed is None else int((problem.fixed == -1).sum())
+    kept = 0 if problem.fixed is None else int((problem.fixed == 1).sum())
+    if free > 40:
+        return "search_and_bound"
+    points = 2**free if problem.keep is None else math.comb(free, problem.keep - kept)
+    return "enumerate_all" if points <= ENUMERABLE else "search_and_bound"
+
+
+def _require_problem(problem: object) -> None:
+    if not isinstance(problem, ChannelSelection):
+        raise InvalidProblem(
+            f"given a {type(problem).__name__}; expected a problem of ccsolve, such as "
+            f"ChannelSelection"
+        )
+
+
+def _limits(
+    problem: ChannelSelection,
+    time_limit: float | None,
+    gap: float,
+    callback: Callback | None,
+    step_limit: int | None,
+) -> Limits:
+    if time_limit is not None and time_limit != math.inf:
+        time_limit = real_number("time_limit", time_limit, 0.0)
+    if step_limit is not None:
+        step_limit = whole_number("step_limit", step_limit, 1, 2**62)
+    return Limits(
+        time_limit=math.inf if time_limit is None else time_limit,
+        step_limit=step_limit,
+        gap=real_number("gap", gap, 0.0),
+        callback=callback,
+        resolution=problem.resolution,
+    )
+
+
+def _checked_options(
+    row: Method, options: Mapping[str, Any], seed: int
+) -> dict[str, Any]:
+    """Give the options with the seed where the method takes one; refuse unknown ones."""
+    known = row.options()
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        names = ", ".join(sorted(set(known) - {"seed"})) or "none"
+        raise Unsupported(
+            f"method {row.name!r} has no option {unknown[0]!r}; its options: {names}"
+        )
+    seed = whole_number("seed", seed, 0, 2**63 - 1)
+    return {**options, "seed": seed} if "seed" in known else dict(options)
+
+
+def _only_point(problem: ChannelSelection, limits: Limits) -> Solution | None:
+    """Give the answer where keep leaves one point only; methods see no such problem."""
+    if problem.n and problem.keep not in (0, problem.n):
+        return None
+    z = np.full(problem.n, bool(problem.keep))
+    value = problem.objective(z)
+    return Solution(z, value, value, Stop.FINISHED, seconds=limits.seconds())
+
+
+def _lifted(limits: Limits, lift: Lift) -> Limits:
+    """Give limits whose callback sees points of the original problem."""
+    callback = limits.callback
+    if callback is None:
+        return limits
+
+    def see(progress: Progress) -> Any:
+        x = progress.x
+        return callback(progress._replace(x=x if x is None else lift(x)))
+
+    return replace(limits, callback=see)
+
+
+def _finished(
+    problem: ChannelSelection,
+    solution: Solution,
+    lift: Lift,
+    row: Method,
+    limits: Limits,
+) -> Solution:
+    """Lift, score again, stamp and verify; a run cut before its first point gets one."""
+    x = feasible_point(problem) if solution.x is None else lift(solution.x)
+    finished = replace(
+        solution,
+        x=x.astype(bool),
+        objective=problem.objective(x),
+        method=row.name,
+        resolution=limits.resolution,
+        natural_scale=natural_scale(problem),
+        seconds=limits.seconds(),
+    )
+    verify(problem, finished)
+    return finished
+
+

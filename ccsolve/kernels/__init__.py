@@ -1,0 +1,1 @@
+"""Inner loops: `@njit(cache=True)` functions of arrays that know no ccsolve type."""

@@ -1,0 +1,5 @@
+"""Problems: immutable data that scores a point. They cannot solve themselves."""
+
+from ccsolve.problems.selection import ChannelSelection
+
+__all__ = ["ChannelSelection"]

@@ -1,0 +1,83 @@
+"""Checks that turn what a user gives into clean, read-only arrays, or say why not."""
+
+import math
+import numbers
+from typing import Any
+
+import numpy as np
+
+from ccsolve.errors import InvalidProblem
+
+SYMMETRY_TOLERANCE = 1e-6
+"""Largest |Q - Qᵀ| accepted, relative to max |Q|; float32 products stay below it."""
+
+
+def frozen(values: np.ndarray) -> np.ndarray:
+    """Give the array back, write-protected."""
+    values.setflags(write=False)
+    return values
+
+
+def real_array(name: str, values: Any, shape: tuple[int | None, ...]) -> np.ndarray:
+    """Give a read-only float64 copy in C order; ``None`` in ``shape`` fits any size."""
+    try:
+        array = np.array(values, dtype=np.float64, order="C")
+    except (TypeError, ValueError) as error:
+        raise InvalidProblem(f"{name} is not an array of real numbers: {error}") from None
+    fits = len(shape) == array.ndim and all(
+        want in (None, got) for want, got in zip(shape, array.shape, strict=True)
+    )
+    if not fits:
+        raise InvalidProblem(
+            f"{name} has shape {array.shape}; expected {_shape_text(shape)}"
+        )
+    if not np.isfinite(array).all():
+        bad = int(array.size - np.isfinite(array).sum())
+        raise InvalidProblem(
+            f"{name} holds {bad} NaN or infinite entries; every entry must be finite"
+        )
+    return frozen(array)
+
+
+def symmetric_matrix(name: str, values: Any) -> np.ndarray:
+    """Give a read-only symmetric float64 copy of a square matrix.
+
+    Asymmetry up to ``SYMMETRY_TOLERANCE`` is rounding and is averaged away, which leaves
+    zᵀQz as it is; more is refused, since a triangle given for a matrix is a common slip.
+    """
+    array = real_array(name, values, (None, None))
+    if array.shape[0] != array.shape[1]:
+        raise InvalidProblem(f"{name} has shape {array.shape}; expected a square matrix")
+    if array.size == 0:
+        return array
+    asymmetry = float(np.abs(array - array.T).max())
+    if asymmetry > SYMMETRY_TOLERANCE * float(np.abs(array).max()):
+        raise InvalidProblem(
+            f"{name} is not symmetric: max |{name} - {name}ᵀ| = {asymmetry:.3g}; "
+            f"give ({name} + {name}ᵀ)/2, which leaves the objective as it is"
+        )
+    return frozen(0.5 * (array + array.T)) if asymmetry else array
+
+
+def whole_number(name: str, value: Any, low: int, high: int) -> int:
+    """Give ``value`` as an int within [low, high]; booleans and fractions are refused."""
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, (bool, np.bool_))
+    if not whole or not low <= int(value) <= high:
+        raise InvalidProblem(
+            f"{name} = {value!r}; expected a whole number from {low} to {high}"
+        )
+    return int(value)
+
+
+def real_number(name: str, value: Any, low: float = -math.inf) -> float:
+    """Give ``value`` as a finite float of at least ``low``."""
+    real = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
+    if not real or not math.isfinite(value) or value < low:
+        floor = "" if low == -math.inf else f" of at least {low:g}"
+        raise InvalidProblem(f"{name} = {value!r}; expected a finite number{floor}")
+    return float(value)
+
+
+def _shape_text(shape: tuple[int | None, ...]) -> str:
+    sizes = ", ".join("any" if size is None else str(size) for size in shape)
+    return f"({sizes},)" if len(shape) == 1 else f"({sizes})"

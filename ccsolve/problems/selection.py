@@ -1,0 +1,358 @@
+"""ChannelSelection: which channels to keep, as a binary quadratic program."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ccsolve.errors import Infeasible, InvalidProblem, Unsupported
+from ccsolve.problems.checks import (
+    frozen,
+    real_array,
+    real_number,
+    symmetric_matrix,
+    whole_number,
+)
+
+DENSE_LIMIT = 20_000
+"""Largest n for which a factored Q is formed: 3.2 GB of float64."""
+
+
+class QuadraticArrays(NamedTuple):
+    """The quadratic form as kernels take it; what is absent has size zero.
+
+    Dense: ``Q`` (n, n). Factored: ``points`` (n, m), row i = column i of the factor, and
+    ``diagonal`` (n,), so that Q = points·pointsᵀ + diag(diagonal). ``q`` (n,) always.
+    """
+
+    Q: np.ndarray
+    points: np.ndarray
+    diagonal: np.ndarray
+    q: np.ndarray
+
+
+@dataclass(frozen=True, eq=False, init=False, repr=False)
+class ChannelSelection:
+    """Minimise zᵀQz + qᵀz + constant over z ∈ {0, 1}ⁿ; z_i = 1 keeps channel i.
+
+    Constraints, each optional: 1ᵀz = keep; costᵀz ≤ budget; z_i = fixed_i where
+    ``fixed_i`` is 0 or 1. Without ``keep`` and ``budget`` this is a QUBO.
+
+    The quadratic form is dense, ``Q`` (n, n) symmetric, or factored,
+    Q = factorᵀ·factor + diag(diagonal) with ``factor`` (m, n), and then never formed: a
+    product costs O(mn) instead of O(n²). Arrays are copied to float64 and read-only.
+
+    The program is the layer-wise subproblem of Collaborative Channel Pruning (Peng et
+    al., ICML 2019); `from_removal` builds it from a Taylor model of the loss.
+
+    Parameters
+    ----------
+    Q : (n, n) array, optional
+        Symmetric; instead of ``factor``.
+    q : (n,) array, optional
+        Linear term, zero by default.
+    keep : int, optional
+        The number of channels to keep, 0..n.
+    constant : float
+        Added to the objective, so that it reads as a loss.
+    factor : (m, n) array, optional
+    diagonal : (n,) array, optional
+        Only with ``factor``; zero by default.
+    cost : (n,) array, optional
+        Non-negative; with ``budget``.
+    budget : float, optional
+        What the kept channels may cost. It holds to 1e-12·n·max(cost), for rounding.
+    fixed : (n,) array, optional
+        Entries -1 (free), 0 (removed) or 1 (kept).
+
+    Raises
+    ------
+    InvalidProblem
+        For NaN, wrong shapes, asymmetric Q, keep outside [0, n], negative costs, ...
+    Infeasible
+        When no point satisfies keep, budget and fixings together.
+    """
+
+    Q: np.ndarray | None
+    q: np.ndarray
+    keep: int | None
+    constant: float
+    factor: np.ndarray | None
+    diagonal: np.ndarray | None
+    cost: np.ndarray | None
+    budget: float | None
+    fixed: np.ndarray | None
+
+    def __init__(
+        self,
+        Q: Any = None,
+        q: Any = None,
+        keep: int | None = None,
+        constant: float = 0.0,
+        *,
+        factor: Any = None,
+        diagonal: Any = None,
+        cost: Any = None,
+        budget: float | None = None,
+        fixed: Any = None,
+    ) -> None:
+        Q, factor, diagonal, n = _quadratic_form(Q, factor, diagonal)
+        cost, budget = _checked_budget(cost, budget, n)
+        fields = {
+            "Q": Q,
+            "q": frozen(np.zeros(n)) if q is None else real_array("q", q, (n,)),
+            "keep": None if keep is None else whole_number("keep", keep, 0, n),
+            "constant": real_number("constant", constant),
+            "factor": factor,
+            "diagonal": diagonal,
+            "cost": cost,
+            "budget": budget,
+            "fixed": _checked_fixings(fixed, n),
+        }
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+        _require_a_feasible_point(self)
+
+    @classmethod
+    def from_removal(
+        cls,
+        hessian: Any = None,
+        gradient: Any = None,
+        keep: int | None = None,
+        *,
+        factor: Any = None,
+        diagonal: Any = None,
+        damping: float = 0.0,
+        first_order: float = 1.0,
+        cost: Any = None,
+        budget: float | None = None,
+        fixed: Any = None,
+    ) -> "ChannelSelection":
+        """Build the program from a second-order model of what removal does to the loss.
+
+        With u = 1 - z the removed channels, H = hessian + damping·I and μ = first_order,
+        ΔL(u) = -μ·gᵀu + ½·uᵀHu, hence Q = ½H, q = μ·g - H1 and
+        constant = ½·1ᵀH1 - μ·gᵀ1: the objective is the predicted rise of the loss.
+
+        Parameters
+        ----------
+        hessian : (n, n) array, or ``factor`` (m, n) and ``diagonal`` (n,) with
+            H = factorᵀ·factor + diag(diagonal)
+        gradient : (n,) array, optional
+            Mean derivative of the loss in each channel's gate, at gate 1.
+        damping : float
+            Added to the diagonal of H, in the units of H.
+        first_order : float
+            Weight μ of the gradient; near a minimum its full weight does harm.
+        """
+        damping = real_number("damping", damping, 0.0)
+        first_order = real_number("first_order", first_order)
+        if (hessian is None) == (factor is None):
+            raise InvalidProblem("give either hessian or factor, exactly one of them")
+        if hessian is not None:
+            H = symmetric_matrix("hessian", hessian)
+            n = H.shape[0]
+            rowsum = H.sum(axis=1) + damping
+            half = {"Q": 0.5 * (H + damping * np.eye(n))}
+        else:
+            F, d = _factor_form(factor, diagonal)
+            n = F.shape[1]
+            rowsum = F.T @ F.sum(axis=1) + d + damping
+            half = {"factor": math.sqrt(0.5) * F, "diagonal": 0.5 * (d + damping)}
+        g = np.zeros(n) if gradient is None else real_array("gradient", gradient, (n,))
+        return cls(
+            **half,
+            q=first_order * g - rowsum,
+            keep=keep,
+            constant=float(0.5 * rowsum.sum() - first_order * g.sum()),
+            cost=cost,
+            budget=budget,
+            fixed=fixed,
+        )
+
+    def __repr__(self) -> str:
+        form = "dense" if self.Q is not None else f"factor m={self.rank}"
+        budget = "" if self.budget is None else f", budget={self.budget:g}"
+        fixed = "" if self.fixed is None else f", {(self.fixed >= 0).sum()} fixed"
+        return f"ChannelSelection(n={self.n}, {form}, keep={self.keep}{budget}{fixed})"
+
+    @property
+    def n(self) -> int:
+        """Number of channels."""
+        return self.q.shape[0]
+
+    @property
+    def is_factored(self) -> bool:
+        """Whether Q is given as factorᵀ·factor + diag(diagonal)."""
+        return self.factor is not None
+
+    @property
+    def rank(self) -> int:
+        """Rows of the factor; n for a dense form."""
+        return self.n if self.factor is None else self.factor.shape[0]
+
+    @property
+    def budget_limit(self) -> float:
+        """The budget with its rounding slack; inf without a budget."""
+        if self.cost is None or self.budget is None:
+            return math.inf
+        return self.budget + 1e-12 * self.n * float(self.cost.max(initial=0.0))
+
+    @property
+    def data_scale(self) -> float:
+        """The largest absolute datum of the objective; |Q_ij| ≤ max Q_ii if factored."""
+        if self.Q is not None:
+            largest = float(np.abs(self.Q).max(initial=0.0))
+        else:
+            largest = float(np.abs(self.diagonal_of_Q()).max(initial=0.0))
+        return max(
+            largest, float(np.abs(self.q).max(initial=0.0)), abs(self.constant)
+        )
+
+    @property
+    def resolution(self) -> float:
+        """1e-12·n·s with s the data scale: smaller differences are rounding."""
+        return 1e-12 * self.n * self.data_scale
+
+    def diagonal_of_Q(self) -> np.ndarray:
+        """Give Q_ii, (n,)."""
+        if self.factor is None:
+            assert self.Q is not None
+            return np.diagonal(self.Q).copy()
+        assert self.diagonal is not None
+        return np.einsum("ij,ij->j", self.factor, self.factor) + self.diagonal
+
+    def multiply(self, vectors: np.ndarray) -> np.ndarray:
+        """Give Q·vectors for (n,) or (n, r): O(n²r) dense, O(mnr) factored."""
+        if self.factor is None:
+            assert self.Q is not None
+            return self.Q @ vectors
+        assert self.diagonal is not None
+        scaled = (self.diagonal * vectors.T).T
+        return self.factor.T @ (self.factor @ vectors) + scaled
+
+    def dense(self) -> np.ndarray:
+        """Give Q as an (n, n) array, formed where it is factored.
+
+        Raises
+        ------
+        Unsupported
+            When a factored Q of more than ``DENSE_LIMIT`` channels would be formed.
+        """
+        if self.factor is None:
+            assert self.Q is not None
+            return self.Q
+        if self.n > DENSE_LIMIT:
+            raise Unsupported(
+                f"n = {self.n}: a dense Q would take {8e-9 * self.n**2:.1f} GB (limit "
+                f"n = {DENSE_LIMIT}); use a method that works on the factor"
+            )
+        assert self.diagonal is not None
+        return self.factor.T @ self.factor + np.diag(self.diagonal)
+
+    def arrays(self) -> QuadraticArrays:
+        """Give the quadratic form as the kernels take it; nothing is copied."""
+        if self.factor is None:
+            assert self.Q is not None
+            return QuadraticArrays(self.Q, np.empty((0, 0)), np.empty(0), self.q)
+        assert self.diagonal is not None
+        return QuadraticArrays(
+            np.empty((0, 0)), self.factor.T, self.diagonal, self.q
+        )
+
+    def objective(self, z: np.ndarray, /) -> float:
+        """Give zᵀQz + qᵀz + constant for one point (n,), binary or not."""
+        z = np.asarray(z, dtype=np.float64)
+        if self.factor is None:
+            quadratic = z @ (self.Q @ z)
+        else:
+            image = self.factor @ z
+            quadratic = image @ image + self.diagonal @ (z * z)
+        return float(quadratic + self.q @ z + self.constant)
+
+    def violation(self, z: np.ndarray, /) -> float:
+        """Give how far the point is from feasible, 0 if it satisfies everything.
+
+        The largest of: distance to binary, |1ᵀz - keep|, cost above the budget, distance
+        to the fixings.
+        """
+        z = np.asarray(z, dtype=np.float64)
+        if z.shape != (self.n,):
+            return math.inf
+        excess = [float(np.abs(z - np.round(np.clip(z, 0, 1))).max(initial=0.0))]
+        if self.keep is not None:
+            excess.append(abs(float(z.sum()) - self.keep))
+        if self.cost is not None:
+            excess.append(max(0.0, float(self.cost @ z) - self.budget_limit))
+        if self.fixed is not None:
+            held = self.fixed >= 0
+            excess.append(float(np.abs(z - self.fixed)[held].max(initial=0.0)))
+        return max(excess)
+
+
+def _quadratic_form(
+    Q: Any, factor: Any, diagonal: Any
+) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None, int]:
+    if (Q is None) == (factor is None):
+        raise InvalidProblem("give either Q or factor, exactly one of them")
+    if Q is not None:
+        if diagonal is not None:
+            raise InvalidProblem("diagonal belongs to factor; add it to Q instead")
+        matrix = symmetric_matrix("Q", Q)
+        return matrix, None, None, matrix.shape[0]
+    F, d = _factor_form(factor, diagonal)
+    return None, F, d, F.shape[1]
+
+
+def _factor_form(factor: Any, diagonal: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Give (factor, diagonal); the factor's columns lie contiguous in memory."""
+    F = frozen(np.asfortranarray(real_array("factor", factor, (None, None))))
+    n = F.shape[1]
+    if diagonal is None:
+        return F, frozen(np.zeros(n))
+    return F, real_array("diagonal", diagonal, (n,))
+
+
+def _checked_budget(
+    cost: Any, budget: float | None, n: int
+) -> tuple[np.ndarray | None, float | None]:
+    if (cost is None) != (budget is None):
+        given = "cost" if budget is None else "budget"
+        raise InvalidProblem(f"{given} given alone; cost and budget go together")
+    if cost is None or budget is None:
+        return None, None
+    cost = real_array("cost", cost, (n,))
+    if (cost < 0).any():
+        raise InvalidProblem(f"cost has entries down to {cost.min():g}; expected >= 0")
+    return cost, real_number("budget", budget, 0.0)
+
+
+def _checked_fixings(fixed: Any, n: int) -> np.ndarray | None:
+    if fixed is None:
+        return None
+    values = real_array("fixed", fixed, (n,))
+    if not np.isin(values, (-1, 0, 1)).all():
+        raise InvalidProblem("fixed holds other values than -1 (free), 0 and 1")
+    return frozen(values.astype(np.int8))
+
+
+def _require_a_feasible_point(problem: ChannelSelection) -> None:
+    """Raise Infeasible unless the cheapest choice satisfies every constraint."""
+    n = problem.n
+    fixed = np.full(n, -1) if problem.fixed is None else problem.fixed
+    kept, free = int((fixed == 1).sum()), fixed == -1
+    more = 0 if problem.keep is None else problem.keep - kept
+    if not 0 <= more <= free.sum():
+        raise Infeasible(
+            f"keep = {problem.keep}, but the fixings allow {kept} to "
+            f"{kept + int(free.sum())} channels; free some of them or change keep"
+        )
+    if problem.cost is None:
+        return
+    cheapest = problem.cost[fixed == 1].sum() + np.sort(problem.cost[free])[:more].sum()
+    if cheapest > problem.budget_limit:
+        raise Infeasible(
+            f"budget = {problem.budget:g}, but the cheapest choice allowed costs "
+            f"{cheapest:g}; raise the budget to that, or keep fewer channels"
+        )

@@ -1,0 +1,1 @@
+"""Methods of `ChannelSelection`: one file each, one public ``solve``."""
