@@ -1,0 +1,58 @@
+# Every target sets up .venv itself, and again when pyproject.toml changed.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The one torch that the tests run with. It is installed by its exact version before
+# anything that accepts a range, so that no other build of it is pulled in.
+TORCH ?= torch==2.13.0
+DATA ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+TESTS := tests $(wildcard benchmarks/tests)
+
+.PHONY: help demo test test-all check docs bench wheel-test
+
+help:
+	@echo "make demo        solve the channel-selection programs of a real network"
+	@echo "make test        the tests that need no accelerator and no patience"
+	@echo "make test-all    the slow tests too, then the wheel away from the checkout"
+	@echo "make check       formatting, lint, types, floors"
+	@echo "make docs        the documentation, into site/"
+	@echo "make bench       the benchmarks that ship their instances"
+	@echo "make wheel-test  the same tests against a built wheel"
+
+demo: $(VENV)/.base
+	$(BIN)/ccsolve demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not slow and not gpu" $(TESTS)
+
+test-all: $(VENV)/.dev wheel-test
+	$(BIN)/python -m pytest -m "not gpu" $(TESTS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict
+
+bench: $(VENV)/.base
+	$(BIN)/ccsolve bench
+
+$(VENV)/.base: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	$(PIP) "$(TORCH)"
+	$(PIP) --editable ".[torch,report,dev]"
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.base
+	$(PIP) --editable ".[docs]"
+	touch $@
