@@ -1,0 +1,1 @@
+"""Files of problems and solutions: written atomically, read with distrust."""

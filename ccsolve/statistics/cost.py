@@ -1,0 +1,143 @@
+"""What a network costs at given widths: multiply-accumulates and parameters.
+
+One MAC is one multiply-accumulate of a convolution or linear operator, per sample;
+batch norm, activations, pooling and biases count none. Parameters are everything
+that is trained: weights, biases, batch-norm scale and shift.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsolve.errors import InvalidStatistics
+from ccsolve.statistics.arrays import check_name
+
+RESOURCES = ("macs", "params")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Multiply-accumulates per sample and trained parameters."""
+
+    macs: float
+    params: float
+
+
+@dataclass(frozen=True)
+class Term:
+    """A cost of coefficient * product of the kept widths of `groups`.
+
+    No group is a fixed part; one group a linear part; two groups (one may be named
+    twice) a product. A flattened input with s positions per class has s in its
+    coefficient.
+    """
+
+    groups: tuple[str, ...]
+    macs: float
+    params: float
+
+    def __post_init__(self) -> None:
+        """Check the number of groups and the coefficients."""
+        object.__setattr__(self, "groups", tuple(self.groups))
+        if len(self.groups) > 2:
+            raise InvalidStatistics(
+                f"operations: a term of {len(self.groups)} groups; expected 0, 1 or 2"
+            )
+        for name in self.groups:
+            check_name(name, "operations: term")
+        for resource in RESOURCES:
+            _check_coefficient(getattr(self, resource), resource)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operator of the network: the groups it reads and writes and its cost.
+
+    `inputs` are the groups it reads (several after a concatenation), `output` the
+    group it writes, None where that is no group (the classifier's output).
+    """
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    output: str | None
+    terms: tuple[Term, ...]
+
+    def __post_init__(self) -> None:
+        """Check the names."""
+        check_name(self.name, "operations")
+        check_name(self.kind, f"operations/{self.name}: kind")
+        object.__setattr__(self, "inputs", tuple(self.inputs))
+        object.__setattr__(self, "terms", tuple(self.terms))
+
+    def groups(self) -> set[str]:
+        """Give the names of all groups that the operation speaks of."""
+        named = {name for term in self.terms for name in term.groups}
+        named.update(self.inputs)
+        return named if self.output is None else named | {self.output}
+
+
+@dataclass(frozen=True, eq=False)
+class CostForm:
+    """One resource as a function of the widths k: constant + linear.k + k^T products k.
+
+    `linear` is (G,) and `products` (G, G) upper triangular, in the order of the
+    statistics' groups; all coefficients are >= 0, so the cost grows with every
+    width, and the step of a width grows with all widths. Integers are exact below
+    2^53.
+    """
+
+    constant: float
+    linear: NDArray[np.float64]
+    products: NDArray[np.float64]
+
+    def at(self, widths: NDArray[np.int64]) -> float:
+        """Give the cost at the widths (G,), in O(G^2)."""
+        k = widths.astype(np.float64)
+        return float(self.constant + self.linear @ k + k @ self.products @ k)
+
+
+def cost_at(operations: Iterable[Operation], widths: Mapping[str, int]) -> Cost:
+    """Give the cost at the widths; an exact int where all coefficients are integers."""
+    totals = dict.fromkeys(RESOURCES, 0)
+    for operation in operations:
+        for term in operation.terms:
+            product = math.prod(widths[name] for name in term.groups)
+            for resource in RESOURCES:
+                totals[resource] += _exact(getattr(term, resource)) * product
+    return Cost(**totals)
+
+
+def cost_form(
+    operations: Iterable[Operation], names: Iterable[str], resource: str
+) -> CostForm:
+    """Give the cost of one resource as coefficients of the widths."""
+    index = {name: place for place, name in enumerate(names)}
+    constant, linear = 0.0, np.zeros(len(index))
+    products = np.zeros((len(index), len(index)))
+    for term in (term for operation in operations for term in operation.terms):
+        coefficient = float(getattr(term, resource))
+        places = sorted(index[name] for name in term.groups)
+        if not places:
+            constant += coefficient
+        elif len(places) == 1:
+            linear[places[0]] += coefficient
+        else:
+            products[places[0], places[1]] += coefficient
+    return CostForm(constant, linear, products)
+
+
+def _check_coefficient(value: float, resource: str) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value < 0:
+        raise InvalidStatistics(
+            f"operations: {resource} coefficient {value!r}; expected a finite number "
+            ">= 0"
+        )
+
+
+def _exact(value: float) -> int | float:
+    return int(value) if float(value).is_integer() else value

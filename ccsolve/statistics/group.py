@@ -1,0 +1,121 @@
+"""One coupled group of channels and what was measured about removing them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsolve.errors import InvalidProblem, MissingStatistics
+from ccsolve.statistics.arrays import (
+    Array,
+    check_count,
+    check_name,
+    optional,
+    symmetric,
+    vectors,
+)
+
+CURVATURES = ("ggn", "fisher")
+
+# A group without arrays could claim any size; nobody has ten million channels.
+_LARGEST = 10_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """A coupled group: `size` channel classes, each kept or removed as a whole.
+
+    Class i has a gate beta_i that multiplies every channel tied to it; beta_i = 1
+    is the dense network and beta_i = 0 removes the class. All curvature is in the
+    gates at beta = 1.
+
+    Parameters
+    ----------
+    name, size
+        The name of the group and its number of classes.
+    ggn_rows
+        (R, size) Gauss-Newton factor, H = ggn_rows^T ggn_rows; the 1/sqrt(samples)
+        is inside. Row r of every group of a network is the same sample and the
+        same sketch vector, so that blocks between groups follow from the rows.
+    ggn
+        (size, size) the block itself, where rows are not shipped.
+    fisher_rows
+        (N, size) gate gradients of each sample, divided by sqrt(N).
+    fisher
+        (size, size) the empirical-Fisher block itself.
+    gradient
+        (size,) mean of d loss / d beta_i, in the loss's unit per unit of gate.
+    activation
+        (size,) each: "mean", "mean_abs", "mean_square", "zero_fraction" (the share
+        of exact zeros, APoZ) of the group's activations.
+    scores
+        (size,) each: importances that only runs of the network give; the larger,
+        the more worth keeping.
+    approximate
+        Removal differs from masking by nature (a LayerNorm sees fewer channels).
+    min_keep
+        Fewest classes that may remain.
+    """
+
+    name: str
+    size: int
+    ggn_rows: Array | None = None
+    ggn: Array | None = None
+    fisher_rows: Array | None = None
+    fisher: Array | None = None
+    gradient: Array | None = None
+    activation: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    approximate: bool = False
+    min_keep: int = 1
+
+    def __post_init__(self) -> None:
+        """Check every part once; raise InvalidStatistics on the first misfit."""
+        where = f"groups/{check_name(self.name, 'groups')}"
+        size = check_count(self.size, f"{where}: size", 1, _LARGEST)
+        parts = {
+            "size": size,
+            "ggn_rows": optional(self.ggn_rows, f"{where}/ggn_rows", (None, size)),
+            "ggn": symmetric(self.ggn, f"{where}/ggn", size),
+            "fisher_rows": optional(
+                self.fisher_rows, f"{where}/fisher_rows", (None, size)
+            ),
+            "fisher": symmetric(self.fisher, f"{where}/fisher", size),
+            "gradient": optional(self.gradient, f"{where}/gradient", (size,)),
+            "activation": vectors(self.activation, f"{where}/activation", size),
+            "scores": vectors(self.scores, f"{where}/scores", size),
+            "approximate": bool(self.approximate),
+            "min_keep": check_count(self.min_keep, f"{where}: min_keep", 0, size),
+        }
+        for name, value in parts.items():
+            object.__setattr__(self, name, value)
+
+    def rows(self, curvature: str = "ggn") -> Array | None:
+        """Give the (R, size) factor of the curvature, None where none is held."""
+        return getattr(self, f"{_known(curvature)}_rows")
+
+    def hessian(self, curvature: str = "ggn") -> NDArray[np.float64]:
+        """Give the (size, size) curvature of the loss in the gates, float64.
+
+        From the rows where they are held, rows^T rows in O(R size^2), else the
+        block made exactly symmetric. MissingStatistics if neither is held.
+        """
+        rows, block = self.rows(curvature), getattr(self, curvature)
+        if rows is not None:
+            exact = rows.astype(np.float64, copy=False)
+            return exact.T @ exact
+        if block is None:
+            raise MissingStatistics(
+                f"groups/{self.name}: neither {curvature}_rows nor {curvature} was "
+                f"collected; collect with curvature={curvature!r}"
+            )
+        exact = block.astype(np.float64)
+        return 0.5 * (exact + exact.T)
+
+
+def _known(curvature: str) -> str:
+    if curvature not in CURVATURES:
+        raise InvalidProblem(f"curvature {curvature!r}; expected 'ggn' or 'fisher'")
+    return curvature

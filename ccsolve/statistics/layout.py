@@ -1,0 +1,228 @@
+"""How statistics lie in a file: a JSON manifest and named tensors, schema 1.
+
+The manifest orders and names what there is; a tensor's name is its place:
+``groups/<name>/<part>``, ``groups/<name>/activation/<key>``,
+``groups/<name>/scores/<key>``, ``layers/<name>/<part>``,
+``layers/<name>/inputs/<group>``, ``layers/<name>/outputs/<group>``.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ccsolve.errors import InvalidFile, InvalidStatistics
+from ccsolve.statistics.cost import Operation, Term
+from ccsolve.statistics.group import Group
+from ccsolve.statistics.layer import Layer
+
+SCHEMA = 1
+KIND = "statistics"
+
+GROUP_PARTS = ("ggn_rows", "ggn", "fisher_rows", "fisher", "gradient")
+GROUP_TABLES = ("activation", "scores")
+LAYER_PARTS = (
+    "weight",
+    "bias",
+    "gradient",
+    "input_mean",
+    "output_mean",
+    "input_moment",
+    "cross_moment",
+    "output_curvature",
+)
+LAYER_TABLES = ("inputs", "outputs")
+
+Tensors = dict[str, np.ndarray]
+
+
+def group_entry(group: Group) -> dict[str, Any]:
+    """Give the manifest's entry of a group."""
+    return {
+        "name": group.name,
+        "size": group.size,
+        "approximate": group.approximate,
+        "min_keep": group.min_keep,
+    }
+
+
+def layer_entry(layer: Layer) -> dict[str, Any]:
+    """Give the manifest's entry of a layer."""
+    return {"name": layer.name, "kind": layer.kind}
+
+
+def operation_entry(operation: Operation) -> dict[str, Any]:
+    """Give the manifest's entry of an operation."""
+    terms = [
+        {"groups": list(term.groups), "macs": term.macs, "params": term.params}
+        for term in operation.terms
+    ]
+    return {
+        "name": operation.name,
+        "kind": operation.kind,
+        "inputs": list(operation.inputs),
+        "output": operation.output,
+        "terms": terms,
+    }
+
+
+def group_tensors(groups: Iterable[Group]) -> Tensors:
+    """Give the named tensors of all groups."""
+    return _pack("groups", groups, GROUP_PARTS, GROUP_TABLES)
+
+
+def layer_tensors(layers: Iterable[Layer]) -> Tensors:
+    """Give the named tensors of all layers."""
+    return _pack("layers", layers, LAYER_PARTS, LAYER_TABLES)
+
+
+def fields_of(
+    manifest: Mapping[str, Any], tensors: Tensors, where: str
+) -> dict[str, Any]:
+    """Give the fields of `Statistics` that manifest and tensors hold.
+
+    InvalidFile, with `where` in front, if the schema is another, a field is missing
+    or misshapen, or a tensor belongs to nothing that the manifest names.
+    """
+    _check_schema(manifest, where)
+    left = dict(tensors)
+    try:
+        groups = [_group(entry, left) for entry in _entries(manifest, "groups")]
+        layers = [_layer(entry, left) for entry in _entries(manifest, "layers")]
+        operations = [_operation(entry) for entry in _entries(manifest, "operations")]
+        rest = {
+            "samples": _field(manifest, "samples", int, "manifest"),
+            "loss": _field(manifest, "loss", str, "manifest"),
+            "fingerprint": _field(manifest, "fingerprint", str, "manifest"),
+            "meta": _field(manifest, "meta", dict, "manifest"),
+        }
+    except InvalidStatistics as error:
+        raise InvalidFile(f"{where}: {error}") from None
+    if left:
+        raise InvalidFile(
+            f"{where}: tensor {min(left)!r} belongs to nothing in the manifest; "
+            "expected groups/<name>/<part> or layers/<name>/<part>"
+        )
+    return {
+        "groups": _by_name(groups, f"{where}: groups"),
+        "layers": _by_name(layers, f"{where}: layers"),
+        "operations": tuple(operations),
+        **rest,
+    }
+
+
+def _pack(
+    root: str, items: Iterable[Any], parts: Iterable[str], tables: Iterable[str]
+) -> Tensors:
+    tensors: Tensors = {}
+    for item in items:
+        for part in parts:
+            array = getattr(item, part)
+            if array is not None:
+                tensors[f"{root}/{item.name}/{part}"] = array
+        for table in tables:
+            for key, array in getattr(item, table).items():
+                tensors[f"{root}/{item.name}/{table}/{key}"] = array
+    return tensors
+
+
+def _group(entry: Mapping[str, Any], left: Tensors) -> Group:
+    name = _field(entry, "name", str, "groups")
+    where = f"groups/{name}"
+    parts: dict[str, Any] = {
+        part: left.pop(f"{where}/{part}", None) for part in GROUP_PARTS
+    }
+    for table in GROUP_TABLES:
+        parts[table] = _take(left, f"{where}/{table}/")
+    for key, kind in (("size", int), ("approximate", bool), ("min_keep", int)):
+        parts[key] = _field(entry, key, kind, where)
+    return Group(name=name, **parts)
+
+
+def _layer(entry: Mapping[str, Any], left: Tensors) -> Layer:
+    name = _field(entry, "name", str, "layers")
+    where = f"layers/{name}"
+    parts: dict[str, Any] = {
+        part: left.pop(f"{where}/{part}", None) for part in LAYER_PARTS
+    }
+    if parts["weight"] is None:
+        raise InvalidStatistics(f"{where}/weight: no such tensor; every layer has one")
+    for table in LAYER_TABLES:
+        parts[table] = _take(left, f"{where}/{table}/")
+    return Layer(name=name, kind=_field(entry, "kind", str, where), **parts)
+
+
+def _operation(entry: Mapping[str, Any]) -> Operation:
+    name = _field(entry, "name", str, "operations")
+    where = f"operations/{name}"
+    return Operation(
+        name=name,
+        kind=_field(entry, "kind", str, where),
+        inputs=_names(entry, "inputs", where),
+        output=_field(entry, "output", str | None, where),
+        terms=tuple(_term(term, where) for term in _entries(entry, "terms", where)),
+    )
+
+
+def _term(entry: Mapping[str, Any], where: str) -> Term:
+    return Term(
+        groups=_names(entry, "groups", where),
+        macs=_field(entry, "macs", int | float, where),
+        params=_field(entry, "params", int | float, where),
+    )
+
+
+def _take(left: Tensors, prefix: str) -> Tensors:
+    """Take out the tensors whose names start with the prefix, under the rest."""
+    names = [name for name in left if name.startswith(prefix)]
+    return {name[len(prefix) :]: left.pop(name) for name in names}
+
+
+def _by_name(items: Iterable[Any], where: str) -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    for item in items:
+        if named.setdefault(item.name, item) is not item:
+            raise InvalidFile(f"{where}: {item.name!r} stands twice; names are unique")
+    return named
+
+
+def _check_schema(manifest: Mapping[str, Any], where: str) -> None:
+    found = (manifest.get("kind"), manifest.get("schema"))
+    if found != (KIND, SCHEMA):
+        raise InvalidFile(
+            f"{where}: kind {found[0]!r}, schema {found[1]!r}; expected kind {KIND!r}, "
+            f"schema {SCHEMA} (a newer ccsolve may be needed)"
+        )
+
+
+def _entries(
+    entry: Mapping[str, Any], key: str, where: str = "manifest"
+) -> list[dict[str, Any]]:
+    return _list(entry, key, where, lambda item: isinstance(item, dict), "objects")
+
+
+def _names(entry: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
+    return tuple(_list(entry, key, where, lambda item: isinstance(item, str), "names"))
+
+
+def _list(
+    entry: Mapping[str, Any],
+    key: str,
+    where: str,
+    fits: Callable[[Any], bool],
+    what: str,
+) -> list[Any]:
+    items = _field(entry, key, list, where)
+    if not all(fits(item) for item in items):
+        raise InvalidStatistics(f"{where}: {key} {items!r:.80}; expected {what}")
+    return items
+
+
+def _field(entry: Mapping[str, Any], key: str, kind: Any, where: str) -> Any:
+    if key not in entry:
+        raise InvalidStatistics(f"{where}: no field {key!r}; it is required")
+    value = entry[key]
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        wanted = getattr(kind, "__name__", str(kind))
+        raise InvalidStatistics(f"{where}: {key} {value!r:.80}; expected {wanted}")
+    return value

@@ -1,0 +1,221 @@
+"""Statistics: all that was exported of one network, checked as a whole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from ccsolve.errors import InvalidFile, InvalidProblem, InvalidStatistics
+from ccsolve.io.strict_json import plain
+from ccsolve.problems.selection import ChannelSelection
+from ccsolve.statistics import container, layout
+from ccsolve.statistics.arrays import check_count
+from ccsolve.statistics.cost import (
+    RESOURCES,
+    Cost,
+    CostForm,
+    Operation,
+    cost_at,
+    cost_form,
+)
+from ccsolve.statistics.group import Group
+from ccsolve.statistics.layer import Layer
+from ccsolve.statistics.programs import channel_selection
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """The exported statistics of a network: what every recipe works from.
+
+    Parameters
+    ----------
+    groups
+        Name -> `Group`, in execution order.
+    layers
+        Name -> `Layer`, in execution order; empty where no weights were exported.
+    operations
+        The cost model: every operator that costs something.
+    samples
+        How many samples the means are over.
+    loss
+        The loss that was differentiated, e.g. "cross_entropy".
+    fingerprint
+        Identifies the network that the statistics are of.
+    meta
+        Anything that JSON can hold; NaN and infinities become None.
+    """
+
+    groups: Mapping[str, Group]
+    layers: Mapping[str, Layer] = field(default_factory=dict)
+    operations: tuple[Operation, ...] = ()
+    samples: int = 0
+    loss: str = ""
+    fingerprint: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit each other; raise InvalidStatistics otherwise."""
+        parts = {
+            "groups": MappingProxyType(dict(self.groups)),
+            "layers": MappingProxyType(dict(self.layers)),
+            "operations": tuple(self.operations),
+            "samples": check_count(self.samples, "samples", 0),
+            "meta": MappingProxyType(plain(self.meta)),
+        }
+        for name, value in parts.items():
+            object.__setattr__(self, name, value)
+        _check_keys(self.groups, "groups")
+        _check_keys(self.layers, "layers")
+        _check_class_maps(self)
+        _check_operations(self)
+        _check_aligned_rows(self)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Statistics":
+        """Read a `.safetensors` file; InvalidFile says which field of it is wrong."""
+        manifest, tensors = container.read_container(path)
+        fields = layout.fields_of(manifest, tensors, str(path))
+        try:
+            return cls(**fields)
+        except InvalidStatistics as error:
+            raise InvalidFile(f"{path}: {error}") from None
+
+    def save(self, path: str | Path) -> None:
+        """Write a `.safetensors` file: to a temporary file first, then renamed."""
+        groups, layers = self.groups.values(), self.layers.values()
+        manifest = {
+            "schema": layout.SCHEMA,
+            "kind": layout.KIND,
+            "groups": [layout.group_entry(group) for group in groups],
+            "layers": [layout.layer_entry(layer) for layer in layers],
+            "operations": [layout.operation_entry(item) for item in self.operations],
+            "samples": self.samples,
+            "loss": self.loss,
+            "fingerprint": self.fingerprint,
+            "meta": dict(self.meta),
+        }
+        tensors = layout.group_tensors(groups) | layout.layer_tensors(layers)
+        container.write_container(path, manifest, tensors)
+
+    def cost(self, widths: Mapping[str, int] | None = None) -> Cost:
+        """Give MACs and parameters at the widths, dense where a group is not named.
+
+        Exact integers where all coefficients are integers. InvalidProblem for an
+        unknown group or a width outside [0, size].
+        """
+        kept = {name: group.size for name, group in self.groups.items()}
+        for name, width in (widths or {}).items():
+            kept[name] = self._checked_width(name, width)
+        return cost_at(self.operations, kept)
+
+    def cost_form(self, resource: str) -> CostForm:
+        """Give one resource ("macs" or "params") as coefficients of the widths."""
+        if resource not in RESOURCES:
+            raise InvalidProblem(
+                f"resource {resource!r}; expected {' or '.join(RESOURCES)}"
+            )
+        return cost_form(self.operations, self.groups, resource)
+
+    def channel_selection(
+        self,
+        group: str,
+        keep: int,
+        *,
+        curvature: str = "ggn",
+        damping: float = 0.0,
+        first_order: float = 1.0,
+    ) -> ChannelSelection:
+        """Give the program that chooses `keep` classes of a group.
+
+        It minimises the second-order Taylor loss of the removal (Peng et al., ICML
+        2019, equation 8 in our signs); see `ChannelSelection.from_removal`.
+
+        Parameters
+        ----------
+        group, keep
+            Which group, and how many classes remain.
+        curvature
+            "ggn" or "fisher".
+        damping
+            Added to the diagonal of the curvature, in its units.
+        first_order
+            Weight of the gradient term; 0 leaves it out, and then none is needed.
+
+        Raises
+        ------
+        MissingStatistics
+            The curvature, or the gradient at a weight other than 0, was not collected.
+        """
+        return channel_selection(
+            self._group(group),
+            keep,
+            curvature=curvature,
+            damping=damping,
+            first_order=first_order,
+        )
+
+    def _group(self, name: str) -> Group:
+        if name not in self.groups:
+            raise InvalidProblem(
+                f"no group {name!r}; the statistics hold {', '.join(self.groups)[:200]}"
+            )
+        return self.groups[name]
+
+    def _checked_width(self, name: str, width: int) -> int:
+        size = self._group(name).size
+        whole = isinstance(width, int | np.integer) and not isinstance(width, bool)
+        if not whole or not 0 <= width <= size:
+            raise InvalidProblem(
+                f"width {width!r} of group {name!r}; expected an integer from 0 to "
+                f"{size}"
+            )
+        return int(width)
+
+
+def _check_keys(items: Mapping[str, Group] | Mapping[str, Layer], where: str) -> None:
+    for key, item in items.items():
+        if key != item.name:
+            raise InvalidStatistics(
+                f"{where}: key {key!r} holds {item.name!r}; expected its own name"
+            )
+
+
+def _check_class_maps(stats: Statistics) -> None:
+    for layer in stats.layers.values():
+        for side in layout.LAYER_TABLES:
+            for name, classes in getattr(layer, side).items():
+                where = f"layers/{layer.name}/{side}/{name}"
+                size = _known_group(stats, name, where).size
+                if classes.size and classes.max() >= size:
+                    raise InvalidStatistics(
+                        f"{where}: class {classes.max()}; expected at most {size - 1}"
+                    )
+
+
+def _check_operations(stats: Statistics) -> None:
+    for operation in stats.operations:
+        for name in operation.groups():
+            _known_group(stats, name, f"operations/{operation.name}")
+
+
+def _check_aligned_rows(stats: Statistics) -> None:
+    for part in ("ggn_rows", "fisher_rows"):
+        counts = {
+            name: len(rows)
+            for name, group in stats.groups.items()
+            if (rows := getattr(group, part)) is not None
+        }
+        if len(set(counts.values())) > 1:
+            raise InvalidStatistics(
+                f"{part}: {min(counts.values())} to {max(counts.values())} rows; "
+                "expected the same number in every group, row by row the same sample"
+            )
+
+
+def _known_group(stats: Statistics, name: str, where: str) -> Group:
+    if name not in stats.groups:
+        raise InvalidStatistics(f"{where}: no group {name!r}; name one of the groups")
+    return stats.groups[name]
