@@ -43,8 +43,8 @@ def solve(
     gap : relative gap at which to stop.
     seed : random choices; the same seed gives the same answer under ``step_limit``, and
         under ``time_limit`` up to where the clock cut.
-    callback : called with a `Progress` after every improvement of point or bound; a true
-        answer stops the run.
+    callback : called with a `Progress` after every improvement of point or bound; a
+        true answer stops the run.
     step_limit : limit on the method's steps, a deterministic measure of work.
     **options : keyword options of the method (its ``solve`` lists them).
 
@@ -131,7 +131,7 @@ def _limits(
 def _checked_options(
     row: Method, options: Mapping[str, Any], seed: int
 ) -> dict[str, Any]:
-    """Give the options with the seed where the method takes one; refuse unknown ones."""
+    """Add the seed where the method takes one; refuse unknown options."""
     known = row.options()
     unknown = sorted(set(options) - set(known))
     if unknown:
@@ -172,7 +172,7 @@ def _finished(
     row: Method,
     limits: Limits,
 ) -> Solution:
-    """Lift, score again, stamp and verify; a run cut before its first point gets one."""
+    """Lift, score again and verify; a run cut before its first point gets one."""
     x = feasible_point(problem) if solution.x is None else lift(solution.x)
     finished = replace(
         solution,
@@ -185,5 +185,3 @@ def _finished(
     )
     verify(problem, finished)
     return finished
-
-

@@ -1,14 +1,14 @@
 """The errors ccsolve raises, one tree.
 
 CcsolveError
-├── InvalidProblem      data of a problem, a budget or an option are bad (also a ValueError)
+├── InvalidProblem      data of a problem, budget or option are bad (a ValueError)
 ├── Infeasible          the data are sound, but no point satisfies the constraints
 ├── Unsupported         the method cannot take this problem, size or option
 │   └── UnknownMethod   no method of that name
-├── InvalidFile         a file is damaged, truncated or of another kind (ValueError)
-├── InvalidStatistics   statistics contradict themselves (also a ValueError)
+├── InvalidFile         a file is damaged, truncated or of another kind (a ValueError)
+├── InvalidStatistics   statistics contradict themselves (a ValueError)
 ├── MissingStatistics   a part of the statistics was not collected
-├── MissingExtra        an optional dependency is not installed (also an ImportError)
+├── MissingExtra        an optional dependency is not installed (an ImportError)
 └── WrongAnswer         a solution does not hold what it claims
 
 Every message is one line: what was given, what was expected, what to do.

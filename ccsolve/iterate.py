@@ -69,7 +69,7 @@ class Limits:
         return time.perf_counter() - self.started
 
     def remaining(self) -> float:
-        """Give the seconds left, for calls that cannot be interrupted; never below 0."""
+        """Give the seconds left, for calls that cannot be interrupted; at least 0."""
         return max(0.0, self.time_limit - self.seconds())
 
 
@@ -151,7 +151,7 @@ def _drive(steps: Iterator[Step], limits: Limits, best: _Best) -> Stop:
 
 
 def _close(iterator: Iterator[Step]) -> None:
-    """Let a generator release what it holds; a second Ctrl-C must not lose the answer."""
+    """Let a generator release what it holds; a second Ctrl-C must lose nothing."""
     close = getattr(iterator, "close", None)
     if close is not None:
         with suppress(KeyboardInterrupt):

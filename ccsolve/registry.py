@@ -159,7 +159,9 @@ def find(name: str, problem: Any) -> Method:
                 raise Unsupported(reason)
             return row
     known = ", ".join(["auto", *(row.name for row in rows)])
-    raise UnknownMethod(f"no method {name!r} for {type(problem).__name__}; known: {known}")
+    raise UnknownMethod(
+        f"no method {name!r} for {type(problem).__name__}; known: {known}"
+    )
 
 
 def reason_against(row: Method, problem: Any) -> str | None:

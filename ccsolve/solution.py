@@ -62,7 +62,7 @@ class Solution:
 
     Attributes
     ----------
-    x : the best feasible point, None when there is none. A selection is a bool (n,) array.
+    x : the best feasible point, None without one; a selection is a bool (n,) array.
     objective : its value, recomputed by the problem; +inf without a point.
     bound : a proven lower bound; -inf without one, +inf when infeasibility is proven.
     stop : why the method stopped.
@@ -70,7 +70,7 @@ class Solution:
     seconds : wall time.
     trace : both curves over time.
     duals : prices >= 0, the fall of the optimum per unit of budget added.
-    resolution : 1e-12·n·s, s the largest absolute datum: differences below are rounding.
+    resolution : 1e-12·n·s, s the largest absolute datum: below it is rounding.
     natural_scale : mean |objective| of random feasible points, nan if not computed.
     extra : what only this method knows; never needed to read the rest.
     """
@@ -94,7 +94,7 @@ class Solution:
 
     @property
     def gap(self) -> float:
-        """Relative gap: (objective - bound)/\\|objective\\|, 0 within rounding, inf at 0."""
+        """(objective - bound) / abs(objective); 0 within rounding, inf at 0."""
         return relative_gap(self.objective, self.bound, self.resolution)
 
     @property
@@ -102,7 +102,9 @@ class Solution:
         """The absolute gap in units of what a random feasible point costs."""
         if self.absolute_gap == 0:
             return 0.0
-        return self.absolute_gap / self.natural_scale if self.natural_scale else math.inf
+        return (
+            self.absolute_gap / self.natural_scale if self.natural_scale else math.inf
+        )
 
     @property
     def cancels(self) -> bool:
@@ -110,7 +112,7 @@ class Solution:
         return abs(self.objective) < 1e-3 * self.natural_scale
 
     def claim(self, tolerance: float = 1e-6) -> Claim:
-        """Say what point and bound prove together, at a relative gap of ``tolerance``."""
+        """Say what point and bound prove together, at a gap of ``tolerance``."""
         if self.x is not None:
             return Claim.OPTIMAL if self.gap <= tolerance else Claim.FEASIBLE
         if self.bound == math.inf:
@@ -127,7 +129,7 @@ def absolute_gap(objective: float, bound: float, resolution: float = 0.0) -> flo
 
 
 def relative_gap(objective: float, bound: float, resolution: float = 0.0) -> float:
-    """Give (objective - bound)/\\|objective\\|; 0 within rounding, inf at objective 0."""
+    """Give (objective - bound) / abs(objective); 0 within rounding, inf at 0."""
     difference = absolute_gap(objective, bound, resolution)
     if difference == 0 or difference == math.inf:
         return difference

@@ -23,7 +23,9 @@ def real_array(name: str, values: Any, shape: tuple[int | None, ...]) -> np.ndar
     try:
         array = np.array(values, dtype=np.float64, order="C")
     except (TypeError, ValueError) as error:
-        raise InvalidProblem(f"{name} is not an array of real numbers: {error}") from None
+        raise InvalidProblem(
+            f"{name} is not an array of real numbers: {error}"
+        ) from None
     fits = len(shape) == array.ndim and all(
         want in (None, got) for want, got in zip(shape, array.shape, strict=True)
     )
@@ -42,12 +44,14 @@ def real_array(name: str, values: Any, shape: tuple[int | None, ...]) -> np.ndar
 def symmetric_matrix(name: str, values: Any) -> np.ndarray:
     """Give a read-only symmetric float64 copy of a square matrix.
 
-    Asymmetry up to ``SYMMETRY_TOLERANCE`` is rounding and is averaged away, which leaves
-    zᵀQz as it is; more is refused, since a triangle given for a matrix is a common slip.
+    Asymmetry up to ``SYMMETRY_TOLERANCE`` is rounding and is averaged away, which
+    leaves zᵀQz as it is; more is refused, for a triangle is easily given for a matrix.
     """
     array = real_array(name, values, (None, None))
     if array.shape[0] != array.shape[1]:
-        raise InvalidProblem(f"{name} has shape {array.shape}; expected a square matrix")
+        raise InvalidProblem(
+            f"{name} has shape {array.shape}; expected a square matrix"
+        )
     if array.size == 0:
         return array
     asymmetry = float(np.abs(array - array.T).max())
@@ -60,8 +64,10 @@ def symmetric_matrix(name: str, values: Any) -> np.ndarray:
 
 
 def whole_number(name: str, value: Any, low: int, high: int) -> int:
-    """Give ``value`` as an int within [low, high]; booleans and fractions are refused."""
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, (bool, np.bool_))
+    """Give ``value`` as an int within [low, high]; refuse booleans and fractions."""
+    whole = isinstance(value, numbers.Integral) and not isinstance(
+        value, (bool, np.bool_)
+    )
     if not whole or not low <= int(value) <= high:
         raise InvalidProblem(
             f"{name} = {value!r}; expected a whole number from {low} to {high}"

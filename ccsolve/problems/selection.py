@@ -22,8 +22,8 @@ DENSE_LIMIT = 20_000
 class QuadraticArrays(NamedTuple):
     """The quadratic form as kernels take it; what is absent has size zero.
 
-    Dense: ``Q`` (n, n). Factored: ``points`` (n, m), row i = column i of the factor, and
-    ``diagonal`` (n,), so that Q = points·pointsᵀ + diag(diagonal). ``q`` (n,) always.
+    Dense: ``Q`` (n, n). Factored: ``points`` (n, m), row i = column i of the factor,
+    and ``diagonal`` (n,), so that Q = points·pointsᵀ + diag(diagonal). ``q`` (n,) always.
     """
 
     Q: np.ndarray
@@ -131,7 +131,7 @@ class ChannelSelection:
     ) -> "ChannelSelection":
         """Build the program from a second-order model of what removal does to the loss.
 
-        With u = 1 - z the removed channels, H = hessian + damping·I and μ = first_order,
+        With u = 1 - z the removed channels, H = hessian + damping·I, μ = first_order,
         ΔL(u) = -μ·gᵀu + ½·uᵀHu, hence Q = ½H, q = μ·g - H1 and
         constant = ½·1ᵀH1 - μ·gᵀ1: the objective is the predicted rise of the loss.
 
@@ -201,14 +201,12 @@ class ChannelSelection:
 
     @property
     def data_scale(self) -> float:
-        """The largest absolute datum of the objective; |Q_ij| ≤ max Q_ii if factored."""
+        """The largest absolute datum of the objective (factored: |Q_ij| ≤ max Q_ii)."""
         if self.Q is not None:
             largest = float(np.abs(self.Q).max(initial=0.0))
         else:
             largest = float(np.abs(self.diagonal_of_Q()).max(initial=0.0))
-        return max(
-            largest, float(np.abs(self.q).max(initial=0.0)), abs(self.constant)
-        )
+        return max(largest, float(np.abs(self.q).max(initial=0.0)), abs(self.constant))
 
     @property
     def resolution(self) -> float:
@@ -257,9 +255,7 @@ class ChannelSelection:
             assert self.Q is not None
             return QuadraticArrays(self.Q, np.empty((0, 0)), np.empty(0), self.q)
         assert self.diagonal is not None
-        return QuadraticArrays(
-            np.empty((0, 0)), self.factor.T, self.diagonal, self.q
-        )
+        return QuadraticArrays(np.empty((0, 0)), self.factor.T, self.diagonal, self.q)
 
     def objective(self, z: np.ndarray, /) -> float:
         """Give zᵀQz + qᵀz + constant for one point (n,), binary or not."""
@@ -274,8 +270,8 @@ class ChannelSelection:
     def violation(self, z: np.ndarray, /) -> float:
         """Give how far the point is from feasible, 0 if it satisfies everything.
 
-        The largest of: distance to binary, |1ᵀz - keep|, cost above the budget, distance
-        to the fixings.
+        The largest of: distance to binary, |1ᵀz - keep|, cost above the budget,
+        distance to the fixings.
         """
         z = np.asarray(z, dtype=np.float64)
         if z.shape != (self.n,):

@@ -1,0 +1,191 @@
+"""Conformance checks: what any method must do on any problem. Others may import them.
+
+Each ``check_`` function raises AssertionError with the method, the problem and the
+figures. `check_method` runs all that need no further knowledge of the method.
+
+Examples
+--------
+>>> from ccsolve import testing
+>>> testing.check_method("greedy", testing.problem("k_cluster", n=8))
+"""
+
+import itertools
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ccsolve.api import solve
+from ccsolve.errors import InvalidProblem
+from ccsolve.iterate import Progress
+from ccsolve.problems import ChannelSelection
+from ccsolve.problems.generate import FAMILIES
+from ccsolve.registry import Kind, find
+from ccsolve.solution import FEASIBILITY_TOLERANCE, Solution, Stop
+
+BRUTE_FORCE_LIMIT = 18
+"""Largest n that `brute_force` enumerates: 262,144 points."""
+
+
+def problem(family: str, n: int = 10, seed: int = 0) -> ChannelSelection:
+    """Give a member of one of the generated families, by name."""
+    return FAMILIES[family](n, seed)
+
+
+def brute_force(problem: ChannelSelection) -> tuple[np.ndarray, float]:
+    """Give the optimum by scoring every one of the 2ⁿ points in plain numpy.
+
+    Independent of every kernel: it shares no code with ``enumerate_all``.
+    """
+    if problem.n > BRUTE_FORCE_LIMIT:
+        raise InvalidProblem(
+            f"n = {problem.n}; brute force takes n <= {BRUTE_FORCE_LIMIT}"
+        )
+    points = np.array(list(itertools.product((0.0, 1.0), repeat=problem.n)))
+    feasible = points[[problem.violation(z) == 0 for z in points]]
+    Q = problem.dense()
+    values = ((feasible @ Q) * feasible).sum(axis=1) + feasible @ problem.q
+    best = int(values.argmin())
+    return feasible[best].astype(bool), float(values[best] + problem.constant)
+
+
+def check_method(method: str, problem: ChannelSelection, **options: Any) -> None:
+    """Run every check that needs no knowledge of the method's options."""
+    check_answer(method, problem, **options)
+    check_seed(method, problem, **options)
+    check_limits(method, problem, **options)
+    check_callback(method, problem, **options)
+
+
+def check_answer(method: str, problem: ChannelSelection, **options: Any) -> Solution:
+    """Feasible, scored by the problem, bound below the optimum, curves monotone."""
+    solution = _solve(method, problem, **options)
+    where = f"{method} on {problem!r}"
+    assert solution.x.dtype == bool, f"{where}: x is {solution.x.dtype}"
+    assert problem.violation(solution.x) <= FEASIBILITY_TOLERANCE, (
+        f"{where}: infeasible"
+    )
+    assert solution.objective == problem.objective(solution.x), (
+        f"{where}: not re-scored"
+    )
+    _check_curves(where, solution)
+    if find(method, problem).gives_bound:
+        assert solution.bound > -math.inf, f"{where}: no bound"
+    if problem.n <= BRUTE_FORCE_LIMIT:
+        _check_against_optimum(where, problem, solution, find(method, problem).kind)
+    return solution
+
+
+def check_bound_order(
+    weaker: str, stronger: str, problem: ChannelSelection, slack: float = 1e-7
+) -> None:
+    """The stronger relaxation's bound is not below the weaker's, up to its accuracy.
+
+    ``slack`` is relative to the data scale times n: both are solved iteratively.
+    """
+    low, high = _solve(weaker, problem).bound, _solve(stronger, problem).bound
+    room = slack * problem.n * max(problem.data_scale, 1e-300)
+    assert high >= low - room, (
+        f"{problem!r}: {stronger} gives {high!r}, below {weaker} with {low!r}"
+    )
+
+
+def check_seed(method: str, problem: ChannelSelection, **options: Any) -> None:
+    """The same seed under a work limit gives the same point and bound."""
+    first = _solve(method, problem, seed=7, **options)
+    second = _solve(method, problem, seed=7, **options)
+    where = f"{method} on {problem!r}"
+    assert np.array_equal(first.x, second.x), f"{where}: same seed, other point"
+    assert first.bound == second.bound, f"{where}: same seed, other bound"
+
+
+def check_limits(method: str, problem: ChannelSelection, **options: Any) -> None:
+    """A limit of one step, and of no time at all, gives a feasible point."""
+    for limit in ({"step_limit": 1}, {"step_limit": 3, "time_limit": 0.0}):
+        solution = _solve(method, problem, **{**limit, **options})
+        assert problem.violation(solution.x) <= FEASIBILITY_TOLERANCE, (
+            f"{method} on {problem!r} under {limit}: infeasible point"
+        )
+        assert solution.extra.get("steps", 0) <= limit["step_limit"], (
+            f"{method} on {problem!r}: more steps than the limit of {limit}"
+        )
+
+
+def check_callback(method: str, problem: ChannelSelection, **options: Any) -> None:
+    """The callback sees feasible points of the problem given and can stop the run."""
+    seen: list[Progress] = []
+
+    def stop_at_once(progress: Progress) -> bool:
+        seen.append(progress)
+        return True
+
+    solution = _solve(method, problem, callback=stop_at_once, **options)
+    where = f"{method} on {problem!r}"
+    if not seen:
+        assert _has_one_point(problem), f"{where}: the callback was never called"
+        return
+    assert len(seen) == 1, f"{where}: called {len(seen)} times after asking to stop"
+    assert solution.stop is Stop.CALLBACK, f"{where}: stopped with {solution.stop}"
+    if seen[0].x is not None:
+        violation = problem.violation(seen[0].x)
+        assert violation <= FEASIBILITY_TOLERANCE, f"{where}: callback saw {violation}"
+
+
+def check_option(
+    method: str,
+    problem: ChannelSelection,
+    option: str,
+    values: tuple[Any, Any],
+    **others: Any,
+) -> None:
+    """An option's two values lead to different runs: point, bound, trace or extra."""
+    first, second = (
+        _fingerprint(_solve(method, problem, **{**others, option: value}))
+        for value in values
+    )
+    assert first != second, (
+        f"{method}: {option} = {values[0]!r} and {values[1]!r} give the same run"
+    )
+
+
+def _solve(method: str, problem: ChannelSelection, **options: Any) -> Solution:
+    """Solve under a work limit, so that the clock has no part in the answer."""
+    limits: Mapping[str, Any] = {"time_limit": None, "step_limit": 40}
+    return solve(problem, method, **{**limits, **options})
+
+
+def _has_one_point(problem: ChannelSelection) -> bool:
+    free = problem.n if problem.fixed is None else int((problem.fixed == -1).sum())
+    kept = 0 if problem.fixed is None else int((problem.fixed == 1).sum())
+    return problem.keep is not None and problem.keep - kept in (0, free)
+
+
+def _check_curves(where: str, solution: Solution) -> None:
+    objectives = [point.objective for point in solution.trace]
+    bounds = [point.bound for point in solution.trace]
+    assert objectives == sorted(objectives, reverse=True), f"{where}: objective rises"
+    assert bounds == sorted(bounds), f"{where}: bound falls"
+
+
+def _check_against_optimum(
+    where: str, problem: ChannelSelection, solution: Solution, kind: Kind
+) -> None:
+    _, optimum = brute_force(problem)
+    slack = max(problem.resolution, 1e-12 * abs(optimum))
+    assert solution.bound <= optimum + slack, (
+        f"{where}: bound {solution.bound!r} above the optimum {optimum!r}"
+    )
+    assert solution.objective >= optimum - slack, (
+        f"{where}: {solution.objective!r} below the optimum {optimum!r}"
+    )
+    if kind is Kind.EXACT and solution.stop in (Stop.FINISHED, Stop.GAP):
+        assert solution.objective <= optimum + 1e-6 * abs(optimum) + slack, (
+            f"{where}: finished at {solution.objective!r}, optimum {optimum!r}"
+        )
+
+
+def _fingerprint(solution: Solution) -> tuple[Any, ...]:
+    curves = tuple((p.step, p.objective, p.bound) for p in solution.trace)
+    extra = tuple(sorted((key, repr(value)) for key, value in solution.extra.items()))
+    return (solution.x.tobytes(), solution.bound, curves, extra)
