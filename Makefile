@@ -2,7 +2,8 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # The one torch that the tests run with. It is installed by its exact version before
-# anything that accepts a range, so that no other build of it is pulled in.
+# anything that accepts a range, so that no other build of it is pulled in. It may carry
+# options of pip, such as the index of the CPU builds.
 TORCH ?= torch==2.13.0
 DATA ?=
 
@@ -19,7 +20,7 @@ help:
 	@echo "make test-all    the slow tests too, then the wheel away from the checkout"
 	@echo "make check       formatting, lint, types, floors"
 	@echo "make docs        the documentation, into site/"
-	@echo "make bench       the benchmarks that ship their instances"
+	@echo "make bench       the benchmarks; DATA=DIR says where the instances are"
 	@echo "make wheel-test  the same tests against a built wheel"
 
 demo: $(VENV)/.base
@@ -40,8 +41,12 @@ check: $(VENV)/.dev
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict
 
-bench: $(VENV)/.base
-	$(BIN)/ccsolve bench
+bench: $(VENV)/.peers
+	@test -n "$(DATA)" || { echo "usage: make bench DATA=DIR, the folder of instances; benchmarks/README.md says what it holds" >&2; exit 2; }
+	$(BIN)/python -m benchmarks.selection --data "$(DATA)"
+
+wheel-test:
+	PYTHON="$(PYTHON)" TORCH="$(TORCH)" .ci/wheel-test
 
 $(VENV)/.base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -49,10 +54,14 @@ $(VENV)/.base: pyproject.toml
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.base
-	$(PIP) "$(TORCH)"
+	$(PIP) $(TORCH)
 	$(PIP) --editable ".[torch,report,dev]"
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.base
 	$(PIP) --editable ".[docs]"
+	touch $@
+
+$(VENV)/.peers: $(VENV)/.dev
+	$(PIP) --editable ".[peers]"
 	touch $@
