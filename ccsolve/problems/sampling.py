@@ -43,7 +43,7 @@ def complete(
     """Give the feasible point that follows ``order`` as far as the constraints allow.
 
     With ``keep`` the first channels of the order are taken, without it those of
-    negative ``value``. A channel is skipped when the rest could then no longer be afforded.
+    negative ``value``. A channel is skipped where the rest could no longer be afforded.
     """
     fixed = np.full(problem.n, -1) if problem.fixed is None else problem.fixed
     z = fixed == 1

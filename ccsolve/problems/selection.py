@@ -23,7 +23,7 @@ class QuadraticArrays(NamedTuple):
     """The quadratic form as kernels take it; what is absent has size zero.
 
     Dense: ``Q`` (n, n). Factored: ``points`` (n, m), row i = column i of the factor,
-    and ``diagonal`` (n,), so that Q = points·pointsᵀ + diag(diagonal). ``q`` (n,) always.
+    and ``diagonal`` (n,): Q = points·pointsᵀ + diag(diagonal). ``q`` (n,) always.
     """
 
     Q: np.ndarray
@@ -280,11 +280,16 @@ class ChannelSelection:
         if self.keep is not None:
             excess.append(abs(float(z.sum()) - self.keep))
         if self.cost is not None:
-            excess.append(max(0.0, float(self.cost @ z) - self.budget_limit))
+            excess.append(self._overspent(float(self.cost @ z)))
         if self.fixed is not None:
             held = self.fixed >= 0
             excess.append(float(np.abs(z - self.fixed)[held].max(initial=0.0)))
         return max(excess)
+
+    def _overspent(self, spent: float) -> float:
+        if self.budget is None or spent <= self.budget_limit:
+            return 0.0
+        return spent - self.budget
 
 
 def _quadratic_form(

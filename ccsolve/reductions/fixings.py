@@ -1,6 +1,7 @@
 """Take the fixed channels out of a ChannelSelection."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +49,7 @@ def _free_part(problem: ChannelSelection, free: np.ndarray) -> dict[str, np.ndar
 
 def _free_budget(
     problem: ChannelSelection, free: np.ndarray, kept: np.ndarray
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Give what is left of the budget; rounding must not make it negative."""
     if problem.cost is None or problem.budget is None:
         return {}
