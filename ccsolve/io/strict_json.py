@@ -31,7 +31,10 @@ def dump_json(value: Any, *, indent: int | None = None) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Give the value as JSON can hold it: mappings, lists, numbers, text, null."""
+    """Give the value as JSON can hold it: mappings, lists, numbers, text, null.
+
+    NaN and infinities become None. TypeError for anything else.
+    """
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, float):
@@ -40,7 +43,9 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if hasattr(value, "items"):
         return {str(key): plain(item) for key, item in value.items()}
-    return value
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    raise TypeError(f"{type(value).__name__} is no JSON data")
 
 
 def _refuse_constant(name: str) -> None:

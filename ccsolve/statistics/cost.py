@@ -102,7 +102,7 @@ class CostForm:
 
 def cost_at(operations: Iterable[Operation], widths: Mapping[str, int]) -> Cost:
     """Give the cost at the widths; an exact int where all coefficients are integers."""
-    totals = dict.fromkeys(RESOURCES, 0)
+    totals: dict[str, float] = dict.fromkeys(RESOURCES, 0)
     for operation in operations:
         for term in operation.terms:
             product = math.prod(widths[name] for name in term.groups)

@@ -63,7 +63,7 @@ class Statistics:
             "layers": MappingProxyType(dict(self.layers)),
             "operations": tuple(self.operations),
             "samples": check_count(self.samples, "samples", 0),
-            "meta": MappingProxyType(plain(self.meta)),
+            "meta": MappingProxyType(_json_data(self.meta)),
         }
         for name, value in parts.items():
             object.__setattr__(self, name, value)
@@ -173,6 +173,13 @@ class Statistics:
                 f"{size}"
             )
         return int(width)
+
+
+def _json_data(meta: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return plain(meta)
+    except TypeError as error:
+        raise InvalidStatistics(f"meta: {error}; expected JSON data") from None
 
 
 def _check_keys(items: Mapping[str, Group] | Mapping[str, Layer], where: str) -> None:

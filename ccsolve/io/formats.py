@@ -1,0 +1,139 @@
+"""Read and write files of problems and solutions by their suffix."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ccsolve.errors import Infeasible, InvalidFile, InvalidProblem, Unsupported
+from ccsolve.io.channel_selection import selection_arrays, selection_of
+from ccsolve.io.fields import Arrays, take_number, take_text
+from ccsolve.io.npz import read_arrays, write_arrays
+from ccsolve.io.pair_lists import read_biqmac, read_mdplib
+from ccsolve.io.qplib import read_qplib, write_qplib
+from ccsolve.io.solution_record import solution_arrays, solution_of
+from ccsolve.problems.selection import ChannelSelection
+from ccsolve.solution import Solution
+
+SCHEMA = 1
+
+_KINDS: dict[str, tuple[type, Callable[..., Arrays], Callable[[Arrays, str], Any]]] = {
+    "ChannelSelection": (ChannelSelection, selection_arrays, selection_of),
+    "Solution": (Solution, solution_arrays, solution_of),
+}
+_SUFFIXES = {
+    ".npz": "npz",
+    ".qplib": "qplib",
+    ".bq": "biqmac",
+    ".sparse": "biqmac",
+    ".mdp": "mdplib",
+    ".mdplib": "mdplib",
+}
+
+
+def read(path: str | Path, format: str | None = None) -> ChannelSelection | Solution:
+    """Read a problem or a solution.
+
+    Parameters
+    ----------
+    path
+        The suffix names the format: ``.npz`` (ours), ``.qplib``, ``.bq`` or
+        ``.sparse`` (Biq Mac), ``.mdp`` or ``.mdplib`` (MDPLIB).
+    format
+        "npz", "qplib", "biqmac" or "mdplib", for any other suffix. Biq Mac and
+        MDPLIB files look alike (``.txt``, ``.dat``) and mean different things, so
+        nothing is guessed.
+
+    Raises
+    ------
+    InvalidFile
+        The file is absent, damaged, truncated, of another kind or schema, or its
+        data make no valid problem.
+    Infeasible
+        The file is sound and its problem has no feasible point.
+    """
+    path = Path(path)
+    reader = _READERS[_format(path, format)]
+    if not path.is_file():
+        raise InvalidFile(f"{path}: no such file")
+    try:
+        return reader(path)
+    except InvalidProblem as error:
+        raise InvalidFile(f"{path}: {error}") from None
+    except Infeasible as error:
+        raise Infeasible(f"{path}: {error}") from None
+
+
+def write(
+    path: str | Path, value: ChannelSelection | Solution, format: str | None = None
+) -> None:
+    """Write a problem or a solution; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    path
+        ``.npz`` for every kind; ``.qplib`` for a `ChannelSelection` without fixings.
+    value
+        A `ChannelSelection` or a `Solution`.
+    format
+        "npz" or "qplib", for any other suffix.
+
+    Raises
+    ------
+    Unsupported
+        The format cannot hold the value.
+    """
+    path = Path(path)
+    chosen = _format(path, format)
+    if chosen == "npz":
+        _write_npz(path, value)
+    elif chosen == "qplib" and isinstance(value, ChannelSelection):
+        write_qplib(path, value)
+    else:
+        raise Unsupported(
+            f"{path}: a {type(value).__name__} cannot be written as {chosen}; "
+            "write .npz"
+        )
+
+
+def _format(path: Path, given: str | None) -> str:
+    found = _SUFFIXES.get(path.suffix.lower()) if given is None else given
+    if found not in _READERS:
+        known = ", ".join(_SUFFIXES)
+        raise InvalidFile(
+            f"{path}: format {given or path.suffix!r} unknown; expected a suffix of "
+            f"{known}, or format= one of {', '.join(_READERS)}"
+        )
+    return found
+
+
+def _read_npz(path: Path) -> ChannelSelection | Solution:
+    arrays, where = read_arrays(path), str(path)
+    schema = take_number(arrays, "schema", where)
+    if schema != SCHEMA:
+        raise InvalidFile(f"{path}: schema {schema}; expected {SCHEMA}")
+    kind = take_text(arrays, "kind", where)
+    if kind not in _KINDS:
+        raise InvalidFile(f"{path}: kind {kind!r}; expected one of {', '.join(_KINDS)}")
+    return _KINDS[kind][2](arrays, where)
+
+
+def _write_npz(path: Path, value: object) -> None:
+    for kind, (holder, arrays_of, _) in _KINDS.items():
+        if isinstance(value, holder):
+            head = {"schema": np.asarray(SCHEMA), "kind": np.asarray(kind)}
+            write_arrays(path, head | arrays_of(value))
+            return
+    raise Unsupported(
+        f"{path}: a {type(value).__name__} has no .npz format; expected one of "
+        f"{', '.join(_KINDS)}"
+    )
+
+
+_READERS: dict[str, Callable[[Path], ChannelSelection | Solution]] = {
+    "npz": _read_npz,
+    "qplib": read_qplib,
+    "biqmac": read_biqmac,
+    "mdplib": read_mdplib,
+}
