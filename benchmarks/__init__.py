@@ -1,0 +1,1 @@
+"""Benchmarks: run from a checkout, data by `--data DIR`; not part of the package."""

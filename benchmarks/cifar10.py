@@ -1,0 +1,83 @@
+"""CIFAR-10 images and the ResNets trained on them, read from a folder.
+
+The folder (`--data DIR`) holds:
+
+    cifar10_test.npz                      images_webp, labels uint8[10000]
+    cifar10_train_sub.npz                 images_webp, labels uint8[N]
+    weights/resnet56_cifar10.safetensors  conv1, bn1, layer{1,2,3}.{i}.{conv,bn}{1,2}, linear
+
+`images_webp` are the bytes (uint8) of one lossless WebP picture: a grid of 32 x 32
+tiles, 100 per row, row by row. Inputs are x/255, minus the mean, divided by the
+standard deviation, per colour.
+"""
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from benchmarks.resnet import resnet
+
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+TILE = 32
+
+
+def test_images(folder: Path) -> tuple[Tensor, Tensor]:
+    """Give the 10,000 test images, normalised (N, 3, 32, 32), and their labels."""
+    return _images(folder / "cifar10_test.npz")
+
+
+def training_images(folder: Path, count: int) -> tuple[Tensor, Tensor]:
+    """Give the first `count` training images of the subset, and their labels."""
+    images, labels = _images(folder / "cifar10_train_sub.npz", count)
+    return images, labels
+
+
+def resnet56(folder: Path) -> nn.Module:
+    """Give the trained ResNet-56 in evaluation mode."""
+    path = _present(folder / "weights" / "resnet56_cifar10.safetensors")
+    model = resnet(blocks=9)
+    missing, unexpected = model.load_state_dict(load_file(path), strict=False)
+    left = [name for name in missing if not name.endswith("num_batches_tracked")]
+    if left or unexpected:
+        raise SystemExit(f"{path}: other tensors than ResNet-56's: {left or unexpected}")
+    return model.eval()
+
+
+def in_batches(
+    images: Tensor, labels: Tensor, size: int = 125
+) -> list[tuple[Tensor, Tensor]]:
+    """Give (images, labels) batches in order."""
+    return list(zip(images.split(size), labels.split(size), strict=True))
+
+
+def _images(path: Path, count: int | None = None) -> tuple[Tensor, Tensor]:
+    with np.load(_present(path), allow_pickle=False) as file:
+        labels = file["labels"][:count].astype(np.int64)
+        pictures = _tiles(file["images_webp"].tobytes())[: len(labels)]
+    x = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255
+    mean, deviation = (torch.tensor(v).reshape(3, 1, 1) for v in (MEAN, DEVIATION))
+    return ((x - mean) / deviation).contiguous(), torch.from_numpy(labels)
+
+
+def _tiles(encoded: bytes) -> NDArray[np.uint8]:
+    grid = np.asarray(Image.open(BytesIO(encoded)).convert("RGB"))
+    rows, columns = grid.shape[0] // TILE, grid.shape[1] // TILE
+    split = grid.reshape(rows, TILE, columns, TILE, 3).transpose(0, 2, 1, 3, 4)
+    return split.reshape(-1, TILE, TILE, 3)
+
+
+def _present(path: Path) -> Path:
+    if not path.is_file():
+        raise SystemExit(
+            f"missing: {path}; --data names a folder with cifar10_test.npz, "
+            f"cifar10_train_sub.npz and weights/resnet56_cifar10.safetensors "
+            f"(layout: benchmarks/cifar10.py)"
+        )
+    return path

@@ -1,0 +1,2 @@
+"""temporary."""
+from ccsolve_torch.collection import collect

@@ -1,0 +1,128 @@
+"""A model as `torch.export` sees it: nodes, their arguments, and whose weights they read."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.fx import Node
+
+from ccsolve.errors import Unsupported
+from ccsolve_torch.state import Inputs, as_inputs, evaluating
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The operators of a model in execution order.
+
+    `parameters` and `buffers` give the full name of each tensor that a placeholder
+    node stands for; `shared` are the names of those that the model reads more than
+    once (a module called twice, tied weights). `batch` is the length of the first
+    axis of the example.
+    """
+
+    nodes: tuple[Node, ...]
+    parameters: dict[str, str]
+    buffers: dict[str, str]
+    shared: frozenset[str]
+    batch: int
+
+    def calls(self) -> Iterator[Node]:
+        """Give the operators, in execution order."""
+        return (node for node in self.nodes if node.op == "call_function")
+
+    def tensor_name(self, value: Any) -> str | None:
+        """Give the full name of the parameter or buffer, None for other values."""
+        if not isinstance(value, Node):
+            return None
+        return self.parameters.get(value.name) or self.buffers.get(value.name)
+
+
+def export(model: nn.Module, example: Inputs) -> Exported:
+    """Give the model's operators in evaluation mode; the model is left as it was.
+
+    Raises
+    ------
+    Unsupported
+        If `torch.export` cannot follow the model.
+    """
+    inputs = _first_samples(as_inputs(example))
+    with evaluating(model):
+        try:
+            program = torch.export.export(model, inputs)
+        except Exception as error:  # torch.export raises errors of many kinds
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise Unsupported(
+                f"torch.export cannot follow this {type(model).__name__}: {lines[0]}; "
+                f"expected a model without data-dependent control flow"
+            ) from error
+    return _read(model, program, inputs[0].shape[0])
+
+
+def operator(node: Node) -> str:
+    """Give the bare name of the operator: "conv2d", "relu", "add"."""
+    packet = getattr(node.target, "overloadpacket", None)
+    name = getattr(packet, "__name__", None) or getattr(node.target, "__name__", "?")
+    return name.rstrip("_") or name
+
+
+def argument(node: Node, name: str, default: Any = None) -> Any:
+    """Give the argument of that name in the operator's schema."""
+    schema = getattr(node.target, "_schema", None)
+    for place, declared in enumerate(schema.arguments if schema else ()):
+        if declared.name == name:
+            return (
+                node.args[place]
+                if place < len(node.args)
+                else node.kwargs.get(name, declared.default_value)
+            )
+    return default
+
+
+def shape(node: Node) -> tuple[int, ...]:
+    """Give the shape of the tensor that the node gives."""
+    return tuple(int(length) for length in node.meta["val"].shape)
+
+
+def module_path(node: Node) -> str:
+    """Give the name of the innermost module whose forward holds the operator."""
+    stack = list((node.meta.get("nn_module_stack") or {}).values())
+    return stack[-1][0] if stack else ""
+
+
+def place(node: Node) -> str:
+    """Give the operator and the module it stands in, for messages."""
+    path = module_path(node)
+    return f"{operator(node)} in {path}" if path else operator(node)
+
+
+def _first_samples(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Give two samples: enough to tell the batch axis from axes of length one."""
+    return tuple(value[:2] if value.ndim else value for value in inputs)
+
+
+def _read(model: nn.Module, program: Any, batch: int) -> Exported:
+    signature = program.graph_signature
+    nodes = tuple(program.graph.nodes)
+    named = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    repeated = {
+        named[node.name]
+        for node in nodes
+        if node.op == "placeholder" and node.name in named and len(node.users) > 1
+    }
+    return Exported(
+        nodes=nodes,
+        parameters=dict(signature.inputs_to_parameters),
+        buffers=dict(signature.inputs_to_buffers),
+        shared=frozenset(repeated | _tied(model)),
+        batch=batch,
+    )
+
+
+def _tied(model: nn.Module) -> set[str]:
+    """Give the names of parameters that stand in the model under several names."""
+    every = list(model.named_parameters(remove_duplicate=False))
+    count = Counter(id(parameter) for _, parameter in every)
+    return {name for name, parameter in every if count[id(parameter)] > 1}

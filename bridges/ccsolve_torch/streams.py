@@ -1,0 +1,349 @@
+"""Following channels through the operators of an exported model.
+
+Each output of a convolution or linear layer starts a stream. An operator that
+treats every channel alone carries it on; a convolution or linear layer that reads
+it ends it; anything else freezes it, because removing its channels would then need
+a rule that we do not have.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from math import prod
+
+from torch.fx import Node
+
+from ccsolve_torch.exported import (
+    Exported,
+    argument,
+    module_path,
+    operator,
+    place,
+    shape,
+)
+
+CONVOLUTIONS = {"conv1d": 1, "conv2d": 2, "conv3d": 3}
+LAYERS = (*CONVOLUTIONS, "linear")
+
+_ELEMENTWISE = frozenset(
+    """abs alias celu clamp clamp_max clamp_min clone contiguous detach div dropout elu
+    feature_dropout gelu hardsigmoid hardswish hardtanh leaky_relu log_sigmoid mish mul
+    neg pow relu relu6 selu sigmoid silu softplus square tanh threshold""".split()
+)
+_SPATIAL = frozenset(
+    f"{kind}{axes}d"
+    for kind in ("max_pool", "avg_pool", "adaptive_avg_pool")
+    for axes in (1, 2, 3)
+)
+_REDUCTIONS = frozenset(("mean", "sum", "amax", "amin"))
+_RESHAPES = frozenset(("view", "reshape", "flatten", "squeeze", "unsqueeze"))
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Channels of a group in one tensor: entry i of `axis` is of class i // repeat."""
+
+    group: str
+    axis: int
+    repeat: int = 1
+
+
+@dataclass(frozen=True)
+class TiedSlot:
+    """One axis of one tensor of a module, tied to a group as in `Stream`."""
+
+    module: str
+    tensor: str
+    axis: int
+    repeat: int = 1
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A layer called as a module: what it reads, None where that is no group."""
+
+    layer: str
+    kind: str
+    node: Node
+    axis: int
+    group: str | None = None
+    repeat: int = 1
+
+
+@dataclass
+class Flow:
+    """All streams of a model: filled node by node by `follow`, read-only afterwards.
+
+    `sizes` holds the groups that can be removed, in execution order; `frozen` says
+    why others cannot; `norms` names the batch norm that alone reads a layer.
+    """
+
+    exported: Exported
+    sizes: dict[str, int] = field(default_factory=dict)
+    slots: dict[str, list[TiedSlot]] = field(default_factory=dict)
+    readings: list[Reading] = field(default_factory=list)
+    norms: dict[str, str] = field(default_factory=dict)
+    frozen: dict[str, str] = field(default_factory=dict)
+    streams: dict[Node, Stream] = field(default_factory=dict)
+
+    def freeze(self, group: str, reason: str) -> None:
+        """Keep the first reason why the group cannot be removed."""
+        self.frozen.setdefault(group, reason)
+
+
+def follow(exported: Exported) -> Flow:
+    """Give all streams of the model, in one pass over its operators."""
+    flow = Flow(exported)
+    for node in exported.nodes:
+        if node.op == "call_function":
+            _step(flow, node)
+        elif node.op == "output":
+            for source in _streams_read(flow, node):
+                flow.freeze(source.group, "is an output of the model")
+    _settle(flow)
+    return flow
+
+
+def _step(flow: Flow, node: Node) -> None:
+    name = operator(node)
+    if name in LAYERS:
+        _read_layer(flow, node)
+    elif name == "batch_norm":
+        _norm(flow, node)
+    elif name == "prelu":
+        _prelu(flow, node)
+    else:
+        _carry(flow, node)
+
+
+def _settle(flow: Flow) -> None:
+    """Drop frozen groups, and groups that no layer reads."""
+    read = {reading.group for reading in flow.readings}
+    for group in flow.sizes:
+        if group not in read:
+            flow.freeze(group, "is read by no convolution or linear layer")
+    flow.sizes = {
+        name: size for name, size in flow.sizes.items() if name not in flow.frozen
+    }
+    flow.readings = [
+        reading
+        if reading.group in flow.sizes
+        else replace(reading, group=None, repeat=1)
+        for reading in flow.readings
+    ]
+
+
+# --- layers ---------------------------------------------------------------------
+
+
+def _read_layer(flow: Flow, node: Node) -> None:
+    """End the stream that the layer reads, and start its own."""
+    source, weight = node.args[0], node.args[1]
+    stream = flow.streams.get(source) if isinstance(source, Node) else None
+    owner, fault = _owner(flow.exported, node)
+    for other in _streams_read(flow, node):
+        if other is not stream:
+            flow.freeze(other.group, f"is read by {place(node)} as a weight")
+    if isinstance(source, Node) and isinstance(weight, Node):
+        fault = fault or _grouped(node)
+        _end(flow, node, stream, owner, fault)
+        _start(flow, node, owner, fault)
+
+
+def _end(
+    flow: Flow, node: Node, stream: Stream | None, owner: str, fault: str | None
+) -> None:
+    axis = channel_axis(node, len(shape(node.args[0])))  # pyright: ignore
+    if stream is not None and (fault or stream.axis != axis):
+        why = fault or "reads another axis"
+        flow.freeze(stream.group, f"is read by {owner or place(node)}, which {why}")
+        stream = None
+    if fault is None:
+        kind = "linear" if operator(node) == "linear" else "conv"
+        group = stream.group if stream else None
+        repeat = stream.repeat if stream else 1
+        flow.readings.append(Reading(owner, kind, node, axis, group, repeat))
+    if stream is not None:
+        flow.slots[stream.group].append(TiedSlot(owner, "weight", 1, stream.repeat))
+
+
+def _start(flow: Flow, node: Node, owner: str, fault: str | None) -> None:
+    size = shape(node)[channel_axis(node, len(shape(node)))]
+    if fault or size < 2:
+        flow.frozen.setdefault(owner or node.name, fault or "has a single channel")
+        return
+    flow.sizes[owner] = size
+    flow.slots[owner] = [TiedSlot(owner, "weight", 0)]
+    if argument(node, "bias") is not None:
+        flow.slots[owner].append(TiedSlot(owner, "bias", 0))
+    flow.streams[node] = Stream(owner, channel_axis(node, len(shape(node))))
+
+
+def channel_axis(node: Node, axes: int) -> int:
+    """Give the axis of the channels: the last of a linear layer, else behind the batch."""
+    return axes - 1 if operator(node) == "linear" else axes - 1 - _kernel_axes(node)
+
+
+def _kernel_axes(node: Node) -> int:
+    return CONVOLUTIONS[operator(node)]
+
+
+def _owner(exported: Exported, node: Node) -> tuple[str, str | None]:
+    """Give the module that owns the layer's weights, and why it cannot be sliced."""
+    names = [
+        exported.tensor_name(argument(node, part))
+        for part in ("weight", "bias")
+        if argument(node, part) is not None
+    ]
+    weight = names[0]
+    if weight is None or None in names:
+        return module_path(node), "computes its weight from others"
+    owner = weight.rpartition(".")[0]
+    wanted = [f"{owner}.{part}".lstrip(".") for part in ("weight", "bias")]
+    if owner != module_path(node) or names != wanted[: len(names)]:
+        return owner, "uses its weight without a call of its module"
+    if exported.shared.intersection(names):
+        return owner, "shares its weight or is called more than once"
+    return owner, None
+
+
+def _grouped(node: Node) -> str | None:
+    groups = argument(node, "groups", 1) if operator(node) in CONVOLUTIONS else 1
+    return f"is a convolution in {groups} groups" if groups != 1 else None
+
+
+# --- operators between layers ----------------------------------------------------
+
+
+def _norm(flow: Flow, node: Node) -> None:
+    source = node.args[0]
+    stream = flow.streams.get(source) if isinstance(source, Node) else None
+    if stream is None:
+        return
+    names = _tensors(flow, node, ("weight", "bias", "running_mean", "running_var"))
+    owners = {name.rpartition(".")[0] for name in names.values()}
+    tracked = {"running_mean", "running_var"} <= names.keys()
+    if (
+        owners != {module_path(node)}
+        or flow.exported.shared.intersection(names.values())
+        or stream.axis != 1
+        or not tracked
+    ):
+        flow.freeze(stream.group, f"passes {place(node)}, which is shared or keeps no running statistics")
+        return
+    owner = owners.pop()
+    for name in names.values():
+        tensor = name.rpartition(".")[2]
+        flow.slots[stream.group].append(TiedSlot(owner, tensor, 0, stream.repeat))
+    flow.streams[node] = stream
+    if source.op == "call_function" and operator(source) in LAYERS:  # pyright: ignore
+        alone = len(source.users) == 1  # pyright: ignore
+        flow.norms.update({stream.group: owner} if alone else {})
+
+
+def _tensors(flow: Flow, node: Node, parts: tuple[str, ...]) -> dict[str, str]:
+    named = {part: flow.exported.tensor_name(argument(node, part)) for part in parts}
+    return {part: name for part, name in named.items() if name is not None}
+
+
+def _prelu(flow: Flow, node: Node) -> None:
+    source, weight = node.args[0], node.args[1]
+    stream = flow.streams.get(source) if isinstance(source, Node) else None
+    if stream is None:
+        return
+    name = flow.exported.tensor_name(weight)
+    if name is None or name in flow.exported.shared or stream.axis != 1:
+        flow.freeze(stream.group, f"passes {place(node)}, whose slope is shared")
+        return
+    if shape(weight)[0] > 1:  # pyright: ignore[reportArgumentType]
+        owner, _, tensor = name.rpartition(".")
+        flow.slots[stream.group].append(TiedSlot(owner, tensor, 0, stream.repeat))
+    flow.streams[node] = stream
+
+
+def _carry(flow: Flow, node: Node) -> None:
+    """Carry one stream through an operator that keeps channels apart, or freeze."""
+    sources = [source for source in node.all_input_nodes if source in flow.streams]
+    rule = _rule(operator(node))
+    for source in sources:
+        stream = flow.streams[source]
+        after = rule(node, source, stream) if rule else None
+        if after is None or len(node.all_input_nodes) > 1:
+            flow.freeze(stream.group, f"is read by {place(node)}")
+        else:
+            flow.streams[node] = after
+
+
+Rule = Callable[[Node, Node, Stream], Stream | None]
+
+
+def _rule(name: str) -> Rule | None:
+    if name in _ELEMENTWISE:
+        return _same
+    if name in _SPATIAL:
+        return _pooled
+    if name in _REDUCTIONS:
+        return _reduced
+    if name in _RESHAPES:
+        return _reshaped
+    return {"permute": _permuted, "transpose": _transposed}.get(name)
+
+
+def _same(node: Node, source: Node, stream: Stream) -> Stream | None:
+    return stream if shape(node) == shape(source) else None
+
+
+def _pooled(node: Node, source: Node, stream: Stream) -> Stream | None:
+    spatial = int(operator(node)[-2])
+    fits = stream.axis == 1 and len(shape(source)) == spatial + 2
+    return stream if fits else None
+
+
+def _reduced(node: Node, source: Node, stream: Stream) -> Stream | None:
+    """Carry the stream through a mean over other axes than its own."""
+    axes, count = argument(node, "dim"), len(shape(source))
+    if axes is None or axes == []:
+        return None
+    listed = axes if isinstance(axes, list | tuple) else [axes]
+    reduced = {axis % count for axis in listed}
+    if stream.axis in reduced or 0 in reduced:
+        return None
+    kept = argument(node, "keepdim", False)
+    before = 0 if kept else sum(axis < stream.axis for axis in reduced)
+    return replace(stream, axis=stream.axis - before)
+
+
+def _reshaped(node: Node, source: Node, stream: Stream) -> Stream | None:
+    """Carry the stream through a view that merges later axes into the channels.
+
+    In memory order, channel c of length s[a] stands behind prod(s[:a]) outer
+    entries. An output axis that starts there and holds s[a] * q entries holds q
+    neighbouring entries of each channel, if q is a product of the next axes.
+    """
+    before, after = shape(source), shape(node)
+    outer, size = prod(before[: stream.axis]), before[stream.axis]
+    inner = before[stream.axis + 1 :]
+    merged = {prod(inner[:count]) for count in range(len(inner) + 1)}
+    for axis in reversed(range(1, len(after))):
+        q, rest = divmod(after[axis], size)
+        if prod(after[:axis]) == outer and rest == 0 and q in merged:
+            return replace(stream, axis=axis, repeat=stream.repeat * q)
+    return None
+
+
+def _permuted(node: Node, source: Node, stream: Stream) -> Stream | None:
+    order = [axis % len(shape(source)) for axis in argument(node, "dims")]
+    return replace(stream, axis=order.index(stream.axis))
+
+
+def _transposed(node: Node, source: Node, stream: Stream) -> Stream | None:
+    count = len(shape(source))
+    pair = [argument(node, part) for part in ("dim0", "dim1")]
+    if not all(isinstance(axis, int) for axis in pair):
+        return None
+    first, second = (axis % count for axis in pair)
+    swapped = {first: second, second: first}
+    return replace(stream, axis=swapped.get(stream.axis, stream.axis))
+
+
+def _streams_read(flow: Flow, node: Node) -> list[Stream]:
+    return [flow.streams[source] for source in node.all_input_nodes if source in flow.streams]
