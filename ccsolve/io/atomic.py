@@ -21,7 +21,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
         raise InvalidFile(f"{path}: no folder {path.parent}; create it first")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
+        # Libraries may write through private files of mode 0600; this one has the
+        # mode that the user's umask gives.
+        temporary.touch()
+        mode = temporary.stat().st_mode
         yield temporary
+        temporary.chmod(mode)
         os.replace(temporary, path)
     except OSError as error:
         raise InvalidFile(f"{path}: cannot be written ({error.strerror})") from None

@@ -25,9 +25,9 @@ Cost(macs=23040, params=296)
 8
 """
 
-from ccsolve.statistics.cost import Cost, CostForm, Operation, Term
+from ccsolve.statistics.cost import Cost, Operation, Term
 from ccsolve.statistics.group import Group
 from ccsolve.statistics.layer import Layer
 from ccsolve.statistics.network import Statistics
 
-__all__ = ["Cost", "CostForm", "Group", "Layer", "Operation", "Statistics", "Term"]
+__all__ = ["Cost", "Group", "Layer", "Operation", "Statistics", "Term"]

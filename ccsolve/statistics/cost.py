@@ -9,9 +9,6 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ccsolve.errors import InvalidStatistics
 from ccsolve.statistics.arrays import check_name
 
@@ -80,26 +77,6 @@ class Operation:
         return named if self.output is None else named | {self.output}
 
 
-@dataclass(frozen=True, eq=False)
-class CostForm:
-    """One resource as a function of the widths k: constant + linear.k + k^T products k.
-
-    `linear` is (G,) and `products` (G, G) upper triangular, in the order of the
-    statistics' groups; all coefficients are >= 0, so the cost grows with every
-    width, and the step of a width grows with all widths. Integers are exact below
-    2^53.
-    """
-
-    constant: float
-    linear: NDArray[np.float64]
-    products: NDArray[np.float64]
-
-    def at(self, widths: NDArray[np.int64]) -> float:
-        """Give the cost at the widths (G,), in O(G^2)."""
-        k = widths.astype(np.float64)
-        return float(self.constant + self.linear @ k + k @ self.products @ k)
-
-
 def cost_at(operations: Iterable[Operation], widths: Mapping[str, int]) -> Cost:
     """Give the cost at the widths; an exact int where all coefficients are integers."""
     totals: dict[str, float] = dict.fromkeys(RESOURCES, 0)
@@ -109,25 +86,6 @@ def cost_at(operations: Iterable[Operation], widths: Mapping[str, int]) -> Cost:
             for resource in RESOURCES:
                 totals[resource] += _exact(getattr(term, resource)) * product
     return Cost(**totals)
-
-
-def cost_form(
-    operations: Iterable[Operation], names: Iterable[str], resource: str
-) -> CostForm:
-    """Give the cost of one resource as coefficients of the widths."""
-    index = {name: place for place, name in enumerate(names)}
-    constant, linear = 0.0, np.zeros(len(index))
-    products = np.zeros((len(index), len(index)))
-    for term in (term for operation in operations for term in operation.terms):
-        coefficient = float(getattr(term, resource))
-        places = sorted(index[name] for name in term.groups)
-        if not places:
-            constant += coefficient
-        elif len(places) == 1:
-            linear[places[0]] += coefficient
-        else:
-            products[places[0], places[1]] += coefficient
-    return CostForm(constant, linear, products)
 
 
 def _check_coefficient(value: float, resource: str) -> None:

@@ -13,14 +13,7 @@ from ccsolve.io.strict_json import plain
 from ccsolve.problems.selection import ChannelSelection
 from ccsolve.statistics import container, layout
 from ccsolve.statistics.arrays import check_count
-from ccsolve.statistics.cost import (
-    RESOURCES,
-    Cost,
-    CostForm,
-    Operation,
-    cost_at,
-    cost_form,
-)
+from ccsolve.statistics.cost import Cost, Operation, cost_at
 from ccsolve.statistics.group import Group
 from ccsolve.statistics.layer import Layer
 from ccsolve.statistics.programs import channel_selection
@@ -110,14 +103,6 @@ class Statistics:
         for name, width in (widths or {}).items():
             kept[name] = self._checked_width(name, width)
         return cost_at(self.operations, kept)
-
-    def cost_form(self, resource: str) -> CostForm:
-        """Give one resource ("macs" or "params") as coefficients of the widths."""
-        if resource not in RESOURCES:
-            raise InvalidProblem(
-                f"resource {resource!r}; expected {' or '.join(RESOURCES)}"
-            )
-        return cost_form(self.operations, self.groups, resource)
 
     def channel_selection(
         self,

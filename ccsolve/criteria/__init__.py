@@ -1,0 +1,24 @@
+"""Criteria: one importance per channel class; the larger, the more worth keeping.
+
+They are the heuristics that programs are measured against. Each is a function of the
+statistics and the name of a group; `score` finds one by name.
+"""
+
+from ccsolve.criteria.activations import apoz, mean_activation
+from ccsolve.criteria.choice import CRITERIA, random, score
+from ccsolve.criteria.magnitude import l1, l2
+from ccsolve.criteria.sensitivity import fisher, obd, taylor, taylor_per_sample
+
+__all__ = [
+    "CRITERIA",
+    "apoz",
+    "fisher",
+    "l1",
+    "l2",
+    "mean_activation",
+    "obd",
+    "random",
+    "score",
+    "taylor",
+    "taylor_per_sample",
+]

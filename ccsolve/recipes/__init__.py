@@ -1,0 +1,1 @@
+"""Recipes: the papers' ways to a plan, as compositions of programs."""

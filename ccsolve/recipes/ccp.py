@@ -1,0 +1,120 @@
+"""Collaborative channel pruning (Peng et al., ICML 2019) at uniform widths, one shot.
+
+For every group the program says which channels remain: the second-order Taylor loss
+of removing them together, so that channels that stand in for each other are not
+removed together. The paper approximates the curvature by first derivatives; here it
+is the Gauss-Newton matrix, or the empirical Fisher with ``curvature="fisher"``.
+"""
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsolve.api import solve
+from ccsolve.plans import Plan
+from ccsolve.problems.checks import real_number
+from ccsolve.recipes.widths import uniform_widths
+from ccsolve.solution import Solution
+from ccsolve.statistics import Statistics
+
+
+class Taylor(NamedTuple):
+    """How the loss is modelled; see `Statistics.channel_selection`."""
+
+    curvature: str
+    damping: float
+    first_order: float
+
+
+def plan(
+    stats: Statistics,
+    limits: Mapping[str, float],
+    *,
+    curvature: str = "ggn",
+    damping: float = 0.0,
+    first_order: float = 1.0,
+    multiple_of: int = 1,
+    min_keep: int = 1,
+    time_limit: float = 10.0,
+    seed: int = 0,
+) -> Plan:
+    """Solve the channel selection of every group at uniform widths.
+
+    The objective is the sum of the groups' predicted rises of the loss, the bound the
+    sum of their bounds: both at the plan's widths, without terms between groups.
+
+    Parameters
+    ----------
+    stats, limits
+        The statistics, and by resource the absolute amount that may remain.
+    curvature, damping, first_order
+        See `Statistics.channel_selection`.
+    multiple_of, min_keep
+        See `uniform_widths`.
+    time_limit
+        Seconds for all groups together; what one leaves, the others share.
+    seed
+        For the solver.
+    """
+    taylor = Taylor(curvature, damping, first_order)
+    widths = uniform_widths(stats, limits, multiple_of=multiple_of, min_keep=min_keep)
+    narrowed = {
+        name: width for name, width in widths.items() if width < stats.groups[name].size
+    }
+    solutions = dict(_solutions(stats, narrowed, taylor, time_limit, seed))
+    return Plan(
+        recipe="ccp",
+        keep={
+            name: _kept(solutions.get(name), group.size)
+            for name, group in stats.groups.items()
+        },
+        sizes={name: group.size for name, group in stats.groups.items()},
+        objective=math.fsum(solution.objective for solution in solutions.values()),
+        bound=sum(solution.bound for solution in solutions.values()),
+        resolution=sum(solution.resolution for solution in solutions.values()),
+        provenance={
+            **taylor._asdict(),
+            "multiple_of": multiple_of,
+            "min_keep": min_keep,
+            "time_limit": time_limit,
+            "seed": seed,
+            "bound": "over the choice of channels at these widths, group by group",
+            "recollected": False,
+            "groups": {name: _record(item) for name, item in solutions.items()},
+        },
+    )
+
+
+def _solutions(
+    stats: Statistics,
+    widths: Mapping[str, int],
+    taylor: Taylor,
+    time_limit: float,
+    seed: int,
+) -> Iterator[tuple[str, Solution]]:
+    """Solve the groups one after the other, each with its share of the time left."""
+    end = time.perf_counter() + real_number("time_limit", time_limit, 0.0)
+    for left, (name, width) in zip(
+        range(len(widths), 0, -1), widths.items(), strict=True
+    ):
+        problem = stats.channel_selection(name, width, **taylor._asdict())
+        share = max(0.0, end - time.perf_counter()) / left
+        yield name, solve(problem, time_limit=share, seed=seed)
+
+
+def _kept(solution: Solution | None, size: int) -> NDArray[np.int64]:
+    return np.arange(size) if solution is None else np.flatnonzero(solution.x)
+
+
+def _record(solution: Solution) -> dict[str, object]:
+    return {
+        "method": solution.method,
+        "objective": solution.objective,
+        "bound": solution.bound,
+        "stop": solution.stop.value,
+        "seconds": solution.seconds,
+    }
