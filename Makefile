@@ -50,7 +50,7 @@ wheel-test:
 
 $(VENV)/.base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --editable .
+	$(PIP) --editable ".[report]"
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.base
