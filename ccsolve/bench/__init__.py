@@ -1,0 +1,1 @@
+"""Benchmarks: programs solved by methods and by heuristics, scored apart from both."""

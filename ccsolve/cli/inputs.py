@@ -1,0 +1,47 @@
+"""What the commands are given: files, and where to write."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import ccsolve
+from ccsolve.errors import InvalidFile
+from ccsolve.problems import ChannelSelection
+from ccsolve.solution import Solution
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="npz, qplib, biqmac or mdplib, where the file's suffix does not tell.",
+    ),
+]
+
+
+def read_problem(path: Path, format: str | None = None) -> ChannelSelection:
+    """Read a problem; InvalidFile where the file holds a solution."""
+    value = ccsolve.read(path, format)
+    if isinstance(value, Solution):
+        raise InvalidFile(f"{path}: holds a solution; expected a problem")
+    return value
+
+
+def read_solution(path: Path) -> Solution:
+    """Read a solution; InvalidFile where the file holds a problem."""
+    value = ccsolve.read(path)
+    if not isinstance(value, Solution):
+        raise InvalidFile(f"{path}: holds a problem; expected a solution")
+    return value
+
+
+def require_writable(path: Path, suffix: str) -> None:
+    """Refuse an output path before the work that it is for is done.
+
+    InvalidFile for another suffix or a folder that does not exist.
+    """
+    if path.suffix.lower() != suffix:
+        raise InvalidFile(f"{path}: suffix {path.suffix!r}; expected {suffix}")
+    if path.is_dir() or not path.parent.is_dir():
+        raise InvalidFile(f"{path}: not a file in an existing folder; create it first")

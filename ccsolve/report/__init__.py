@@ -1,0 +1,1 @@
+"""Figures, drawn from benchmark rows and nothing else. Needs the extra `report`."""
