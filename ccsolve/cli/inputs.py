@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 import ccsolve
-from ccsolve.errors import InvalidFile
+from ccsolve import data
+from ccsolve.errors import InvalidFile, InvalidProblem
 from ccsolve.problems import ChannelSelection
 from ccsolve.solution import Solution
 
@@ -34,6 +35,25 @@ def read_solution(path: Path) -> Solution:
     if not isinstance(value, Solution):
         raise InvalidFile(f"{path}: holds a problem; expected a solution")
     return value
+
+
+def read_statistics(name: str) -> "ccsolve.Statistics":
+    """Read statistics: a file, or by name those that ship with the package."""
+    if not Path(name).exists() and name in data.names():
+        return ccsolve.Statistics.load(data.path(name))
+    return ccsolve.Statistics.load(name)
+
+
+def amount(name: str, text: str | None) -> float | int | None:
+    """Give a budget: "0.5" is a fraction, "60000000" an absolute amount."""
+    if text is None:
+        return None
+    try:
+        return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
+    except ValueError:
+        raise InvalidProblem(
+            f"--{name} {text!r}; expected a fraction such as 0.5, or a whole number"
+        ) from None
 
 
 def require_writable(path: Path, suffix: str) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import ccsolve
-from ccsolve.cli import demo, methods, solve, verify
+from ccsolve.cli import demo, methods, plan, solve, verify
 from ccsolve.cli.outcome import reporting
 
 _EPILOG = (
@@ -21,6 +21,7 @@ _COMMANDS: tuple[tuple[Callable[..., int], tuple[str, ...]], ...] = (
     (solve.solve, solve.EXAMPLES),
     (methods.methods, methods.EXAMPLES),
     (verify.verify, verify.EXAMPLES),
+    (plan.plan, plan.EXAMPLES),
 )
 _CLOSED_PIPE = 141
 """128 + SIGPIPE: what a shell reports of any tool whose reader went away."""

@@ -1,5 +1,6 @@
 """`ccsolve solve`: one program, with live progress."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,14 +131,18 @@ def _lines(problem: ChannelSelection, solution: Solution) -> Iterator[tuple[str,
     kept = np.flatnonzero(solution.x)
     yield "problem", repr(problem)
     yield "method", solution.method
-    yield "objective", f"{solution.objective:.10g}"
-    yield "bound", console.number(solution.bound)
+    yield "objective", _precise(solution.objective)
+    yield "bound", _precise(solution.bound)
     yield "gap", console.gap(solution.gap)
     if solution.cancels:
         yield "natural gap", f"{console.gap(solution.natural_gap)} of a random choice"
     yield "claim", solution.claim().value
     yield "stopped by", f"{solution.stop.value} after {solution.seconds:.2f} s"
     yield f"kept ({kept.size})", _shortened(kept)
+
+
+def _precise(value: float) -> str:
+    return f"{value:.10g}" if math.isfinite(value) else "none"
 
 
 def _shortened(kept: np.ndarray, most: int = 40) -> str:

@@ -1,0 +1,108 @@
+"""`ccsolve plan`: which channels of a network remain within a budget."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+import ccsolve
+from ccsolve.cli import console
+from ccsolve.cli.inputs import Json, amount, read_statistics, require_writable
+from ccsolve.cli.outcome import DONE
+from ccsolve.plans import Plan
+
+EXAMPLES = (
+    "ccsolve plan resnet56_cifar10 --macs 0.5",
+    "ccsolve plan net.safetensors --macs 0.5 --params 300000 -o plan.json",
+    "ccsolve plan net.safetensors --macs 0.5 --recipe uniform --json",
+)
+
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        metavar="AMOUNT",
+        help="What may remain: 0.5 is half of it, 60000000 an absolute amount.",
+    ),
+]
+
+
+def plan(
+    stats: Annotated[
+        str,
+        typer.Argument(
+            metavar="STATS",
+            help="Statistics, .safetensors, or the name of those that ship.",
+        ),
+    ],
+    macs: Budget = None,
+    params: Budget = None,
+    recipe: Annotated[str, typer.Option(help="How to decide: ccp, uniform.")] = "ccp",
+    multiple_of: Annotated[int, typer.Option(help="Widths are multiples of this.")] = 1,
+    seed: Annotated[int, typer.Option(help="Same seed, same answer.")] = 0,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write the plan to this .json file."),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Decide which channels of a network remain within budgets.
+
+    No budget is exceeded; the table says what was asked, what is achieved, and by how
+    much the loss is predicted to rise.
+    """
+    if output is not None:
+        require_writable(output, ".json")
+    made = ccsolve.plan(
+        read_statistics(stats),
+        macs=amount("macs", macs),
+        params=amount("params", params),
+        recipe=recipe,
+        multiple_of=multiple_of,
+        seed=seed,
+    )
+    if output is not None:
+        made.save(output)
+    if json:
+        console.show_json(_document(made, output))
+    else:
+        console.show(_budgets(made), "", *_lines(made, output))
+    return DONE
+
+
+def _document(made: Plan, output: Path | None) -> dict[str, Any]:
+    names = ("recipe", "given", "asked", "achieved", "original", "prices", "provenance")
+    return {
+        **{name: getattr(made, name) for name in names},
+        "objective": made.objective,
+        "bound": made.bound,
+        "gap": made.gap,
+        "widths": made.widths,
+        "keep": made.keep,
+        "output": None if output is None else str(output),
+    }
+
+
+def _budgets(made: Plan) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("resource")
+    for heading in ("dense", "asked at most", "achieved", "removed"):
+        table.add_column(heading, justify="right")
+    for name, dense in made.original.items():
+        achieved, asked = made.achieved[name], made.asked.get(name)
+        removed = f"{100 * (1 - achieved / dense):.1f} %" if dense else "-"
+        limit = "-" if asked is None else f"{asked:,.0f}"
+        table.add_row(name, f"{dense:,.0f}", limit, f"{achieved:,.0f}", removed)
+    return table
+
+
+def _lines(made: Plan, output: Path | None) -> Iterator[str]:
+    widths = (f"{name} {kept}/{made.sizes[name]}" for name, kept in made.widths.items())
+    yield f"widths: {', '.join(widths)}"
+    yield (
+        f"{made.recipe}: predicted rise of the loss {console.number(made.objective)}, "
+        f"bound {console.number(made.bound)}, gap {console.gap(made.gap)}"
+    )
+    if output is not None:
+        yield f"written: {output}"
