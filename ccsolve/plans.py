@@ -212,12 +212,12 @@ def _check_value(plan: Plan) -> None:
     for name in ("objective", "bound", "resolution"):
         if not _is_real(getattr(plan, name)):
             raise InvalidProblem(f"{name} = {getattr(plan, name)!r}; expected a number")
+    if not plan.resolution >= 0:
+        raise InvalidProblem(f"resolution = {plan.resolution}; expected >= 0")
     if math.isnan(plan.bound) or plan.bound > plan.objective + plan.resolution:
         raise InvalidProblem(
             f"bound {plan.bound:g} is above the objective {plan.objective:g}"
         )
-    if not plan.resolution >= 0:
-        raise InvalidProblem(f"resolution = {plan.resolution}; expected >= 0")
     for name in ("recipe", "fingerprint"):
         if not isinstance(getattr(plan, name), str):
             raise InvalidProblem(f"{name} = {getattr(plan, name)!r}; expected text")

@@ -1,0 +1,89 @@
+"""Budgets as promises: what is accepted, refused, asked and achieved."""
+
+import numpy as np
+import pytest
+
+import ccsolve
+from ccsolve.errors import (
+    Infeasible,
+    InvalidProblem,
+    MissingStatistics,
+    Unsupported,
+)
+from ccsolve.statistics import Group, Statistics
+from ccsolve.statistics.generate import random_chain
+
+STATS = random_chain((6, 8, 5))
+
+
+@pytest.mark.parametrize("macs", [0.3, 0.5, 1.0, np.float32(0.5), 30_000, np.int64(9)])
+@pytest.mark.parametrize("params", [None, 0.6, 700])
+def test_plans_keep_their_budgets(macs: float, params: float | None):
+    dense = STATS.cost()
+    try:
+        plan = ccsolve.plan(STATS, macs=macs, params=params, recipe="uniform")
+    except Infeasible:
+        assert macs == 9
+        return
+    whole = isinstance(macs, int | np.integer)
+    assert plan.asked["macs"] == (macs if whole else float(macs) * dense.macs)
+    assert plan.given["macs"] == macs
+    assert set(plan.asked) == ({"macs"} if params is None else {"macs", "params"})
+    assert all(plan.achieved[name] <= plan.asked[name] for name in plan.asked)
+    assert plan.original == {"macs": dense.macs, "params": dense.params}
+    cost = STATS.cost(plan.widths)
+    assert plan.achieved == {"macs": cost.macs, "params": cost.params}
+    assert plan.fingerprint == STATS.fingerprint
+    assert plan.provenance["samples"] == STATS.samples
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [True, False, float("nan"), float("inf"), 0, 0.0, 1.5, -0.5, -3, "half", [0.5]],
+)
+@pytest.mark.parametrize("name", ["macs", "params"])
+def test_other_budgets_are_refused(name: str, budget: object):
+    with pytest.raises(InvalidProblem, match=rf"{name} = .*what may remain"):
+        ccsolve.plan(STATS, **{name: budget})  # pyright: ignore[reportArgumentType]
+
+
+def test_no_budget_is_refused():
+    with pytest.raises(InvalidProblem, match="give macs= or params="):
+        ccsolve.plan(STATS)
+
+
+def test_infeasible_budgets_name_the_cheapest():
+    cheapest = STATS.cost(dict.fromkeys(STATS.groups, 1)).macs
+    with pytest.raises(Infeasible, match=f"budget macs = 1,.* takes {cheapest};"):
+        ccsolve.plan(STATS, macs=1, recipe="uniform")
+    plan = ccsolve.plan(STATS, macs=int(cheapest), recipe="uniform")
+    assert set(plan.widths.values()) == {1}
+
+
+def test_unknown_recipes_and_options_list_the_known():
+    with pytest.raises(Unsupported, match="expected one of ccp, uniform"):
+        ccsolve.plan(STATS, macs=0.5, recipe="nothing")
+    with pytest.raises(
+        Unsupported, match="no option 'damping'; its options: criterion"
+    ):
+        ccsolve.plan(STATS, macs=0.5, recipe="uniform", damping=1.0)
+    with pytest.raises(Unsupported, match="no option 'latency'"):
+        ccsolve.plan(STATS, macs=0.5, latency=100)
+
+
+def test_options_reach_the_recipe():
+    plan = ccsolve.plan(STATS, macs=0.6, recipe="uniform", multiple_of=2, min_keep=3)
+    assert all(width % 2 == 0 or width == 5 for width in plan.widths.values())
+    assert min(plan.widths.values()) >= 3
+
+
+def test_missing_parts_are_named():
+    bare = Statistics(
+        {name: Group(name, group.size) for name, group in STATS.groups.items()},
+        operations=STATS.operations,
+    )
+    with pytest.raises(MissingStatistics, match="ggn"):
+        ccsolve.plan(bare, macs=0.5, recipe="ccp")
+    with pytest.raises(MissingStatistics, match="weight"):
+        ccsolve.plan(bare, macs=0.5, recipe="uniform")
+    assert ccsolve.plan(bare, macs=0.5, recipe="uniform", criterion="random").keep
