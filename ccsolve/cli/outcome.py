@@ -1,6 +1,8 @@
 """How a command ends: exit codes, and one line for what went wrong."""
 
 import functools
+import os
+import sys
 from collections.abc import Callable
 
 import typer
@@ -15,6 +17,8 @@ UNPROVEN = 1
 BAD_INPUT = 2
 INFEASIBLE = 3
 INTERRUPTED = 130
+CLOSED_PIPE = 141
+"""128 + SIGPIPE: what a shell reports of any tool whose reader went away."""
 
 _LIMITS = (Stop.TIME_LIMIT, Stop.STEP_LIMIT)
 
@@ -47,7 +51,8 @@ def _code_of(
     try:
         return command(*args, **options)
     except BrokenPipeError:
-        raise
+        _forget_stdout()
+        return CLOSED_PIPE
     except KeyboardInterrupt:
         complain("interrupted")
         return INTERRUPTED
@@ -59,6 +64,11 @@ def _code_of(
             f"{error.filename}: {error.strerror}" if error.filename else str(error)
         )
         return BAD_INPUT
+
+
+def _forget_stdout() -> None:
+    """Let the interpreter's last flush succeed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _code_of_error(error: CcsolveError) -> int:

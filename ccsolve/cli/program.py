@@ -1,6 +1,5 @@
 """The program `ccsolve`: its commands and its options."""
 
-import os
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -23,8 +22,6 @@ _COMMANDS: tuple[tuple[Callable[..., int], tuple[str, ...]], ...] = (
     (verify.verify, verify.EXAMPLES),
     (plan.plan, plan.EXAMPLES),
 )
-_CLOSED_PIPE = 141
-"""128 + SIGPIPE: what a shell reports of any tool whose reader went away."""
 
 
 def main() -> None:
@@ -33,16 +30,7 @@ def main() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="replace")
-    try:
-        app()
-    except BrokenPipeError:
-        _forget_stdout()
-        sys.exit(_CLOSED_PIPE)
-
-
-def _forget_stdout() -> None:
-    """Let the interpreter's last flush succeed."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    app()
 
 
 def _show_version(asked: bool) -> None:
