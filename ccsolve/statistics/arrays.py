@@ -80,6 +80,13 @@ def check_name(name: object, where: str) -> str:
     return name
 
 
+def check_flag(value: object, where: str) -> bool:
+    """Give the truth value back if it is one."""
+    if not isinstance(value, bool | np.bool_):
+        raise InvalidStatistics(f"{where}: {value!r:.80}; expected true or false")
+    return bool(value)
+
+
 def check_count(value: object, where: str, least: int, most: int | None = None) -> int:
     """Give the integer back if least <= value <= most."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):

@@ -11,6 +11,7 @@ from ccsolve.errors import InvalidProblem, MissingStatistics
 from ccsolve.statistics.arrays import (
     Array,
     check_count,
+    check_flag,
     check_name,
     optional,
     symmetric,
@@ -86,7 +87,7 @@ class Group:
             "gradient": optional(self.gradient, f"{where}/gradient", (size,)),
             "activation": vectors(self.activation, f"{where}/activation", size),
             "scores": vectors(self.scores, f"{where}/scores", size),
-            "approximate": bool(self.approximate),
+            "approximate": check_flag(self.approximate, f"{where}: approximate"),
             "min_keep": check_count(self.min_keep, f"{where}: min_keep", 0, size),
         }
         for name, value in parts.items():

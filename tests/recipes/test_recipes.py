@@ -1,6 +1,7 @@
 """What the recipes keep, and what CCP's choice is worth beside the heuristics'."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,15 +79,13 @@ def test_ccp_is_at_least_as_good_as_a_heuristic(criterion: str):
 
 
 def test_ccp_options_change_the_program():
-    plans = [
-        ccsolve.plan(STATS, macs=0.5, recipe="ccp", **options)
-        for options in (
-            {},
-            {"curvature": "fisher"},
-            {"damping": 1.0},
-            {"first_order": 0.0},
-        )
+    options: list[dict[str, Any]] = [
+        {},
+        {"curvature": "fisher"},
+        {"damping": 1.0},
+        {"first_order": 0.0},
     ]
+    plans = [ccsolve.plan(STATS, macs=0.5, recipe="ccp", **given) for given in options]
     assert len({round(plan.objective, 9) for plan in plans}) == len(plans)
 
 

@@ -27,7 +27,7 @@ def assert_same(first: object, second: object, fields: tuple[str, ...]) -> None:
             assert list(mine) == list(other)
             mine, other = list(mine.values()), list(other.values())
         np.testing.assert_equal(mine, other, err_msg=name)
-        if isinstance(mine, np.ndarray):
+        if isinstance(mine, np.ndarray) and isinstance(other, np.ndarray):
             assert mine.dtype == other.dtype
 
 

@@ -20,7 +20,8 @@ def layer(**parts: Any) -> Layer:
 
 def test_arrays_keep_their_type_and_are_read_only():
     rows = np.ones((4, 3), dtype=np.float32)
-    group = Group("g", 3, ggn_rows=rows, gradient=[1, 2, 3])
+    integers: Any = [1, 2, 3]
+    group = Group("g", 3, ggn_rows=rows, gradient=integers)
     assert group.ggn_rows is not None and group.gradient is not None
     assert group.ggn_rows.dtype == np.float32
     assert group.gradient.dtype == np.float64
@@ -39,7 +40,8 @@ def test_read_only_arrays_are_shared():
 @pytest.mark.parametrize("curvature", ["ggn", "fisher"])
 def test_hessian_from_rows_is_the_sum_of_their_squares(curvature: str):
     rows = np.random.default_rng(0).standard_normal((5, 3))
-    group = Group("g", 3, **{f"{curvature}_rows": rows})
+    parts: dict[str, Any] = {f"{curvature}_rows": rows}
+    group = Group("g", 3, **parts)
     by_sample = sum(np.outer(row, row) for row in rows)
     np.testing.assert_allclose(group.hessian(curvature), by_sample, atol=1e-12)
 
@@ -78,6 +80,7 @@ def test_absent_curvature_is_missing_not_invalid():
         ({"gradient": [[1.0], [2.0, 3.0]]}, "not an array"),
         ({"activation": {"mean": np.ones(2)}}, "groups/g/activation/mean"),
         ({"scores": {"x/y": np.ones(3)}}, "without '/'"),
+        ({"approximate": 1}, "approximate: 1; expected true or false"),
         ({"min_keep": 4}, "min_keep: 4; expected 0 to 3"),
     ],
 )
