@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 import ccsolve
 from ccsolve.cli import solve as solve_command
+from ccsolve.cli.inputs import read_problem, read_solution
 from ccsolve.cli.outcome import exit_code
 from ccsolve.cli.program import app
 from ccsolve.problems.generate import cancelling
@@ -84,12 +85,12 @@ def network(tmp_path: Path) -> Path:
 def test_solve_proves_a_small_program(small: Path, tmp_path: Path):
     out = tmp_path / "best.npz"
     found = document("solve", small, "-o", out)
-    problem = ccsolve.read(small)
+    problem = read_problem(small)
     z = np.zeros(10, dtype=bool)
     z[found["kept"]] = True
     assert problem.objective(z) == pytest.approx(found["objective"])
     assert found["claim"] == "optimal" and found["gap"] == 0
-    assert np.array_equal(ccsolve.read(out).x, z)
+    assert np.array_equal(read_solution(out).x, z)
 
 
 def test_solve_says_the_same_in_words(small: Path, tmp_path: Path):
@@ -146,7 +147,7 @@ def test_an_interrupt_keeps_the_best_so_far(
     out = tmp_path / "best.npz"
     found = document("solve", large, "-o", out, code=130)
     assert found["stop"] == "interrupted" and len(found["kept"]) == 30
-    assert ccsolve.read(out).stop is Stop.INTERRUPTED
+    assert read_solution(out).stop is Stop.INTERRUPTED
 
 
 def test_an_interrupt_outside_a_solve_is_one_line(
@@ -186,7 +187,7 @@ def test_verify_accepts_what_solve_wrote(small: Path, tmp_path: Path):
 def test_verify_refutes(small: Path, tmp_path: Path, field: str):
     out = tmp_path / "best.npz"
     call("solve", small, "-o", out)
-    honest = ccsolve.read(out)
+    honest = read_solution(out)
     lies = {
         "objective": replace(honest, objective=honest.objective - 1),
         "bound": replace(honest, bound=honest.objective + 1),
