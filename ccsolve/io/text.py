@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,7 @@ VARIABLE_LIMIT = 10_000
 _SIZE_LIMIT = 4 * 2**30
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """The tokens of one line, and where it stands."""
 
     path: Path
