@@ -66,6 +66,8 @@ def plan(
         name: width for name, width in widths.items() if width < stats.groups[name].size
     }
     solutions = dict(_solutions(stats, narrowed, taylor, time_limit, seed))
+    objective = math.fsum(solution.objective for solution in solutions.values())
+    bound = math.fsum(solution.bound for solution in solutions.values())
     return Plan(
         recipe="ccp",
         keep={
@@ -73,8 +75,9 @@ def plan(
             for name, group in stats.groups.items()
         },
         sizes={name: group.size for name, group in stats.groups.items()},
-        objective=math.fsum(solution.objective for solution in solutions.values()),
-        bound=sum(solution.bound for solution in solutions.values()),
+        objective=objective,
+        # Where both are equal, the roundings of the two sums need not be.
+        bound=min(bound, objective),
         resolution=sum(solution.resolution for solution in solutions.values()),
         provenance={
             **taylor._asdict(),
