@@ -64,7 +64,7 @@ def _objectives(grouped: dict[str, list[Line]]) -> Any:
         _draw_bounds(axes, members)
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(_ticker().LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.3g}×")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}×")
         axes.yaxis.set_minor_formatter(_ticker().NullFormatter())
         axes.set_ylabel("times the best known")
         _title(axes, family)

@@ -30,8 +30,9 @@ def programs(count: int, n: int = 10) -> list[Program]:
 def test_diagonal_is_the_cost_of_removing_one_channel(factored: bool):
     rng = np.random.default_rng(0)
     J, n = rng.normal(size=(4, 9)), 9
-    form = {"factor": J} if factored else {"hessian": J.T @ J}
-    problem = ChannelSelection.from_removal(**form, gradient=rng.normal(size=n), keep=4)
+    hessian, factor = (None, J) if factored else (J.T @ J, None)
+    gradient = rng.normal(size=n)
+    problem = ChannelSelection.from_removal(hessian, gradient, keep=4, factor=factor)
     ones = np.ones(n)
     alone = [problem.objective(ones - np.eye(n)[i]) for i in range(n)]
     assert set(np.flatnonzero(rankings.diagonal(problem))) == set(np.argsort(alone)[5:])
