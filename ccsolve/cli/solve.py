@@ -80,8 +80,9 @@ def _live(time_limit: float) -> Iterator[Callback | None]:
         yield None
         return
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-    with Bar(*columns, console=terminal, transient=True) as bar:
-        task = bar.add_task(f"solving, {time_limit:g} s at most")
+    limit = TextColumn(f"of {time_limit:g} s")
+    with Bar(*columns, limit, console=terminal, transient=True) as bar:
+        task = bar.add_task("solving")
 
         def see(now: Progress) -> None:
             bar.update(task, description=_line(now))
