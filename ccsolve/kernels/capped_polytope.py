@@ -1,0 +1,124 @@
+"""Euclidean projection onto {0 ≤ z ≤ 1, 1ᵀz = total, costᵀz ≤ limit}."""
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True)
+def project(
+    v: np.ndarray,
+    total: float,
+    cost: np.ndarray,
+    limit: float,
+    price: float,
+    z: np.ndarray,
+) -> float:
+    """Write the projection of v into z and give the price of the budget.
+
+    z_i = clip(v_i - τ - price·cost_i, 0, 1), where τ makes 1ᵀz = total (no such
+    constraint for total < 0, then τ = 0), and the price, ≥ 0, makes costᵀz = limit
+    where the budget binds. ``cost`` is empty without a budget; ``price`` is a first
+    guess.
+
+    The cost falls in the price, piecewise linear: the price is found by false position
+    with halved end values (the Illinois rule), a handful of rounds of O(n) Newton
+    steps.
+    """
+    tau = clip_to_total(v, total, v.mean() - total / v.size, z)
+    if cost.size == 0:
+        return 0.0
+    excess = np.dot(cost, z) - limit
+    if excess <= 0.0:
+        return 0.0
+    return _bind(v, total, cost, limit, price, tau, excess, z)
+
+
+@njit(cache=True)
+def _bind(
+    v: np.ndarray,
+    total: float,
+    cost: np.ndarray,
+    limit: float,
+    guess: float,
+    tau: float,
+    excess: float,
+    z: np.ndarray,
+) -> float:
+    """Find the price at which the cost is the limit, from the excess at price 0."""
+    moved = np.empty_like(v)
+    low, above, high, below, side = 0.0, excess, 0.0, 0.0, 0
+    price = guess if guess > 0.0 else 1.0 / cost.max()
+    tolerance = 1e-13 * np.dot(cost, z)
+    for _ in range(200):
+        for i in range(v.size):
+            moved[i] = v[i] - price * cost[i]
+        tau = clip_to_total(moved, total, tau, z)
+        excess = np.dot(cost, z) - limit
+        if -tolerance <= excess <= 0.0:
+            break
+        if excess > 0.0:
+            low, above = price, excess
+            below *= 0.5 if side == 1 else 1.0
+            side = 1
+        else:
+            high, below = price, excess
+            above *= 0.5 if side == -1 else 1.0
+            side = -1
+        if high == 0.0:
+            price = 2.0 * low
+            continue
+        step = low + (high - low) * above / (above - below)
+        if not low < step < high:
+            break
+        price = step
+    return price
+
+
+@njit(cache=True)
+def clip_to_total(v: np.ndarray, total: float, tau: float, z: np.ndarray) -> float:
+    """Write clip(v - τ, 0, 1) into z with τ such that it sums to ``total``; give τ.
+
+    The sum falls in τ, piecewise linear. Newton's method is exact as soon as the set of
+    interior entries is right; a bracket keeps it from cycling. ``tau`` is a first
+    guess. For total < 0 nothing is asked of the sum and τ = 0.
+    """
+    if total < 0.0:
+        _clip(v, 0.0, z)
+        return 0.0
+    low, high = v.min() - 1.0, v.max()
+    tau = min(max(tau, low), high)
+    for _ in range(200):
+        surplus, interior = _clip(v, tau, z)
+        surplus -= total
+        if surplus == 0.0:
+            break
+        if surplus > 0.0:
+            low = tau
+        else:
+            high = tau
+        step = tau + surplus / max(interior, 1)
+        if abs(step - tau) <= 1e-16 * abs(tau):
+            break
+        if interior == 0 or not low < step < high:
+            step = 0.5 * (low + high)
+        if not low < step < high:
+            break
+        tau = step
+    return tau
+
+
+@njit(cache=True)
+def _clip(v: np.ndarray, tau: float, z: np.ndarray) -> tuple[float, int]:
+    """Write clip(v - τ, 0, 1) into z; give its sum and how many entries lie inside."""
+    total, interior = 0.0, 0
+    for i in range(v.size):
+        value = v[i] - tau
+        if value <= 0.0:
+            value = 0.0
+        elif value >= 1.0:
+            value = 1.0
+        else:
+            interior += 1
+        z[i] = value
+        total += value
+    return total, interior
