@@ -4,7 +4,7 @@ The folder (`--data DIR`) holds:
 
     cifar10_test.npz                      images_webp, labels uint8[10000]
     cifar10_train_sub.npz                 images_webp, labels uint8[N]
-    weights/resnet56_cifar10.safetensors  conv1, bn1, layer{1,2,3}.{i}.{conv,bn}{1,2}, linear
+    weights/resnet56_cifar10.safetensors  the names of benchmarks/resnet.py
 
 `images_webp` are the bytes (uint8) of one lossless WebP picture: a grid of 32 x 32
 tiles, 100 per row, row by row. Inputs are x/255, minus the mean, divided by the
@@ -46,7 +46,9 @@ def resnet56(folder: Path) -> nn.Module:
     missing, unexpected = model.load_state_dict(load_file(path), strict=False)
     left = [name for name in missing if not name.endswith("num_batches_tracked")]
     if left or unexpected:
-        raise SystemExit(f"{path}: other tensors than ResNet-56's: {left or unexpected}")
+        raise SystemExit(
+            f"{path}: other tensors than ResNet-56's: {left or unexpected}"
+        )
     return model.eval()
 
 
@@ -61,7 +63,10 @@ def _images(path: Path, count: int | None = None) -> tuple[Tensor, Tensor]:
     with np.load(_present(path), allow_pickle=False) as file:
         labels = file["labels"][:count].astype(np.int64)
         pictures = _tiles(file["images_webp"].tobytes())[: len(labels)]
-    x = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255
+    x = (
+        torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float()
+        / 255
+    )
     mean, deviation = (torch.tensor(v).reshape(3, 1, 1) for v in (MEAN, DEVIATION))
     return ((x - mean) / deviation).contiguous(), torch.from_numpy(labels)
 

@@ -51,7 +51,7 @@ def _small(values: np.ndarray | None) -> np.ndarray | None:
 
 def main() -> None:
     """Write the files."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the images")
     parser.add_argument("--out", type=Path, default=Path("ccsolve/data"))
     chosen = parser.parse_args()

@@ -1,2 +1,40 @@
-"""temporary."""
+"""Torch in, ccsolve's data out, and back: statistics and smaller networks.
+
+    stats = collect(model, loader)                     # -> ccsolve.Statistics
+    small = apply(model, plan, inputs, calibration=loader)   # -> a smaller nn.Module
+    small = compress(model, loader, macs=0.5)          # the three steps in one
+
+The network is read through `torch.export`; `trace` shows which channels can be
+removed and why others cannot. Needs the extra: pip install 'ccsolve[torch]'.
+"""
+
+from importlib.util import find_spec
+
+from ccsolve.errors import MissingExtra
+
+if find_spec("torch") is None:
+    raise MissingExtra(
+        "ccsolve_torch needs PyTorch, which is not installed; "
+        "run: pip install 'ccsolve[torch]'"
+    )
+
 from ccsolve_torch.collection import collect
+from ccsolve_torch.costs import count
+from ccsolve_torch.graph import Graph, trace
+from ccsolve_torch.identity import fingerprint
+from ccsolve_torch.pipeline import apply, compress
+from ccsolve_torch.repair import fit_next_layers, recalibrate
+from ccsolve_torch.report import Report
+
+__all__ = [
+    "Graph",
+    "Report",
+    "apply",
+    "collect",
+    "compress",
+    "count",
+    "fingerprint",
+    "fit_next_layers",
+    "recalibrate",
+    "trace",
+]

@@ -1,17 +1,15 @@
 """Collecting statistics: what a network's loss says about each of its channels."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ccsolve.errors import InvalidProblem
-from ccsolve.statistics import Group, Statistics
-from ccsolve_torch.gates import Readings, gate_gradients, watched
+from ccsolve.statistics import Group, Layer, Statistics
+from ccsolve_torch.gates import gate_gradients
 from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.losses import (
@@ -22,10 +20,18 @@ from ccsolve_torch.losses import (
     as_loss,
     directions,
 )
-from ccsolve_torch.state import Loader, batches, evaluating, first_inputs, hooks
-from ccsolve_torch.tallies import Activations, LayerMoments, Rows, moments_of
+from ccsolve_torch.observation import Seen, observed
+from ccsolve_torch.state import Loader, batches, evaluating, first_inputs
+from ccsolve_torch.tallies import (
+    Activations,
+    LayerMoments,
+    Rows,
+    moments_of,
+    weights_of,
+)
 
 CURVATURES = ("ggn", "fisher")
+LAYERS = ("none", "weights", "moments")
 
 
 @dataclass
@@ -49,7 +55,7 @@ def collect(
     loss: str | PerSample = "cross_entropy",
     curvature: str = "ggn",
     *,
-    layers: bool = False,
+    layers: str = "weights",
     sketches: int | None = None,
     positions: int | None = None,
     max_rows: int = 16_384,
@@ -78,16 +84,17 @@ def collect(
     curvature
         "ggn", or "fisher" for the empirical Fisher alone (one backward per batch).
     layers
-        Also collect, for every convolution and linear layer, weight, mean gradient,
-        the means and second moments of its input columns, the cross moments with
-        its outputs, and the Gauss-Newton of its outputs. Memory d² + d·n_out float64
-        per layer, d = n_in · kernel size.
+        What to hold of every convolution and linear layer: "none"; "weights", and
+        which groups its channels belong to; "moments", also the mean gradient of the
+        weight, the means and second moments of the input columns, the cross moments
+        with the outputs, and the Gauss-Newton of the outputs (memory d² + d·n_out
+        float64 per layer, d = n_in · kernel size).
     sketches
         Random sign vectors per sample instead of the exact Gauss-Newton: unbiased,
         one backward pass each. Default: exact up to 16 outputs, else 4 sketches.
     positions
-        With `layers`: output positions per batch at which input columns are read,
-        drawn at random; default all.
+        With layers="moments": output positions per batch at which input columns are
+        read, drawn at random; default all.
     max_rows
         Rows that are kept per group, as float32 (max_rows · Σ sizes · 4 bytes); with
         more, all are folded into (size, size) float64 blocks.
@@ -107,75 +114,24 @@ def collect(
     with evaluating(model), torch.enable_grad():
         graph = trace(model, first_inputs(model, loader))
         generator = torch.Generator().manual_seed(seed)
-        moments = moments_of(model, graph, positions, generator) if layers else {}
+        moments = (
+            moments_of(model, graph, positions, generator)
+            if layers == "moments"
+            else {}
+        )
         sums = _empty(graph, curvature, max_rows, moments)
-        with _observed(model, graph, moments) as seen:
+        with observed(model, graph, moments) as seen:
             for inputs, targets in batches(model, loader):
                 outputs = _outputs(model, inputs)
                 _first_order(sums, seen, known.values(outputs, targets))
                 if sums.ggn is not None:
-                    _second_order(sums, seen, known, outputs, targets, sketches, generator)
-    return _statistics(model, sums, known, curvature)
+                    _second_order(
+                        sums, seen, known, outputs, targets, sketches, generator
+                    )
+    return _statistics(model, sums, known, curvature, layers)
 
 
-@dataclass
-class _Seen:
-    """What one forward pass showed: gated tensors, and layers' outputs."""
-
-    readings: Readings
-    outputs: dict[str, Tensor]
-    weights: dict[str, Tensor]
-
-    def gradients(
-        self, of: Tensor, along: Tensor, *, weights: bool
-    ) -> tuple[Readings, dict[str, Tensor], dict[str, Tensor]]:
-        """Give the derivatives of Σ along·of in the gates, outputs and weights."""
-        asked = [self.readings, self.outputs, self.weights if weights else {}]
-        flat = [tensor for tensors in asked for tensor in tensors.values()]
-        grads = iter(
-            torch.autograd.grad(
-                of, flat, along, retain_graph=True, materialize_grads=True
-            )
-        )
-        gates, outputs, found = ({key: next(grads) for key in part} for part in asked)
-        return gates, outputs, found  # pyright: ignore[reportReturnType]
-
-
-@contextmanager
-def _observed(
-    model: nn.Module, graph: Graph, moments: dict[str, LayerMoments]
-) -> Iterator[_Seen]:
-    """Watch the gates and, where moments are wanted, the layers."""
-    outputs: dict[str, Tensor] = {}
-    weights = {name: moment.module.weight for name, moment in moments.items()}
-    flags = {name: weight.requires_grad for name, weight in weights.items()}
-
-    def recorder(moment: LayerMoments) -> Any:
-        def record(module: nn.Module, args: tuple[Any, ...], y: Tensor) -> Tensor:
-            outputs[moment.site.name] = y
-            moment.add_input(args[0], y)
-            # An activation may work in place: it gets a copy, y stays as it is.
-            return y.clone()
-
-        return record
-
-    handles = [
-        moment.module.register_forward_hook(recorder(moment))
-        for moment in moments.values()
-    ]
-    with ExitStack() as stack:
-        stack.enter_context(hooks(handles))
-        readings = stack.enter_context(watched(model, graph))
-        try:
-            for weight in weights.values():
-                weight.requires_grad_(True)  # pyright: ignore
-            yield _Seen(readings, outputs, weights)  # pyright: ignore
-        finally:
-            for name, weight in weights.items():
-                weight.requires_grad_(flags[name])  # pyright: ignore
-
-
-def _first_order(sums: _Sums, seen: _Seen, values: Tensor) -> None:
+def _first_order(sums: _Sums, seen: Seen, values: Tensor) -> None:
     """Add gate gradients, Fisher rows, activations, and the layers' mean gradients."""
     if not bool(torch.isfinite(values).all()):
         raise InvalidProblem("loss: NaN or infinity on some sample; expected finite")
@@ -193,7 +149,7 @@ def _first_order(sums: _Sums, seen: _Seen, values: Tensor) -> None:
 
 def _second_order(
     sums: _Sums,
-    seen: _Seen,
+    seen: Seen,
     loss: Loss,
     outputs: Tensor,
     targets: Tensor,
@@ -238,10 +194,9 @@ def _outputs(model: nn.Module, inputs: Sequence[Tensor]) -> Tensor:
 
 
 def _statistics(
-    model: nn.Module, sums: _Sums, loss: Loss, curvature: str
+    model: nn.Module, sums: _Sums, loss: Loss, curvature: str, layers: str
 ) -> Statistics:
     groups = {name: _group(sums, name) for name in sums.graph.groups}
-    curved = sums.ggn is not None
     meta = {
         "curvature": curvature,
         "directions_per_sample": sums.directions,
@@ -250,13 +205,24 @@ def _statistics(
     }
     return Statistics(
         groups=groups,
-        layers={name: item.layer(curved) for name, item in sums.moments.items()},
+        layers=_layers(model, sums, layers),
         operations=sums.graph.operations,
         samples=sums.samples,
         loss=loss.name,
         fingerprint=fingerprint(model),
         meta=meta,
     )
+
+
+def _layers(model: nn.Module, sums: _Sums, layers: str) -> dict[str, Layer]:
+    if layers == "moments":
+        curved = sums.ggn is not None
+        return {name: item.layer(curved) for name, item in sums.moments.items()}
+    sites = sums.graph.layers if layers == "weights" else {}
+    return {
+        name: weights_of(site, model.get_submodule(name))
+        for name, site in sites.items()
+    }
 
 
 def _group(sums: _Sums, name: str) -> Group:
@@ -274,19 +240,21 @@ def _group(sums: _Sums, name: str) -> Group:
 
 def _check_options(
     curvature: str,
-    layers: bool,
+    layers: str,
     sketches: int | None,
     positions: int | None,
     max_rows: int,
 ) -> None:
     if curvature not in CURVATURES:
         raise InvalidProblem(f"curvature {curvature!r}; expected 'ggn' or 'fisher'")
+    if layers not in LAYERS:
+        raise InvalidProblem(f"layers {layers!r}; expected {', '.join(LAYERS)}")
     for name, value in (("sketches", sketches), ("positions", positions)):
         if value is not None and value < 1:
             raise InvalidProblem(f"{name} {value}; expected 1 or more, or None")
     if max_rows < 0:
         raise InvalidProblem(f"max_rows {max_rows}; expected 0 or more")
-    if positions is not None and not layers:
-        raise InvalidProblem("positions: used only with layers=True; leave it out")
+    if positions is not None and layers != "moments":
+        raise InvalidProblem("positions: used only with layers='moments'; leave it out")
     if sketches is not None and curvature == "fisher":
         raise InvalidProblem("sketches: used only with curvature='ggn'; leave it out")

@@ -5,8 +5,9 @@ from math import prod
 from torch import nn
 from torch.fx import Node
 
-from ccsolve.statistics import Operation, Term
-from ccsolve_torch.exported import Exported, argument, operator, shape
+from ccsolve.statistics import Cost, Operation, Term
+from ccsolve_torch.exported import Exported, argument, export, operator, shape
+from ccsolve_torch.state import Inputs
 from ccsolve_torch.streams import LAYERS, Flow, Reading, TiedSlot
 
 
@@ -24,7 +25,7 @@ def operations(
     found = [
         _layer(exported, flow, node, readings.get(node), left)
         for node in exported.calls()
-        if operator(node) in LAYERS or operator(node).startswith("conv_transpose")
+        if _costs(node)
     ]
     tied = [
         _slot(group, slot, left)
@@ -32,8 +33,21 @@ def operations(
         for slot in flow.slots[group]
         if _name(slot) in left
     ]
-    rest = Operation("others", "parameters", (), None, (Term((), 0, sum(left.values())),))
+    rest = Operation(
+        "others", "parameters", (), None, (Term((), 0, sum(left.values())),)
+    )
     return (*found, *tied, rest)
+
+
+def count(model: nn.Module, example_inputs: Inputs) -> Cost:
+    """Give MACs per sample and parameters of a model as it stands, groups or none."""
+    exported = export(model, example_inputs)
+    macs = sum(_macs(node, exported.batch) for node in exported.calls() if _costs(node))
+    return Cost(macs, sum(tensor.numel() for tensor in model.parameters()))
+
+
+def _costs(node: Node) -> bool:
+    return operator(node) in LAYERS or operator(node).startswith("conv_transpose")
 
 
 def _layer(
@@ -43,7 +57,7 @@ def _layer(
     reading: Reading | None,
     left: dict[str, int],
 ) -> Operation:
-    """Give the terms of one call: weight (and MACs) by in and out width, bias by out."""
+    """Give the terms of one call: weight and MACs by both widths, bias by one."""
     name = reading.layer if reading else node.name
     source = reading.group if reading else None
     target = name if name in flow.sizes and reading else None
@@ -58,9 +72,7 @@ def _layer(
         size = flow.sizes[target] if target else 1
         terms.append(Term(owners, 0, _divided(bias, size)))
     kind = "linear" if operator(node) == "linear" else "conv"
-    return Operation(
-        name, kind, (source,) if source else (), target, tuple(terms)
-    )
+    return Operation(name, kind, (source,) if source else (), target, tuple(terms))
 
 
 def _slot(group: str, slot: TiedSlot, left: dict[str, int]) -> Operation:

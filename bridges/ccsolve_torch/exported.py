@@ -1,4 +1,4 @@
-"""A model as `torch.export` sees it: nodes, their arguments, and whose weights they read."""
+"""A model as `torch.export` sees it: operators, and whose weights they read."""
 
 from collections import Counter
 from collections.abc import Iterator

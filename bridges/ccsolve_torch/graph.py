@@ -18,14 +18,14 @@ from ccsolve.statistics import Operation
 from ccsolve_torch.costs import operations
 from ccsolve_torch.exported import export
 from ccsolve_torch.state import Inputs
-from ccsolve_torch.streams import Flow, Reading, follow
+from ccsolve_torch.streams import Flow, Reading, enters_sum, follow
 
 Classes = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Slot:
-    """One axis of one parameter or buffer; entry i of it belongs to class classes[i]."""
+    """One axis of a parameter or buffer; its entry i is of class classes[i]."""
 
     module: str
     tensor: str
@@ -56,7 +56,8 @@ class Coupling:
 class Site:
     """A convolution or linear layer, and the groups of its channels.
 
-    `batch_norm` is the module that alone reads the layer's output, where it is one.
+    `batch_norm` is the module that alone reads the layer's output, where it is one;
+    `summed` says whether what follows is added to another tensor of its shape.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Site:
     inputs: Mapping[str, Classes]
     outputs: Mapping[str, Classes]
     batch_norm: str | None
+    summed: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +125,9 @@ def _site(flow: Flow, reading: Reading) -> Site:
     if reading.layer in flow.sizes:
         outputs[reading.layer] = _classes(flow.sizes[reading.layer], 1)
     norm = flow.norms.get(reading.layer)
-    return Site(reading.layer, reading.kind, inputs, outputs, norm)
+    end = next(iter(reading.node.users)) if norm else reading.node
+    summed = enters_sum(end)
+    return Site(reading.layer, reading.kind, inputs, outputs, norm, summed)
 
 
 def _classes(size: int, repeat: int) -> Classes:

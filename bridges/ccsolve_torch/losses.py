@@ -71,11 +71,12 @@ def _cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
             f"(outputs, targets) -> (N,) for anything else"
         )
     classes = targets.long()
-    if targets.is_floating_point() or not 0 <= int(classes.min()) <= int(
-        classes.max()
-    ) < (outputs.shape[1]):
+    last = outputs.shape[1] - 1
+    outside = bool(((classes < 0) | (classes > last)).any())
+    if targets.is_floating_point() or outside:
         raise InvalidProblem(
-            f"cross_entropy: targets; expected class numbers 0 to {outputs.shape[1] - 1}"
+            f"cross_entropy: targets of {targets.dtype}, {float(targets.min()):g} to "
+            f"{float(targets.max()):g}; expected class numbers 0 to {last}"
         )
     return functional.cross_entropy(outputs, classes, reduction="none")
 
@@ -137,7 +138,7 @@ def _differentiated(loss: PerSample, name: str) -> PerSample:
             ) from error
         count = outputs.flatten(1).shape[1]
         values, vectors = torch.linalg.eigh(hessian.reshape(-1, count, count))
-        if bool((values.amin() < -1e-5 * values.abs().amax())):
+        if bool(values.amin() < -1e-5 * values.abs().amax()):
             raise Unsupported(
                 f"loss {name}: not convex in the outputs, so it has no Gauss-Newton "
                 f"matrix; collect with curvature='fisher'"

@@ -1,4 +1,4 @@
-"""The input columns of a convolution or linear layer, at some or all output positions."""
+"""The input columns of a convolution or linear layer, at chosen output positions."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ def patches(module: nn.Module, x: Tensor, places: Tensor | None) -> Iterator[Ten
 
 
 def outputs_at(module: nn.Module, y: Tensor, places: Tensor) -> Tensor:
-    """Give the (rows, n_out) outputs of the layer at the places, rows as in `patches`."""
+    """Give the layer's (rows, n_out) outputs at the places, rows as in `patches`."""
     flat = y.flatten(2).transpose(1, 2) if is_convolution(module) else y
     return flat.reshape(len(y), -1, flat.shape[-1])[:, places].flatten(0, 1)
 
@@ -64,7 +64,9 @@ def _reads(module: nn.Module, x: Tensor) -> Tensor:
     """Give (positions, taps): the flat padded entries that each output reads."""
     amounts = list(module._reversed_padding_repeated_twice)  # pyright: ignore
     pairs = [amounts[i : i + 2] for i in range(0, len(amounts), 2)][::-1]
-    sizes = [length + sum(pair) for length, pair in zip(x.shape[2:], pairs, strict=True)]
+    sizes = [
+        length + sum(pair) for length, pair in zip(x.shape[2:], pairs, strict=True)
+    ]
     index = torch.arange(torch.Size(sizes).numel(), device=x.device).reshape(sizes)
     kernel, stride, dilation = module.kernel_size, module.stride, module.dilation
     for axis in range(len(sizes)):

@@ -15,15 +15,16 @@ Loader = Iterable[Any]
 
 def as_inputs(value: Any) -> tuple[Tensor, ...]:
     """Give the positional inputs of a model as a tuple of tensors."""
-    inputs = (value,) if isinstance(value, Tensor) else value
+    inputs = [value] if isinstance(value, Tensor) else value
     sound = isinstance(inputs, tuple | list) and len(inputs) > 0
     if not sound or not all(isinstance(item, Tensor) for item in inputs):
         raise InvalidProblem(
             f"inputs: {type(value).__name__}; expected a tensor or a tuple of tensors"
         )
-    if inputs[0].ndim == 0 or inputs[0].shape[0] == 0:
+    first = next(iter(inputs))
+    if first.ndim == 0 or first.shape[0] == 0:
         raise InvalidProblem(
-            f"inputs: shape {tuple(inputs[0].shape)}; expected samples along axis 0"
+            f"inputs: shape {tuple(first.shape)}; expected samples along axis 0"
         )
     return tuple(inputs)
 

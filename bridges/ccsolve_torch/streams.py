@@ -6,12 +6,11 @@ it ends it; anything else freezes it, because removing its channels would then n
 a rule that we do not have.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from math import prod
 
 from torch.fx import Node
 
+from ccsolve_torch.carrying import Stream, rule_for
 from ccsolve_torch.exported import (
     Exported,
     argument,
@@ -23,28 +22,6 @@ from ccsolve_torch.exported import (
 
 CONVOLUTIONS = {"conv1d": 1, "conv2d": 2, "conv3d": 3}
 LAYERS = (*CONVOLUTIONS, "linear")
-
-_ELEMENTWISE = frozenset(
-    """abs alias celu clamp clamp_max clamp_min clone contiguous detach div dropout elu
-    feature_dropout gelu hardsigmoid hardswish hardtanh leaky_relu log_sigmoid mish mul
-    neg pow relu relu6 selu sigmoid silu softplus square tanh threshold""".split()
-)
-_SPATIAL = frozenset(
-    f"{kind}{axes}d"
-    for kind in ("max_pool", "avg_pool", "adaptive_avg_pool")
-    for axes in (1, 2, 3)
-)
-_REDUCTIONS = frozenset(("mean", "sum", "amax", "amin"))
-_RESHAPES = frozenset(("view", "reshape", "flatten", "squeeze", "unsqueeze"))
-
-
-@dataclass(frozen=True)
-class Stream:
-    """Channels of a group in one tensor: entry i of `axis` is of class i // repeat."""
-
-    group: str
-    axis: int
-    repeat: int = 1
 
 
 @dataclass(frozen=True)
@@ -115,6 +92,15 @@ def _step(flow: Flow, node: Node) -> None:
         _carry(flow, node)
 
 
+def enters_sum(node: Node) -> bool:
+    """Say whether all that becomes of the node is a sum with a tensor of its shape."""
+    users = list(node.users)
+    if len(users) != 1 or operator(users[0]) != "add" or users[0].kwargs:
+        return False
+    summands = users[0].all_input_nodes
+    return len(summands) == 2 and shape(summands[0]) == shape(summands[1])
+
+
 def _settle(flow: Flow) -> None:
     """Drop frozen groups, and groups that no layer reads."""
     read = {reading.group for reading in flow.readings}
@@ -179,7 +165,7 @@ def _start(flow: Flow, node: Node, owner: str, fault: str | None) -> None:
 
 
 def channel_axis(node: Node, axes: int) -> int:
-    """Give the axis of the channels: the last of a linear layer, else behind the batch."""
+    """Give the axis of a layer's channels: last if linear, else behind the batch."""
     return axes - 1 if operator(node) == "linear" else axes - 1 - _kernel_axes(node)
 
 
@@ -228,7 +214,10 @@ def _norm(flow: Flow, node: Node) -> None:
         or stream.axis != 1
         or not tracked
     ):
-        flow.freeze(stream.group, f"passes {place(node)}, which is shared or keeps no running statistics")
+        flow.freeze(
+            stream.group,
+            f"passes {place(node)}, which is shared or keeps no running statistics",
+        )
         return
     owner = owners.pop()
     for name in names.values():
@@ -263,7 +252,7 @@ def _prelu(flow: Flow, node: Node) -> None:
 def _carry(flow: Flow, node: Node) -> None:
     """Carry one stream through an operator that keeps channels apart, or freeze."""
     sources = [source for source in node.all_input_nodes if source in flow.streams]
-    rule = _rule(operator(node))
+    rule = rule_for(operator(node))
     for source in sources:
         stream = flow.streams[source]
         after = rule(node, source, stream) if rule else None
@@ -273,77 +262,9 @@ def _carry(flow: Flow, node: Node) -> None:
             flow.streams[node] = after
 
 
-Rule = Callable[[Node, Node, Stream], Stream | None]
-
-
-def _rule(name: str) -> Rule | None:
-    if name in _ELEMENTWISE:
-        return _same
-    if name in _SPATIAL:
-        return _pooled
-    if name in _REDUCTIONS:
-        return _reduced
-    if name in _RESHAPES:
-        return _reshaped
-    return {"permute": _permuted, "transpose": _transposed}.get(name)
-
-
-def _same(node: Node, source: Node, stream: Stream) -> Stream | None:
-    return stream if shape(node) == shape(source) else None
-
-
-def _pooled(node: Node, source: Node, stream: Stream) -> Stream | None:
-    spatial = int(operator(node)[-2])
-    fits = stream.axis == 1 and len(shape(source)) == spatial + 2
-    return stream if fits else None
-
-
-def _reduced(node: Node, source: Node, stream: Stream) -> Stream | None:
-    """Carry the stream through a mean over other axes than its own."""
-    axes, count = argument(node, "dim"), len(shape(source))
-    if axes is None or axes == []:
-        return None
-    listed = axes if isinstance(axes, list | tuple) else [axes]
-    reduced = {axis % count for axis in listed}
-    if stream.axis in reduced or 0 in reduced:
-        return None
-    kept = argument(node, "keepdim", False)
-    before = 0 if kept else sum(axis < stream.axis for axis in reduced)
-    return replace(stream, axis=stream.axis - before)
-
-
-def _reshaped(node: Node, source: Node, stream: Stream) -> Stream | None:
-    """Carry the stream through a view that merges later axes into the channels.
-
-    In memory order, channel c of length s[a] stands behind prod(s[:a]) outer
-    entries. An output axis that starts there and holds s[a] * q entries holds q
-    neighbouring entries of each channel, if q is a product of the next axes.
-    """
-    before, after = shape(source), shape(node)
-    outer, size = prod(before[: stream.axis]), before[stream.axis]
-    inner = before[stream.axis + 1 :]
-    merged = {prod(inner[:count]) for count in range(len(inner) + 1)}
-    for axis in reversed(range(1, len(after))):
-        q, rest = divmod(after[axis], size)
-        if prod(after[:axis]) == outer and rest == 0 and q in merged:
-            return replace(stream, axis=axis, repeat=stream.repeat * q)
-    return None
-
-
-def _permuted(node: Node, source: Node, stream: Stream) -> Stream | None:
-    order = [axis % len(shape(source)) for axis in argument(node, "dims")]
-    return replace(stream, axis=order.index(stream.axis))
-
-
-def _transposed(node: Node, source: Node, stream: Stream) -> Stream | None:
-    count = len(shape(source))
-    pair = [argument(node, part) for part in ("dim0", "dim1")]
-    if not all(isinstance(axis, int) for axis in pair):
-        return None
-    first, second = (axis % count for axis in pair)
-    swapped = {first: second, second: first}
-    return replace(stream, axis=swapped.get(stream.axis, stream.axis))
-
-
 def _streams_read(flow: Flow, node: Node) -> list[Stream]:
-    return [flow.streams[source] for source in node.all_input_nodes if source in flow.streams]
+    return [
+        flow.streams[source]
+        for source in node.all_input_nodes
+        if source in flow.streams
+    ]

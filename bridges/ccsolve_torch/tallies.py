@@ -1,7 +1,7 @@
 """Sums over samples: factor rows, activations, and the moments of layers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -125,29 +125,32 @@ class LayerMoments:
         self.curvature = self.curvature + (flat @ flat.T).cpu().numpy()
 
     def layer(self, curved: bool) -> Layer:
-        """Give the `Layer`. The dense output without bias is W x: its mean is W E[x],
-        and E[x yᵀ] = E[x xᵀ] Wᵀ, exactly.
-        """
-        tensors = {"weight": self.module.weight, "bias": self.module.bias}
-        values = {
-            name: None if value is None else value.detach().float().cpu().numpy()
-            for name, value in tensors.items()
-        }
-        flat = values["weight"].reshape(len(values["weight"]), -1).astype(np.float64)
+        """Give the `Layer`, with its curvature where one was collected."""
+        # The dense output without bias is W x: the output moments follow exactly.
+        bare = weights_of(self.site, self.module)
+        flat = bare.weight.reshape(len(bare.weight), -1).astype(np.float64)
         mean, moment = self.first / self.rows, self.second / self.rows
-        return Layer(
-            name=self.site.name,
-            kind=self.site.kind,
+        return replace(
+            bare,
             gradient=self.gradient / self.samples,
             input_mean=mean,
             output_mean=flat @ mean,
             input_moment=moment,
             cross_moment=moment @ flat.T,
             output_curvature=self.curvature / self.samples if curved else None,
-            inputs=self.site.inputs,
-            outputs=self.site.outputs,
-            **values,
         )
+
+
+def weights_of(site: Site, module: nn.Module) -> Layer:
+    """Give the `Layer` of a module: weight, bias, and the groups of its channels."""
+    tensors: dict[str, Any] = {"weight": module.weight, "bias": module.bias}
+    values: dict[str, Any] = {
+        name: None if value is None else value.detach().float().cpu().numpy()
+        for name, value in tensors.items()
+    }
+    return Layer(
+        site.name, site.kind, inputs=site.inputs, outputs=site.outputs, **values
+    )
 
 
 def moments_of(

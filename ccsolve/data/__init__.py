@@ -1,4 +1,4 @@
-"""Small real statistics that ship with ccsolve, made by `benchmarks/export_embedded.py`.
+"""Small real statistics that ship, made by `benchmarks/export_embedded.py`.
 
 `resnet56_cifar10`: curvature blocks of the 27 inner channel groups of ResNet-56 on
 CIFAR-10. `digits_resnet`: everything that can be collected, of a small residual
