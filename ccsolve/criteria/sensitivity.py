@@ -23,8 +23,8 @@ def taylor(stats: Statistics, group: str) -> NDArray[np.float64]:
 def taylor_per_sample(stats: Statistics, group: str) -> NDArray[np.float64]:
     """Give mean over samples of |g_ni|, the same with the absolute value inside.
 
-    Molchanov et al., ICLR 2017, equation 8 as their code averages it; their division
-    by the layer's norm does not change the order within a group.
+    Molchanov et al., ICLR 2017, the mean taken over samples; their division by the
+    layer's norm does not change the order within a group.
     """
     rows = _fisher_rows(stats, group)
     return np.abs(rows).sum(axis=0) / np.sqrt(len(rows))

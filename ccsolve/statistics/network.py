@@ -115,8 +115,8 @@ class Statistics:
     ) -> ChannelSelection:
         """Give the program that chooses `keep` classes of a group.
 
-        It minimises the second-order Taylor loss of the removal (Peng et al., ICML
-        2019, equation 8 in our signs); see `ChannelSelection.from_removal`.
+        It minimises the second-order Taylor loss of the removal, as CCP does (Peng et
+        al., ICML 2019); see `ChannelSelection.from_removal`.
 
         Parameters
         ----------
