@@ -1,0 +1,80 @@
+"""Tabu search in a population: the strongest heuristic here."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ccsolve.iterate import Limits, Step, run
+from ccsolve.problems import ChannelSelection
+from ccsolve.solution import Solution
+from ccsolve.solvers.selection.engine import engine_for
+from ccsolve.solvers.selection.options import at_least, start_point
+from ccsolve.solvers.selection.population import PopulationSettings, evolve
+from ccsolve.solvers.selection.searching import TabuSettings
+
+DEFAULT_TABU, DEFAULT_POPULATION = TabuSettings(), PopulationSettings()
+
+
+def solve(
+    problem: ChannelSelection,
+    limits: Limits,
+    *,
+    seed: int = 0,
+    tenure: int = 4,
+    patience: int = 1000,
+    candidates: int = 1,
+    population: int = 20,
+    sweeps: int = 500,
+    restarts: int | None = 3,
+    start: Any = None,
+) -> Solution:
+    """Search by tabu moves from points that a population of annealed optima breeds.
+
+    A heuristic, no bound. Every move is the best swap of the channel cheapest to remove
+    with any other, the pair term included (and the best flip where ``keep`` is not
+    given), among those that are not tabu; O(n) a move. Where ``patience`` moves brought
+    nothing the next point is drawn: an annealed one while the population grows, or one
+    half-way between two members. It ends by itself after ``restarts`` populations
+    without a better point, in well under a second for n ≤ 100.
+
+    Parameters
+    ----------
+    tenure : least number of moves a removed channel stays out; up to three times that.
+    patience : moves without a better point that end one tabu search.
+    candidates : channels cheapest to remove that are each tried with every other.
+    population : number of local optima kept.
+    sweeps : annealing sweeps of a new member; doubled with each population.
+    restarts : populations in a row without a better point before the end; None: never.
+    start : (n,) feasible point to begin with; the better greedy one by default.
+
+    Raises
+    ------
+    InvalidProblem
+        For a malformed option or an infeasible start.
+    """
+    tabu = TabuSettings(
+        at_least("tenure", tenure, 0),
+        at_least("patience", patience, 1),
+        at_least("candidates", candidates, 1),
+    )
+    settings = PopulationSettings(
+        at_least("population", population, 2),
+        at_least("sweeps", sweeps, 1),
+        None if restarts is None else at_least("restarts", restarts, 1),
+    )
+    point = start_point(problem, start)
+    return run(steps(problem, seed, tabu, settings, point), limits)
+
+
+def steps(
+    problem: ChannelSelection,
+    seed: int = 0,
+    tabu: TabuSettings = DEFAULT_TABU,
+    settings: PopulationSettings = DEFAULT_POPULATION,
+    start: np.ndarray | None = None,
+) -> Iterator[Step]:
+    """Give the steps of a search, for methods that go on from a point of their own."""
+    engine = engine_for(problem, seed)
+    z = yield from engine.first_point(start)
+    yield from evolve(engine, z, tabu, settings)
