@@ -55,9 +55,10 @@ def number(value: float | None) -> str:
 
 def gap(value: float) -> str:
     """Give a relative gap in per cent; infinite where nothing is proven."""
-    if value == 0:
-        return "0"
-    return f"{100 * value:.3g} %" if math.isfinite(value) else "none"
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else "none"
+    digits = ".1f" if value >= 0.001 else ".2g"
+    return f"{100 * value:{digits}} %"
 
 
 def _write(text: str) -> None:

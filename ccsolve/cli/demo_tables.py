@@ -71,7 +71,7 @@ def _micro(value: float) -> str:
 def _gap(row: Row) -> Text:
     if row.gap <= PROVEN:
         return Text("proven", style="bold green")
-    return Text(console.gap(row.gap) + ("*" if row.cancels else ""))
+    return Text(("* " if row.cancels else "") + console.gap(row.gap))
 
 
 def _totals(totals: Sequence[Total]) -> Table:
@@ -114,6 +114,6 @@ def _remarks(table: Sequence[Line]) -> Iterator[str]:
     if small:
         worst = max(row.natural_gap for row in small)
         yield (
-            "* The optimum is tiny by cancellation; against the value of a random "
-            f"choice these gaps are at most {console.gap(worst)}."
+            "* tiny by cancellation: in units of what a random choice costs the gap is "
+            f"at most {console.gap(worst)}"
         )
