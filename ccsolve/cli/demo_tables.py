@@ -109,7 +109,7 @@ def _ratio(excess: float) -> str:
 def _remarks(table: Sequence[Line]) -> Iterator[str]:
     proven, seconds = summary.proven(table), sum(line.solver.seconds for line in table)
     yield ""
-    yield f"{proven} of {len(table)} answers are proven best, in {seconds:.1f} s of solving."
+    yield f"{proven} of {len(table)} proven best, in {seconds:.1f} s of solving."
     small = [line.solver for line in table if line.solver.cancels]
     if small:
         worst = max(row.natural_gap for row in small)
