@@ -2,7 +2,6 @@
 
 import torch
 from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 
 from benchmarks.resnet import resnet
@@ -15,8 +14,8 @@ def digits() -> tuple[Data, Data]:
     images, labels = load_digits(return_X_y=True)
     x = torch.tensor(images / 16, dtype=torch.float32).reshape(-1, 1, 8, 8)
     y = torch.tensor(labels)
-    split = train_test_split(x, y, test_size=0.4, random_state=0, stratify=y)
-    return (split[0], split[2]), (split[1], split[3])
+    training = torch.arange(len(x)) % 5 < 3
+    return (x[training], y[training]), (x[~training], y[~training])
 
 
 def trained(data: Data, epochs: int = 20, seed: int = 0) -> nn.Module:

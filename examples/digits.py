@@ -9,7 +9,6 @@ squares to what the dense network computes.
 
 import torch
 from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 
 import ccsolve
@@ -23,8 +22,8 @@ def digits() -> tuple[Data, Data]:
     images, labels = load_digits(return_X_y=True)
     x = torch.tensor(images / 16, dtype=torch.float32).reshape(-1, 1, 8, 8)
     y = torch.tensor(labels)
-    split = train_test_split(x, y, test_size=0.4, random_state=0, stratify=y)
-    return (split[0], split[2]), (split[1], split[3])
+    training = torch.arange(len(x)) % 5 < 3
+    return (x[training], y[training]), (x[~training], y[~training])
 
 
 def network() -> nn.Module:

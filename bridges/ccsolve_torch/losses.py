@@ -130,7 +130,9 @@ def _differentiated(loss: PerSample, name: str) -> PerSample:
 
     def factor(outputs: Tensor, targets: Tensor) -> Tensor:
         try:
-            hessian = torch.func.vmap(torch.func.hessian(one))(outputs, targets)
+            # Twice in reverse: forward mode lacks rules for some losses.
+            second = torch.func.jacrev(torch.func.jacrev(one))
+            hessian = torch.func.vmap(second)(outputs, targets)
         except Exception as error:  # whatever the user's loss raises under torch.func
             raise Unsupported(
                 f"loss {name}: torch.func cannot differentiate it twice ({error}); "

@@ -185,10 +185,10 @@ def _owner(exported: Exported, node: Node) -> tuple[str, str | None]:
         return module_path(node), "computes its weight from others"
     owner = weight.rpartition(".")[0]
     wanted = [f"{owner}.{part}".lstrip(".") for part in ("weight", "bias")]
-    if owner != module_path(node) or names != wanted[: len(names)]:
-        return owner, "uses its weight without a call of its module"
     if exported.shared.intersection(names):
         return owner, "shares its weight or is called more than once"
+    if owner != module_path(node) or names != wanted[: len(names)]:
+        return owner, "uses its weight without a call of its module"
     return owner, None
 
 

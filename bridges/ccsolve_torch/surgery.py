@@ -20,6 +20,8 @@ _LENGTHS = (
     ("in_channels", "in_features"),
 )
 
+_FIXED = "the model's code fixes a width: a view with a literal size?"
+
 
 def checked_keep(graph: Graph, keep: Mapping[str, Any]) -> dict[str, NDArray[np.int64]]:
     """Give the kept classes of every group, all where `keep` does not name it.
@@ -54,20 +56,29 @@ def equivalence(
     """Give the largest difference of the smaller model to the model with closed gates.
 
     Relative to the largest output; both run in evaluation mode on the inputs.
-    WrongAnswer if the outputs differ in number or shape.
+    WrongAnswer if the smaller model fails, or gives outputs of other shapes.
     """
     given = as_inputs(inputs)
     with torch.no_grad(), evaluating(model), evaluating(small):
         with closed(model, graph, keep):
             expected = list(_tensors(model(*given)))
-        found = list(_tensors(small(*given)))
+        found = list(_tensors(_run(small, given)))
     shapes = [[tuple(t.shape) for t in outputs] for outputs in (expected, found)]
     if shapes[0] != shapes[1]:
         raise WrongAnswer(
             f"the smaller model gives outputs of shapes {shapes[1]}, expected "
-            f"{shapes[0]}: the model's code fixes a width (a view with a literal size?)"
+            f"{shapes[0]}; {_FIXED}"
         )
     return max(_distance(a, b) for a, b in zip(expected, found, strict=True))
+
+
+def _run(small: nn.Module, given: tuple[Tensor, ...]) -> Any:
+    try:
+        return small(*given)
+    except RuntimeError as error:  # what torch raises where shapes do not fit
+        raise WrongAnswer(
+            f"the smaller model does not run ({str(error).splitlines()[0]}); {_FIXED}"
+        ) from error
 
 
 def _checked(name: str, classes: Any, size: int) -> NDArray[np.int64]:

@@ -1,0 +1,155 @@
+"""Repairs change nothing where nothing is wrong, and lower the error elsewhere."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ccsolve_torch as cct
+from ccsolve.errors import InvalidProblem
+from ccsolve_torch.gates import Keep
+from ccsolve_torch.surgery import checked_keep, remove_channels
+
+pytestmark = pytest.mark.torch
+
+
+def cut(model: Any, x: Tensor, every: int = 2) -> tuple[Any, cct.Graph, Keep]:
+    """Give the smaller model, the graph and what is kept."""
+    graph = cct.trace(model, x)
+    keep = {n: range(0, g.size, every) for n, g in graph.groups.items()}
+    kept = checked_keep(graph, keep)
+    return remove_channels(model, graph, kept), graph, kept
+
+
+def test_fitting_with_all_inputs_gives_the_dense_weights_back(
+    model, loader, samples
+) -> None:
+    same, graph, kept = cut(model, samples[0], every=1)
+    layers = list(graph.layers)
+    refits = cct.fit_next_layers(same, model, graph, kept, loader, layers=layers)
+    assert [fit.layer for fit in refits] == layers
+    assert all(fit.before < 1e-8 and fit.after < 1e-8 for fit in refits)
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(same.state_dict()[name], value, rtol=1e-4, atol=1e-4)
+
+
+def test_fitting_lowers_the_error_of_every_layer(model, loader, samples) -> None:
+    small, graph, kept = cut(model, samples[0])
+    refits = cct.fit_next_layers(small, model, graph, kept, loader, positions=10_000)
+    readers = [name for name, site in graph.layers.items() if site.inputs]
+    assert [fit.layer for fit in refits] == readers
+    assert all(fit.after <= fit.before for fit in refits)
+    assert any(fit.after < 0.9 * fit.before for fit in refits)
+
+
+def test_fitting_brings_the_outputs_nearer(residual, loader, samples) -> None:
+    small, graph, kept = cut(residual, samples[0])
+    dense = residual(samples[0])
+    before = (small(samples[0]) - dense).square().mean()
+    refits = cct.fit_next_layers(small, residual, graph, kept, loader)
+    after = (small(samples[0]) - dense).square().mean()
+    assert after < 0.5 * before
+    assert all(fit.residual for fit in refits)
+
+
+def test_drift_on_the_skip_is_corrected(residual, loader, samples) -> None:
+    small, graph, kept = cut(residual, samples[0], every=1)
+    with torch.no_grad():
+        small.first.bn2.bias += 0.5  # the second block's skip drifts by a constant
+    args = (small, residual, graph, kept, loader)
+    (fit,) = cct.fit_next_layers(*args, layers=["second.conv2"], ridge=1e-9)
+    assert fit.residual
+    assert fit.after < 0.2 * fit.before
+
+
+def test_the_fit_is_the_ridge_solution(make, loader, samples) -> None:
+    model = make("fork").eval()
+    small, graph, kept = cut(model, samples[0])
+    x = nn.functional.silu(small.stem(samples[0])).double()
+    rows = x.movedim(1, -1).reshape(-1, x.shape[1])
+    target = model.left(nn.functional.silu(model.stem(samples[0]))).double()
+    skip = model.right(nn.functional.silu(model.stem(samples[0]))) - small.right(
+        x.float()
+    )
+    target = (target + skip).movedim(1, -1).reshape(-1, 4)
+    pull = 0.01 * rows.var(dim=0, unbiased=False).mean() * len(rows)
+    first = small.left.weight.detach().double().flatten(1)
+    centred, wanted = rows - rows.mean(dim=0), target - target.mean(dim=0)
+    h = centred.T @ centred + pull * torch.eye(rows.shape[1])
+    expected = torch.linalg.solve(h, centred.T @ wanted + pull * first.T).T
+    args = (small, model, graph, kept, loader)
+    cct.fit_next_layers(*args, layers=["left"], ridge=0.01, positions=10_000)
+    found = small.left.weight.detach().double().flatten(1)
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_fitting_is_seeded_and_ridge_pulls(residual, loader, samples) -> None:
+    small, graph, kept = cut(residual, samples[0])
+
+    def fitted(**options: Any) -> Tensor:
+        copied = copy.deepcopy(small)
+        cct.fit_next_layers(copied, residual, graph, kept, loader, **options)
+        return copied.first.conv2.weight
+
+    start = small.first.conv2.weight
+    assert torch.equal(fitted(positions=5, seed=1), fitted(positions=5, seed=1))
+    assert not torch.equal(fitted(positions=5, seed=1), fitted(positions=5, seed=2))
+    assert (fitted(ridge=1e3) - start).norm() < 0.01 * (fitted() - start).norm()
+
+
+def test_dense_and_modes_stay(make, loader, samples) -> None:
+    model = make("residual").train()
+    small, graph, kept = cut(model, samples[0])
+    before = copy.deepcopy(model.state_dict())
+    cct.fit_next_layers(small, model, graph, kept, loader)
+    assert all(m.training for m in (*model.modules(), *small.modules()))
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "options", [{"ridge": 0.0}, {"positions": 0}, {"layers": ["nowhere"]}]
+)
+def test_bad_fitting_options_are_refused(residual, loader, samples, options) -> None:
+    small, graph, kept = cut(residual, samples[0])
+    with pytest.raises(InvalidProblem):
+        cct.fit_next_layers(small, residual, graph, kept, loader, **options)
+
+
+def test_infinite_calibration_inputs_are_refused(residual, loader, samples) -> None:
+    small, graph, kept = cut(residual, samples[0])
+    bad = [(torch.full_like(loader[0][0], torch.inf), loader[0][1])]
+    with pytest.raises(InvalidProblem, match="NaN or infinity"):
+        cct.fit_next_layers(small, residual, graph, kept, bad)
+
+
+def test_recalibration_of_a_calibrated_net_changes_nothing(residual, loader) -> None:
+    cct.recalibrate(residual, loader)
+    before = copy.deepcopy(residual.state_dict())
+    cct.recalibrate(residual, loader)
+    for name, value in residual.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=1e-5, atol=1e-6)
+
+
+def test_recalibration_forgets_and_averages(residual, loader) -> None:
+    cct.recalibrate(residual, loader)
+    outputs = [residual.stem(x) for x, _ in loader]
+    mean = torch.stack([out.mean(dim=(0, 2, 3)) for out in outputs]).mean(dim=0)
+    torch.testing.assert_close(residual.norm.running_mean, mean, rtol=1e-4, atol=1e-5)
+
+
+def test_recalibration_keeps_modes_momentum_and_dropout_off(make, loader) -> None:
+    model = make("plain").train()
+    model[3].eval()
+    modes = [m.training for m in model.modules()]
+    cct.recalibrate(model, loader)
+    assert [m.training for m in model.modules()] == modes
+    assert model[3].momentum == 0.1
+
+
+def test_a_net_without_batch_norm_is_left_alone(make, loader) -> None:
+    model = make("tokens")
+    before = copy.deepcopy(model.state_dict())
+    assert cct.recalibrate(model, loader) is model
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
