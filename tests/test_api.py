@@ -71,7 +71,7 @@ def test_every_row_loads_and_is_described(row):
 
 
 def test_unknown_methods_are_refused_with_the_known():
-    with pytest.raises(UnknownMethod, match="no method 'magic'.*known: auto, greedy"):
+    with pytest.raises(UnknownMethod, match=r"no method 'magic'.*known: auto, greedy"):
         ccsolve.solve(SMALL, "magic")
 
 
@@ -81,7 +81,7 @@ def test_a_method_that_cannot_take_the_size_says_so():
 
 
 def test_unknown_options_are_refused_with_the_known():
-    with pytest.raises(Unsupported, match="no option 'temperature'; its options: .*"):
+    with pytest.raises(Unsupported, match=r"no option 'temperature'; its options: .*"):
         ccsolve.solve(SMALL, "local_search", temperature=1.0)
 
 
