@@ -1,4 +1,4 @@
-"""Euclidean projection onto {0 ≤ z ≤ 1, 1ᵀz = total, costᵀz ≤ limit}."""
+"""Projection onto {0 ≤ z ≤ 1, 1ᵀz = total, costᵀz ≤ limit} in a diagonal metric."""
 
 import numpy as np
 from numba import njit
@@ -7,6 +7,7 @@ from numba import njit
 @njit(cache=True)
 def project(
     v: np.ndarray,
+    reach: np.ndarray,
     total: float,
     cost: np.ndarray,
     limit: float,
@@ -15,27 +16,28 @@ def project(
 ) -> float:
     """Write the projection of v into z and give the price of the budget.
 
-    z_i = clip(v_i - τ - price·cost_i, 0, 1), where τ makes 1ᵀz = total (no such
-    constraint for total < 0, then τ = 0), and the price, ≥ 0, makes costᵀz = limit
-    where the budget binds. ``cost`` is empty without a budget; ``price`` is a first
-    guess.
+    Least in Σ (z_i - v_i)²/reach_i is z_i = clip(v_i - reach_i(τ + price·cost_i), 0,
+    1), where τ makes 1ᵀz = total (no such constraint for total < 0, then τ = 0), and
+    the price, ≥ 0, makes costᵀz = limit where the budget binds. ``cost`` is empty
+    without a budget; ``price`` is a first guess; ``reach`` > 0.
 
     The cost falls in the price, piecewise linear: the price is found by false position
     with halved end values (the Illinois rule), a handful of rounds of O(n) Newton
     steps.
     """
-    tau = clip_to_total(v, total, v.mean() - total / v.size, z)
+    tau = clip_to_total(v, reach, total, (v.sum() - total) / reach.sum(), z)
     if cost.size == 0:
         return 0.0
     excess = np.dot(cost, z) - limit
     if excess <= 0.0:
         return 0.0
-    return _bind(v, total, cost, limit, price, tau, excess, z)
+    return _bind(v, reach, total, cost, limit, price, tau, excess, z)
 
 
 @njit(cache=True)
 def _bind(
     v: np.ndarray,
+    reach: np.ndarray,
     total: float,
     cost: np.ndarray,
     limit: float,
@@ -51,8 +53,8 @@ def _bind(
     tolerance = 1e-13 * np.dot(cost, z)
     for _ in range(200):
         for i in range(v.size):
-            moved[i] = v[i] - price * cost[i]
-        tau = clip_to_total(moved, total, tau, z)
+            moved[i] = v[i] - price * reach[i] * cost[i]
+        tau = clip_to_total(moved, reach, total, tau, z)
         excess = np.dot(cost, z) - limit
         if -tolerance <= excess <= 0.0:
             break
@@ -75,20 +77,22 @@ def _bind(
 
 
 @njit(cache=True)
-def clip_to_total(v: np.ndarray, total: float, tau: float, z: np.ndarray) -> float:
-    """Write clip(v - τ, 0, 1) into z with τ such that it sums to ``total``; give τ.
+def clip_to_total(
+    v: np.ndarray, reach: np.ndarray, total: float, tau: float, z: np.ndarray
+) -> float:
+    """Write clip(v - τ·reach, 0, 1) into z, with τ such that it sums to ``total``.
 
     The sum falls in τ, piecewise linear. Newton's method is exact as soon as the set of
     interior entries is right; a bracket keeps it from cycling. ``tau`` is a first
-    guess. For total < 0 nothing is asked of the sum and τ = 0.
+    guess, τ is returned. For total < 0 nothing is asked of the sum and τ = 0.
     """
     if total < 0.0:
-        _clip(v, 0.0, z)
+        _clip(v, reach, 0.0, z)
         return 0.0
-    low, high = v.min() - 1.0, v.max()
+    low, high = np.min((v - 1.0) / reach), np.max(v / reach)
     tau = min(max(tau, low), high)
     for _ in range(200):
-        surplus, interior = _clip(v, tau, z)
+        surplus, slope = _clip(v, reach, tau, z)
         surplus -= total
         if surplus == 0.0:
             break
@@ -96,10 +100,10 @@ def clip_to_total(v: np.ndarray, total: float, tau: float, z: np.ndarray) -> flo
             low = tau
         else:
             high = tau
-        step = tau + surplus / max(interior, 1)
+        step = tau + surplus / slope if slope > 0.0 else 0.5 * (low + high)
         if abs(step - tau) <= 1e-16 * abs(tau):
             break
-        if interior == 0 or not low < step < high:
+        if not low < step < high:
             step = 0.5 * (low + high)
         if not low < step < high:
             break
@@ -108,17 +112,19 @@ def clip_to_total(v: np.ndarray, total: float, tau: float, z: np.ndarray) -> flo
 
 
 @njit(cache=True)
-def _clip(v: np.ndarray, tau: float, z: np.ndarray) -> tuple[float, int]:
-    """Write clip(v - τ, 0, 1) into z; give its sum and how many entries lie inside."""
-    total, interior = 0.0, 0
+def _clip(
+    v: np.ndarray, reach: np.ndarray, tau: float, z: np.ndarray
+) -> tuple[float, float]:
+    """Write clip(v - τ·reach, 0, 1) into z; give its sum, and how fast that falls."""
+    total, slope = 0.0, 0.0
     for i in range(v.size):
-        value = v[i] - tau
+        value = v[i] - tau * reach[i]
         if value <= 0.0:
             value = 0.0
         elif value >= 1.0:
             value = 1.0
         else:
-            interior += 1
+            slope += reach[i]
         z[i] = value
         total += value
-    return total, interior
+    return total, slope

@@ -63,7 +63,7 @@ def multiplier(spectrum: Spectrum, g: LinearPart, radius: float) -> float:
     """
     high = g.norm / (2.0 * radius)
     spread = float(np.abs(spectrum.values).max(initial=0.0))
-    low = 1e-14 * max(high, spread)
+    low = 1e-14 * max(high, spread, 1e-280)
     if high <= low:
         return spectrum.least - low
     for _ in range(100):

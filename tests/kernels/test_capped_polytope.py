@@ -8,21 +8,21 @@ from ccsolve.kernels.capped_polytope import clip_to_total, project
 NONE = np.empty(0)
 
 
-def twin(v, total, cost, limit):
+def twin(v, reach, total, cost, limit):
     """Project by nested bisection in plain numpy."""
 
     def at(price):
-        moved = v - price * cost if cost.size else v
+        moved = v - price * reach * cost if cost.size else v
         if total < 0:
             return np.clip(moved, 0, 1)
-        low, high = moved.min() - 1, moved.max()
-        for _ in range(200):
+        low, high = ((moved - 1) / reach).min(), (moved / reach).max()
+        for _ in range(80):
             tau = 0.5 * (low + high)
-            if np.clip(moved - tau, 0, 1).sum() > total:
+            if np.clip(moved - tau * reach, 0, 1).sum() > total:
                 low = tau
             else:
                 high = tau
-        return np.clip(moved - high, 0, 1)
+        return np.clip(moved - high * reach, 0, 1)
 
     z = at(0.0)
     if not cost.size or cost @ z <= limit:
@@ -30,7 +30,7 @@ def twin(v, total, cost, limit):
     low, high = 0.0, 1.0
     while cost @ at(high) > limit + 1e-12:
         high *= 2
-    for _ in range(200):
+    for _ in range(80):
         middle = 0.5 * (low + high)
         low, high = (middle, high) if cost @ at(middle) > limit else (low, middle)
     return at(high)
@@ -50,15 +50,17 @@ def programs(count: int):
             cost[0] += 1
             least = np.sort(cost)[: max(int(total), 0)].sum()
             limit = least + rng.random() * (cost.sum() - least)
-        yield v, total, cost, limit
+        reach = rng.choice([1.0, 1.0, 5.0, 100.0], n)
+        yield v, reach, total, cost, limit
 
 
 def test_it_agrees_with_the_twin():
-    for v, total, cost, limit in programs(300):
+    for v, reach, total, cost, limit in programs(120):
+        expected = twin(v, reach, total, cost, limit)
         for guess in (0.0, 0.7):
             z = np.empty_like(v)
-            price = project(v, total, cost, limit, guess, z)
-            np.testing.assert_allclose(z, twin(v, total, cost, limit), atol=1e-7)
+            price = project(v, reach, total, cost, limit, guess, z)
+            np.testing.assert_allclose(z, expected, atol=1e-7)
             assert price >= 0
             if total >= 0:
                 assert z.sum() == pytest.approx(total, abs=1e-10)
@@ -68,7 +70,8 @@ def test_it_agrees_with_the_twin():
 
 def test_a_point_of_the_polytope_stays():
     z = np.empty(4)
-    project(np.array([0.25, 0.75, 1.0, 0.0]), 2.0, NONE, 0.0, 0.0, z)
+    v, reach = np.array([0.25, 0.75, 1.0, 0.0]), np.array([1.0, 2.0, 3.0, 4.0])
+    project(v, reach, 2.0, NONE, 0.0, 0.0, z)
     np.testing.assert_allclose(z, [0.25, 0.75, 1.0, 0.0], atol=1e-15)
 
 
@@ -77,12 +80,12 @@ def test_the_sum_holds_at_every_scale(scale: float):
     v = np.random.default_rng(5).standard_normal(1000) * scale
     z = np.empty(1000)
     for total in (1.0, 17.0, 500.0, 999.0):
-        clip_to_total(v, total, 0.0, z)
+        clip_to_total(v, np.ones(1000), total, 0.0, z)
         assert z.min() >= 0 and z.max() <= 1
         assert z.sum() == pytest.approx(total, abs=1e-10 * max(scale, 1))
 
 
 def test_equal_entries_share():
     z = np.empty(6)
-    clip_to_total(np.full(6, 3.0), 2.0, 100.0, z)
+    clip_to_total(np.full(6, 3.0), np.ones(6), 2.0, 100.0, z)
     np.testing.assert_allclose(z, np.full(6, 1 / 3))
