@@ -54,3 +54,54 @@ LARGER = [row.name for row in TABLE if row.max_size is None]
 def test_larger_programs_and_the_orders_of_bounds(method: str, family: str):
     solution = testing.check_answer(method, testing.problem(family, 150, 0))
     assert solution.objective < np.inf
+
+
+HARD = testing.problem("cancelling", 120, 1)
+FIRST = np.arange(120) < 60
+LAST = ~FIRST
+
+OPTION_TRIALS = {
+    ("greedy", "direction"): ("add", "delete"),
+    ("local_search", "seed"): (0, 1),
+    ("local_search", "starts"): (1, 5),
+    ("local_search", "start"): (FIRST, LAST),
+    ("tabu", "seed"): (0, 1),
+    ("tabu", "tenure"): (1, 20),
+    ("tabu", "patience"): (10, 1000),
+    ("tabu", "candidates"): (1, 4),
+    ("tabu", "population"): (2, 6),
+    ("tabu", "sweeps"): (1, 50),
+    ("tabu", "restarts"): (1, 2),
+    ("tabu", "start"): (FIRST, LAST),
+    ("annealing", "seed"): (0, 1),
+    ("annealing", "sweeps"): (10, 100),
+    ("annealing", "runs"): (1, 3),
+    ("annealing", "start"): (FIRST, LAST),
+    ("convex_relaxation", "seed"): (0, 1),
+    ("convex_relaxation", "tolerance"): (1e-1, 1e-6),
+    ("convex_relaxation", "roundings"): (0, 8),
+    ("search_and_bound", "seed"): (0, 1),
+    ("search_and_bound", "patience"): (1, 50),
+}
+
+
+def test_every_option_has_a_trial():
+    options = {(name, option) for name in NAMES for option in METHODS[name].options()}
+    assert options == set(OPTION_TRIALS)
+
+
+LATE = {
+    ("tabu", "restarts"): (testing.problem("cancelling", 60, 1), 3000),
+    ("search_and_bound", "seed"): (testing.problem("cancelling", 400, 1), 200),
+}
+"""Trials whose option acts late in a run: program and step limit."""
+
+
+@pytest.mark.parametrize("trial", OPTION_TRIALS, ids=".".join)
+def test_every_option_changes_the_run(trial: tuple[str, str]):
+    method, option = trial
+    problem, step_limit = LATE.get(trial, (HARD, 300))
+    others = {"patience": 20} if method == "tabu" and option != "patience" else {}
+    testing.check_option(
+        method, problem, option, OPTION_TRIALS[trial], step_limit=step_limit, **others
+    )

@@ -10,7 +10,7 @@ from rich.table import Table
 import ccsolve
 from ccsolve.cli import console
 from ccsolve.cli.inputs import Json, amount, read_statistics, require_writable
-from ccsolve.cli.outcome import DONE
+from ccsolve.cli.outcome import DONE, INTERRUPTED
 from ccsolve.plans import Plan
 
 EXAMPLES = (
@@ -68,7 +68,7 @@ def plan(
         console.show_json(_document(made, output))
     else:
         console.show(_budgets(made), "", *_lines(made, output))
-    return DONE
+    return INTERRUPTED if made.provenance.get("interrupted") else DONE
 
 
 def _document(made: Plan, output: Path | None) -> dict[str, Any]:

@@ -271,11 +271,11 @@ class ChannelSelection:
         """Give how far the point is from feasible, 0 if it satisfies everything.
 
         The largest of: distance to binary, |1ᵀz - keep|, cost above the budget,
-        distance to the fixings.
+        distance to the fixings. InvalidProblem for a point of another shape.
         """
         z = np.asarray(z, dtype=np.float64)
         if z.shape != (self.n,):
-            return math.inf
+            raise InvalidProblem(f"the point has shape {z.shape}; expected ({self.n},)")
         excess = [float(np.abs(z - np.round(np.clip(z, 0, 1))).max(initial=0.0))]
         if self.keep is not None:
             excess.append(abs(float(z.sum()) - self.keep))

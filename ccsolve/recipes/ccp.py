@@ -18,7 +18,7 @@ from ccsolve.api import solve
 from ccsolve.plans import Plan
 from ccsolve.problems.checks import real_number
 from ccsolve.recipes.widths import uniform_widths
-from ccsolve.solution import Solution
+from ccsolve.solution import Solution, Stop
 from ccsolve.statistics import Statistics
 
 
@@ -59,6 +59,9 @@ def plan(
         Seconds for all groups together; what one leaves, the others share.
     seed
         For the solver.
+
+    Ctrl-C ends the search: the groups that were still to come take the first point that
+    their solver has, and the provenance says that it was interrupted.
     """
     taylor = Taylor(curvature, damping, first_order)
     widths = uniform_widths(stats, limits, multiple_of=multiple_of, min_keep=min_keep)
@@ -87,6 +90,7 @@ def plan(
             "seed": seed,
             "bound": "over the choice of channels at these widths, group by group",
             "recollected": False,
+            "interrupted": any(map(_interrupted, solutions.values())),
             "groups": {name: _record(item) for name, item in solutions.items()},
         },
     )
@@ -106,7 +110,14 @@ def _solutions(
     ):
         problem = stats.channel_selection(name, width, **taylor._asdict())
         share = max(0.0, end - time.perf_counter()) / left
-        yield name, solve(problem, time_limit=share, seed=seed)
+        solution = solve(problem, time_limit=share, seed=seed)
+        if _interrupted(solution):
+            end = time.perf_counter()
+        yield name, solution
+
+
+def _interrupted(solution: Solution) -> bool:
+    return solution.stop is Stop.INTERRUPTED
 
 
 def _kept(solution: Solution | None, size: int) -> NDArray[np.int64]:

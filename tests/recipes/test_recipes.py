@@ -110,3 +110,19 @@ def test_time_is_shared_and_its_end_is_no_error():
         random_chain((40, 40), samples=60), macs=0.5, recipe="ccp", time_limit=0.0
     )
     assert plan.achieved["macs"] <= plan.asked["macs"]
+
+
+def test_an_interrupt_still_gives_a_plan_and_says_so(monkeypatch):
+    def interrupted(*_args: Any, **_options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ccsolve.solvers.selection.enumerate_all.solve", interrupted)
+    plan = ccsolve.plan(STATS, macs=0.5, recipe="ccp")
+    assert plan.provenance["interrupted"]
+    assert plan.achieved["macs"] <= plan.asked["macs"]
+    whole = ccsolve.plan(STATS, macs=0.5, recipe="uniform")
+    assert plan.widths == whole.widths
+
+
+def test_an_undisturbed_plan_says_that_too():
+    assert not ccsolve.plan(STATS, macs=0.5, recipe="ccp").provenance["interrupted"]
