@@ -51,7 +51,7 @@ LARGER = [row.name for row in TABLE if row.max_size is None]
 
 @pytest.mark.parametrize("family", ["cancelling", "factored", "budgeted", "k_cluster"])
 @pytest.mark.parametrize("method", LARGER)
-def test_larger_programs_and_the_orders_of_bounds(method: str, family: str):
+def test_larger_programs(method: str, family: str):
     solution = testing.check_answer(method, testing.problem(family, 150, 0))
     assert solution.objective < np.inf
 
