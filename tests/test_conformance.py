@@ -1,7 +1,7 @@
 """Every method of the registry on every family of programs.
 
-A new row is tested before its author writes a test. The table of option trials must name
-every option of every method: an option that changes nothing fails here.
+A new row is tested before its author writes a test. The option trials must name
+every option of every method: one that changes nothing fails here.
 """
 
 import numpy as np
