@@ -117,7 +117,8 @@ class _Watch:
         """Look at the summands of an addition."""
         for name, end in self.ends.items():
             other = b if a is end else a
-            if (a is end or b is end) and other.shape == end.shape:
+            met = a is end or b is end
+            if met and self.sites[name].summed and other.shape == end.shape:
                 self.passages[name].skip = self._sampled(name, other)
         self._settle()
 

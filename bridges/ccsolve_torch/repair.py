@@ -21,7 +21,7 @@ from ccsolve_torch.gates import Keep
 from ccsolve_torch.graph import Graph, Site
 from ccsolve_torch.patches import patches
 from ccsolve_torch.regression import Affine, Moments
-from ccsolve_torch.state import Loader, batches, device_of, evaluating
+from ccsolve_torch.state import Loader, batches, device_of, eval_mode, evaluating
 
 
 @dataclass(frozen=True)
@@ -49,21 +49,17 @@ def recalibrate(model: nn.Module, loader: Loader) -> nn.Module:
     norms = [m for m in norms if m.track_running_stats]
     if not norms:
         return model
-    momenta, modes = [m.momentum for m in norms], [m.training for m in norms]
-    others = [(m, m.training) for m in model.modules()]
-    model.eval()
-    try:
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum, norm.training = None, True
-        with torch.no_grad():
+    momenta = [norm.momentum for norm in norms]
+    with eval_mode(model), torch.no_grad():
+        try:
+            for norm in norms:
+                norm.reset_running_stats()
+                norm.momentum, norm.training = None, True
             for inputs, _ in batches(model, loader):
                 model(*inputs)
-    finally:
-        for module, training in others:
-            module.training = training
-        for norm, momentum, training in zip(norms, momenta, modes, strict=True):
-            norm.momentum, norm.training = momentum, training
+        finally:
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum
     return model
 
 
@@ -122,7 +118,8 @@ def fit_next_layers(
     sites = _chosen(small, dense, graph, layers)
     if not sites:
         return ()
-    with evaluating(dense), evaluating(small), torch.no_grad():
+    # The fit may write a norm's running mean: only the modes of `small` come back.
+    with evaluating(dense), eval_mode(small), torch.no_grad():
         held = [tuple(t.cpu() for t in inputs) for inputs, _ in batches(small, loader)]
         draws = [Draw(positions, seed + number) for number in range(len(held))]
         wanted = [

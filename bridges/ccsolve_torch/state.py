@@ -62,22 +62,30 @@ def first_inputs(model: nn.Module, loader: Loader) -> tuple[Tensor, ...]:
 
 
 @contextmanager
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """Put the model into evaluation mode; give back every module's own mode."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+@contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Put the model into evaluation mode; give back modes, buffers, random state.
 
     Hooks set inside are the caller's to remove. Nothing here writes a gradient.
     """
-    modes = [(module, module.training) for module in model.modules()]
     kept = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
     device = device_of(model)
     devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        model.eval()
+    with torch.random.fork_rng(devices=devices), eval_mode(model):
         try:
             yield
         finally:
-            for module, training in modes:
-                module.training = training
             for buffer, value in kept:
                 buffer.data.copy_(value)
 

@@ -87,11 +87,26 @@ class Fork(nn.Module):
         return (self.left(x) + self.right(x)).mean(dim=(2, 3))
 
 
+class Tapped(nn.Module):
+    """A branch whose output is added, and read once more beside the sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.conv1 = nn.Conv2d(3, 6, 3), nn.Conv2d(6, 7, 3, padding=1)
+        self.conv2, self.head = nn.Conv2d(7, 6, 1), nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        y = self.conv2(functional.relu(self.conv1(x)))
+        return self.head((x + y).amax(dim=(2, 3)) + y.mean(dim=(2, 3)))
+
+
 NETS: dict[str, Callable[[], nn.Module]] = {
     "residual": Residual,
     "plain": plain,
     "tokens": Tokens,
     "fork": Fork,
+    "tapped": Tapped,
 }
 
 
