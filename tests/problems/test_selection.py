@@ -1,6 +1,7 @@
 """ChannelSelection: scoring, feasibility, both forms, and every refusal."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +54,8 @@ def test_from_removal_is_the_taylor_model(form: str, first_order: float):
     rng = np.random.default_rng(2)
     F, d, g = rng.standard_normal((4, 6)), rng.random(6), rng.standard_normal(6)
     H = F.T @ F + np.diag(d)
-    data = {"hessian": H} if form == "dense" else {"factor": F, "diagonal": d}
+    factored = {"factor": F, "diagonal": d}
+    data: dict[str, Any] = {"hessian": H} if form == "dense" else factored
     problem = ChannelSelection.from_removal(
         **data, gradient=g, keep=3, damping=0.3, first_order=first_order
     )
