@@ -25,10 +25,14 @@ def project(
     with halved end values (the Illinois rule), a handful of rounds of O(n) Newton
     steps.
     """
-    tau = clip_to_total(v, reach, total, (v.sum() - total) / reach.sum(), z)
+    surplus, room = -total, 0.0
+    for i in range(v.size):
+        surplus += v[i]
+        room += reach[i]
+    tau = clip_to_total(v, reach, total, surplus / room, z)
     if cost.size == 0:
         return 0.0
-    excess = np.dot(cost, z) - limit
+    excess = _spent(cost, z) - limit
     if excess <= 0.0:
         return 0.0
     return _bind(v, reach, total, cost, limit, price, tau, excess, z)
@@ -49,13 +53,13 @@ def _bind(
     """Find the price at which the cost is the limit, from the excess at price 0."""
     moved = np.empty_like(v)
     low, above, high, below, side = 0.0, excess, 0.0, 0.0, 0
-    price = guess if guess > 0.0 else 1.0 / cost.max()
-    tolerance = 1e-13 * np.dot(cost, z)
+    price = guess if guess > 0.0 else 1.0 / (excess + limit)
+    tolerance = 1e-13 * (excess + limit)
     for _ in range(200):
         for i in range(v.size):
             moved[i] = v[i] - price * reach[i] * cost[i]
         tau = clip_to_total(moved, reach, total, tau, z)
-        excess = np.dot(cost, z) - limit
+        excess = _spent(cost, z) - limit
         if -tolerance <= excess <= 0.0:
             break
         if excess > 0.0:
@@ -89,7 +93,10 @@ def clip_to_total(
     if total < 0.0:
         _clip(v, reach, 0.0, z)
         return 0.0
-    low, high = np.min((v - 1.0) / reach), np.max(v / reach)
+    low, high = np.inf, -np.inf
+    for i in range(v.size):
+        low = min(low, (v[i] - 1.0) / reach[i])
+        high = max(high, v[i] / reach[i])
     tau = min(max(tau, low), high)
     for _ in range(200):
         surplus, slope = _clip(v, reach, tau, z)
@@ -128,3 +135,12 @@ def _clip(
         z[i] = value
         total += value
     return total, slope
+
+
+@njit(cache=True)
+def _spent(cost: np.ndarray, z: np.ndarray) -> float:
+    """Give costᵀz; a plain loop compiles in a tenth of the time of np.dot."""
+    total = 0.0
+    for i in range(z.size):
+        total += cost[i] * z[i]
+    return total

@@ -34,7 +34,8 @@ def score_subsets(
             value, spent = _refresh(Q, q, cost, z, h)
         if value < best_value and _affordable(cost, limit, spent, z):
             best_value = value
-            best[:] = z
+            for i in range(n):
+                best[i] = z[i]
         out, into = next_swap(members, n)
         value += h[into] - h[out] + Q[out, out] + Q[into, into] - 2.0 * Q[out, into]
         for i in range(n):
@@ -69,7 +70,8 @@ def score_points(
             value, spent = _refresh(Q, q, cost, z, h)
         if value < best_value and _affordable(cost, limit, spent, z):
             best_value = value
-            best[:] = z
+            for i in range(n):
+                best[i] = z[i]
         flip, number = 0, start + move + 1
         while number % 2 == 0 and flip < n - 1:
             number //= 2
@@ -132,10 +134,21 @@ def _refresh(
     """Write 2Qz + q into h; give zᵀQz + qᵀz and the cost of z."""
     value = 0.0
     for i in range(q.size):
-        product = np.dot(Q[i], z)
+        product = 0.0
+        for j in range(q.size):
+            product += Q[i, j] * z[j]
         h[i] = 2.0 * product + q[i]
         value += z[i] * (product + q[i])
-    return value, np.dot(cost, z) if cost.size else 0.0
+    return value, _spent(cost, z)
+
+
+@njit(cache=True)
+def _spent(cost: np.ndarray, z: np.ndarray) -> float:
+    """Give costᵀz, 0 without costs; a plain loop compiles faster than np.dot."""
+    total = 0.0
+    for i in range(cost.size):
+        total += cost[i] * z[i]
+    return total
 
 
 @njit(cache=True)
@@ -143,4 +156,4 @@ def _affordable(cost: np.ndarray, limit: float, spent: float, z: np.ndarray) -> 
     """Decide by the running cost where it is clear, else by the cost afresh."""
     if cost.size == 0 or spent <= limit * (1.0 - 1e-9):
         return True
-    return spent <= limit * (1.0 + 1e-9) and np.dot(cost, z) <= limit
+    return spent <= limit * (1.0 + 1e-9) and _spent(cost, z) <= limit

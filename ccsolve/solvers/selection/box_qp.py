@@ -9,6 +9,7 @@ import numpy as np
 
 from ccsolve.kernels.capped_polytope import project
 from ccsolve.linalg.rounding import EPS
+from ccsolve.problems.checks import frozen
 from ccsolve.solvers.selection.convex_form import (
     ConvexForm,
     Point,
@@ -146,6 +147,7 @@ def _projected(
     form: ConvexForm, metric: _Metric, v: np.ndarray, price: float
 ) -> tuple[np.ndarray, float]:
     z = np.empty_like(v)
-    cost = np.empty(0) if form.cost is None else form.cost
+    # Kernels are compiled once per type, and read-only is part of the type.
+    cost = frozen(np.empty(0)) if form.cost is None else form.cost
     total = -1.0 if form.keep is None else float(form.keep)
     return z, project(v, metric.reach, total, cost, form.limit, price, z)

@@ -9,6 +9,7 @@ from ccsolve.iterate import Limits, Step, run
 from ccsolve.kernels.enumeration import score_points, score_subsets
 from ccsolve.linalg.rounding import EPS
 from ccsolve.problems import ChannelSelection
+from ccsolve.problems.checks import frozen
 from ccsolve.solution import Solution
 from ccsolve.solvers.selection.lattice import lattice_of
 
@@ -43,8 +44,9 @@ def _steps(problem: ChannelSelection) -> Iterator[Step]:
 
 def _chunks(problem: ChannelSelection, best: np.ndarray) -> Iterator[float]:
     """Write the best point so far into ``best``; give its value, inf if none."""
-    Q, q, n = problem.dense(), problem.q, problem.n
-    cost = np.empty(0) if problem.cost is None else problem.cost
+    # Kernels are compiled once per type, and read-only is part of the type.
+    Q, q, n = frozen(problem.dense()), problem.q, problem.n
+    cost = frozen(np.empty(0)) if problem.cost is None else problem.cost
     limit, value = problem.budget_limit, math.inf
     if problem.keep is None:
         z, points = np.zeros(n), 2**n
