@@ -44,6 +44,15 @@ def test_fitting_lowers_the_error_of_every_layer(model, loader, samples) -> None
     assert any(fit.after < 0.9 * fit.before for fit in refits)
 
 
+def test_what_a_fit_promises_is_in_the_network(model, loader, samples) -> None:
+    small, graph, kept = cut(model, samples[0])
+    args = (small, model, graph, kept, loader)
+    promised = cct.fit_next_layers(*args)
+    found = cct.fit_next_layers(*args, ridge=1e12)
+    for first, second in zip(promised, found, strict=True):
+        assert second.before == pytest.approx(first.after, rel=1e-3, abs=1e-6)
+
+
 def test_fitting_brings_the_outputs_nearer(model, loader, samples) -> None:
     small, graph, kept = cut(model, samples[0])
     dense = model(samples[0])
