@@ -47,6 +47,9 @@ def plan(
     The objective is the sum of the groups' predicted rises of the loss, the bound the
     sum of their bounds: both at the plan's widths, without terms between groups.
 
+    Ctrl-C ends the search: the groups that were still to come take the first point that
+    their solver has, and the provenance says that it was interrupted.
+
     Parameters
     ----------
     stats, limits
@@ -59,9 +62,6 @@ def plan(
         Seconds for all groups together; what one leaves, the others share.
     seed
         For the solver.
-
-    Ctrl-C ends the search: the groups that were still to come take the first point that
-    their solver has, and the provenance says that it was interrupted.
     """
     taylor = Taylor(curvature, damping, first_order)
     widths = uniform_widths(stats, limits, multiple_of=multiple_of, min_keep=min_keep)

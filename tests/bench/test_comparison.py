@@ -63,7 +63,7 @@ def test_the_scorer_gives_infeasible_points_nothing():
 
 def test_rows_of_a_program():
     (program,) = programs(1)
-    rows = {row.method: row for row in rows_of(program, 1.0, 0)}
+    rows = {row.method: row for row in rows_of(program, 60.0, 0)}
     assert list(rows) == ["diagonal", "index", "greedy", "solver"]
     solver = rows.pop("solver")
     assert solver.solved_by == "enumerate_all" and solver.gap == 0
