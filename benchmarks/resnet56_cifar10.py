@@ -96,8 +96,8 @@ def rows(folder: Path, images: int, calibration: int, seconds: float) -> Iterato
             yield Row(choice, repair, right, got.macs, got.params, spent)  # pyright: ignore
 
 
-def record(row: Row, dense: Row, base: Row) -> dict[str, object]:
-    """Give the row's figures; `base` is the L1 choice with the same repair."""
+def record(row: Row, dense: Row, base: Row | None) -> dict[str, object]:
+    """Give the row's figures; `base` is the L1 choice with the same repair, if any."""
     spans = {"reported": slice(REPORTED, None), "all": slice(None)}
     figures: dict[str, object] = {
         "choice": row.choice,
@@ -111,6 +111,8 @@ def record(row: Row, dense: Row, base: Row) -> dict[str, object]:
         figures[f"images_{name}"] = len(right)
         figures[f"accuracy_{name}"] = 100 * right.mean() if len(right) else None
         for against, other in (("dense", dense), ("l1", base)):
+            if other is None:
+                continue
             difference = right - other.right[span]
             figures[f"minus_{against}_{name}"] = _mean(difference)
             figures[f"error_{against}_{name}"] = _standard_error(difference)
@@ -128,11 +130,14 @@ def table(records: list[dict[str, object]]) -> str:
 def _line(item: dict[str, object]) -> str:
     text = f"{item['choice']:6} {item['repair']:14}"
     for span in ("reported", "all"):
-        if item[f"error_dense_{span}"] is not None:
-            text += f" | {item[f'accuracy_{span}']:8.2f}"
-            for other in ("dense", "l1"):
-                minus, error = (item[f"{k}_{other}_{span}"] for k in ("minus", "error"))
-                text += f" {minus:+8.2f} ± {error:4.2f}"
+        accuracy = item[f"accuracy_{span}"]
+        text += f" | {accuracy:8.2f}" if accuracy is not None else f" | {'':8}"
+        for other in ("dense", "l1"):
+            minus, error = (
+                item.get(f"{part}_{other}_{span}") for part in ("minus", "error")
+            )
+            known = minus is not None and error is not None
+            text += f" {minus:+8.2f} ± {error:4.2f}" if known else " " * 16
     return text
 
 
@@ -176,7 +181,7 @@ def main() -> None:
     for row in rows(chosen.data, chosen.images, chosen.calibration, chosen.time_limit):
         found.append(row)
         alike = [r for r in found if r.choice == "L1" and r.repair == row.repair]
-        records.append(record(row, found[0], alike[0] if alike else row))
+        records.append(record(row, found[0], alike[0] if alike else None))
         print(f"{row.choice} {row.repair}: {100 * row.right.mean():.2f} %", flush=True)
     print(table(records))
     if chosen.out is not None:
