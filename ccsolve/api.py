@@ -1,5 +1,6 @@
 """The front door: solve a problem, pick a method, list the methods."""
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,6 +22,9 @@ __all__ = ["methods", "pick", "solve"]
 ENUMERABLE = 200_000
 """Feasible points up to which ``auto`` looks at every one: well under a second."""
 
+COMPILING_STEPS = 30
+"""Steps of a method on a tiny problem that call each of its kernels."""
+
 
 def solve(
     problem: ChannelSelection,
@@ -39,7 +43,9 @@ def solve(
     ----------
     problem : the program, e.g. a `ChannelSelection`.
     method : a name that `methods` lists, or "auto" for the one that `pick` names.
-    time_limit : seconds of wall time; None for no limit.
+    time_limit : seconds of wall time; None for no limit. The first use of a method in a
+        process loads its kernels, and the first on a machine compiles them (seconds,
+        once): that is before the clock starts.
     gap : relative gap at which to stop.
     seed : random choices; the same seed gives the same answer under ``step_limit``, and
         under ``time_limit`` up to where the clock cut.
@@ -77,8 +83,10 @@ def solve(
     reduced, lift = fix_variables(problem)
     row = find(pick(reduced) if method == "auto" else method, reduced)
     try:
-        settled = _only_point(reduced, limits)
         options = _checked_options(row, options, seed)
+        _compile(row, *_kind(reduced))
+        limits = limits.restarted()
+        settled = _only_point(reduced, limits)
         solution = settled or row.load()(reduced, _lifted(limits, lift), **options)
     except KeyboardInterrupt:
         solution = Solution(None, math.inf, -math.inf, Stop.INTERRUPTED)
@@ -126,6 +134,21 @@ def _limits(
         callback=callback,
         resolution=problem.resolution,
     )
+
+
+def _kind(problem: ChannelSelection) -> tuple[bool, bool, bool]:
+    """Say what decides which kernels run: form, cardinality, budget."""
+    return problem.is_factored, problem.keep is not None, problem.cost is not None
+
+
+@functools.cache
+def _compile(row: Method, factored: bool, keeps: bool, budgeted: bool) -> None:
+    """Have the kernels ready by solving a tiny problem of the kind, once a process."""
+    n = 4
+    form = {"factor": np.eye(n)} if factored else {"Q": np.eye(n)}
+    cost = {"cost": np.ones(n), "budget": 3.0} if budgeted else {}
+    tiny = ChannelSelection(**form, keep=2 if keeps else None, **cost)
+    row.load()(tiny, Limits(step_limit=COMPILING_STEPS, gap=0.0))
 
 
 def _checked_options(

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,6 +67,10 @@ class Limits:
     def seconds(self) -> float:
         """Give the seconds since the start."""
         return time.perf_counter() - self.started
+
+    def restarted(self) -> "Limits":
+        """Give the same limits with the clock at zero."""
+        return replace(self, started=time.perf_counter())
 
     def remaining(self) -> float:
         """Give the seconds left, for calls that cannot be interrupted; at least 0."""

@@ -1,16 +1,18 @@
 """The front door: dispatch, options, limits, fixings, and every refusal."""
 
 import math
+import time
 
 import numpy as np
 import pytest
 
 import ccsolve
-from ccsolve import ChannelSelection, Claim, Stop, testing
+from ccsolve import ChannelSelection, Claim, Stop, api, testing
 from ccsolve.errors import InvalidProblem, UnknownMethod, Unsupported
 from ccsolve.registry import TABLE, Kind
 
 SMALL = testing.problem("indefinite", n=8)
+METHODS = {row.name: row for row in TABLE}
 LARGE = testing.problem("cancelling", n=60)
 
 
@@ -126,3 +128,23 @@ def test_an_interrupt_before_the_first_step_still_gives_a_point(monkeypatch):
     solution = ccsolve.solve(SMALL, "greedy")
     assert solution.stop is Stop.INTERRUPTED
     assert SMALL.violation(solution.x) == 0
+
+
+def test_kernels_are_compiled_before_the_clock_starts(monkeypatch):
+    calls = []
+    real = METHODS["greedy"].load()
+
+    def watched(problem, limits, **options):
+        calls.append((problem, limits.seconds()))
+        time.sleep(0.02)
+        return real(problem, limits, **options)
+
+    monkeypatch.setattr("ccsolve.solvers.selection.greedy.solve", watched)
+    api._compile.cache_clear()
+    ccsolve.solve(SMALL, "greedy")
+    (compiling, _), (solving, elapsed) = calls
+    assert compiling is not SMALL
+    assert solving is SMALL
+    assert elapsed < 0.02
+    ccsolve.solve(SMALL, "greedy")
+    assert len(calls) == 3

@@ -18,6 +18,10 @@ from ccsolve.problems.checks import (
 DENSE_LIMIT = 20_000
 """Largest n for which a factored Q is formed: 3.2 GB of float64."""
 
+# Read-only like all that stands beside them, so that kernels are compiled once.
+_NO_MATRIX = frozen(np.empty((0, 0)))
+_NO_VECTOR = frozen(np.empty(0))
+
 
 class QuadraticArrays(NamedTuple):
     """The quadratic form as kernels take it; what is absent has size zero.
@@ -253,9 +257,9 @@ class ChannelSelection:
         """Give the quadratic form as the kernels take it; nothing is copied."""
         if self.factor is None:
             assert self.Q is not None
-            return QuadraticArrays(self.Q, np.empty((0, 0)), np.empty(0), self.q)
+            return QuadraticArrays(self.Q, _NO_MATRIX, _NO_VECTOR, self.q)
         assert self.diagonal is not None
-        return QuadraticArrays(np.empty((0, 0)), self.factor.T, self.diagonal, self.q)
+        return QuadraticArrays(_NO_MATRIX, self.factor.T, self.diagonal, self.q)
 
     def objective(self, z: np.ndarray, /) -> float:
         """Give zᵀQz + qᵀz + constant for one point (n,), binary or not."""
