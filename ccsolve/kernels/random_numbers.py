@@ -24,9 +24,10 @@ def next_bits(state):
 @njit(cache=True)
 def below(state, count):
     """Give a whole number in 0..count-1, count in 1..2³¹; bias below count/2³¹."""
+    # A product and a shift for a division; numba turns uint64 mixed with int64 into a
+    # float, hence the casts.
     high = next_bits(state) >> np.uint64(33)
-    # numba turns uint64 mixed with int64 into a float: stay on one side of it.
-    return np.int64(high % np.uint64(count))
+    return np.int64((high * np.uint64(count)) >> np.uint64(31))
 
 
 @njit(cache=True)

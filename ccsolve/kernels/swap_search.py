@@ -23,56 +23,53 @@ MOVES, IMPROVED = 0, 1
 _HIGHEST = np.int64(0x7FFFFFFFFFFFFFFF)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def lowest(values, state):
-    """Give the index of the lowest entry; ties go to a random one. O(n).
+    """Give the index of the lowest entry, to n·2⁻⁵² of it; ties at random. O(n).
 
     Floats are compared as integers, because the compiler turns integer minima into
     vector instructions and float minima not; a negative float's bits order backwards.
+    The index rides in the last bits, scrambled so that ties fall at random.
     """
     bits = values.view(np.int64)
     n = bits.shape[0]
+    mask = np.int64(1)
+    while mask < n:
+        mask *= 2
+    mask -= 1
+    scramble = np.int64(below(state, mask + 1))
     low = _HIGHEST
     for k in range(n):
         ordered = bits[k] ^ ((bits[k] >> 63) & _HIGHEST)
+        ordered = (ordered & ~mask) | (k ^ scramble)
         low = ordered if ordered < low else low
-    low ^= (low >> 63) & _HIGHEST
-    start = below(state, n)
-    for k in range(start, n):
-        if bits[k] == low:
-            return k
-    for k in range(start):
-        if bits[k] == low:
-            return k
-    return 0
+    return (low & mask) ^ scramble
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def flip(Q, change, sign, k):
     """Flip channel k: every change follows, its own turns round. O(n)."""
-    row = Q[k]
     own = change[k]
     twice = 2.0 * sign[k]
     for j in range(change.shape[0]):
-        change[j] += twice * sign[j] * row[j]
+        change[j] += twice * sign[j] * Q[k, j]
     change[k] = -own
     sign[k] = -sign[k]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def swap(Q, change, sign, i, j):
     """Flip the kept channel i and the removed channel j in one pass. O(n)."""
-    row_i, row_j = Q[i], Q[j]
-    own_i, own_j, pair = change[i], change[j], 2.0 * row_i[j]
+    own_i, own_j, pair = change[i], change[j], 2.0 * Q[i, j]
     for k in range(change.shape[0]):
-        change[k] += 2.0 * sign[k] * (row_j[k] - row_i[k])
+        change[k] += 2.0 * sign[k] * (Q[j, k] - Q[i, k])
     change[i] = pair - own_i
     change[j] = pair - own_j
     sign[i] = 1.0
     sign[j] = -1.0
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _split(change, sign, held_until, now, leaving, entering):
     """Copy each change to its side; the other side and tabu channels get NEVER."""
     for k in range(change.shape[0]):
@@ -81,24 +78,31 @@ def _split(change, sign, held_until, now, leaving, entering):
         entering[k] = change[k] if free and sign[k] > 0 else NEVER
 
 
-@njit(cache=True)
-def _affordable(entering, row, cost, room, out):
-    """Give entering - 2·row where the cost fits into ``room``, NEVER elsewhere."""
+@njit(cache=True, forceinline=True)
+def _affordable(entering, cost, room, out):
+    """Give what entering brings where the cost fits into ``room``, NEVER elsewhere."""
     for k in range(entering.shape[0]):
-        out[k] = entering[k] - 2.0 * row[k] if cost[k] <= room else NEVER
+        out[k] = entering[k] if cost[k] <= room else NEVER
 
 
-@njit(cache=True)
-def _best_flip(leaving, entering, cost, slack, nothing, scratch, state):
+@njit(cache=True, forceinline=True)
+def _after(Q, i, entering, cost, room, out):
+    """Give what entering brings once i has left, NEVER where it is not affordable."""
+    for k in range(entering.shape[0]):
+        out[k] = entering[k] - 2.0 * Q[i, k] if cost[k] <= room else NEVER
+
+
+@njit(cache=True, forceinline=True)
+def _best_flip(leaving, entering, cost, slack, scratch, state):
     """Give (out, in, change) of the best single flip; -1 stands for no channel."""
-    _affordable(entering, nothing, cost, slack, scratch)
+    _affordable(entering, cost, slack, scratch)
     i, j = lowest(leaving, state), lowest(scratch, state)
     if leaving[i] <= scratch[j]:
         return i, -1, leaving[i]
     return -1, j, scratch[j]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _best_swap(
     Q, cost, slack, pair_gain, candidates, leaving, entering, found, scratch, state
 ):
@@ -116,7 +120,7 @@ def _best_swap(
         i = lowest(leaving, state)
         if leaving[i] >= NEVER or leaving[i] + floor >= best[2]:
             break
-        _affordable(entering, Q[i], cost, slack + cost[i], scratch)
+        _after(Q, i, entering, cost, slack + cost[i], scratch)
         j = lowest(scratch, state)
         if leaving[i] + scratch[j] < best[2]:
             best = (i, j, leaving[i] + scratch[j])
@@ -124,7 +128,7 @@ def _best_swap(
     return best
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _make(Q, cost, change, sign, totals, i, j, gain):
     """Make the move of i out and j in, either of which may be -1 for none."""
     if i >= 0 and j >= 0:
@@ -180,7 +184,6 @@ def search(
     """
     n = change.shape[0]
     leaving, entering, scratch = np.empty(n), np.empty(n), np.empty(n)
-    nothing = np.zeros(n)
     stop = clock[MOVES] + moves
     while clock[MOVES] < stop:
         clock[MOVES] += 1
@@ -189,7 +192,7 @@ def search(
         _split(change, sign, held_until, now, leaving, entering)
         move = (-1, -1, NEVER)
         if not swaps_only:
-            move = _best_flip(leaving, entering, cost, slack, nothing, scratch, state)
+            move = _best_flip(leaving, entering, cost, slack, scratch, state)
         if swaps_only or limit < np.inf:
             move = _best_swap(
                 Q,

@@ -103,7 +103,7 @@ def engine_for(problem: ChannelSelection, seed: int) -> Engine:
     return Engine(
         problem=problem,
         program=None if windowed else dense_program(problem),
-        incumbent=Incumbent(problem),
+        incumbent=Incumbent(problem, problem.resolution),
         rng=rng,
         state=random_state(rng),
     )

@@ -1,24 +1,35 @@
-"""A population of local optima: grown by annealing, improved by recombination.
+"""A population of local optima: annealed or rounded, improved by recombination.
 
 Memetic search after Wu and Hao (EJOR 231, 2013) and Zhou, Hao and Duval (IEEE TEVC 21,
 2017) for maximum diversity: parents agree on a backbone, the child keeps it and takes
-the rest from both. New here: members are annealed, because greedy or random starts
-leave tabu search far from the best where channels cancel or differ much in scale.
+the rest from both. New here is where members come from, because greedy or random starts
+leave tabu search far from the best where channels cancel or differ much in scale: half
+are annealed, half are roundings of the relaxed program, which knows most channels.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
 from ccsolve.iterate import Step
 from ccsolve.problems import ChannelSelection
+from ccsolve.solvers.selection.box_qp import minimise
+from ccsolve.solvers.selection.convex_form import plain_form
 from ccsolve.solvers.selection.engine import Engine
+from ccsolve.solvers.selection.rounding import nearest_point
 from ccsolve.solvers.selection.searching import TabuSettings
 
 _FRESH = 4
 """Members before the first child; from then on one new member per child."""
+
+_RELAXING = 8
+"""Steps of the relaxation, of about 10 ms at most each."""
+
+_NOISE = 0.3
+"""What is added to a relaxed entry before rounding, at most."""
 
 
 class PopulationSettings(NamedTuple):
@@ -28,7 +39,7 @@ class PopulationSettings(NamedTuple):
     """
 
     size: int = 20
-    sweeps: int = 500
+    sweeps: int = 300
     restarts: int | None = 3
 
 
@@ -59,9 +70,15 @@ class _Population:
         close = abs(self.values[k] - value) <= self.tolerance
         return close and np.array_equal(self.points[k], z)
 
-    def best(self) -> tuple[np.ndarray, float]:
-        k = int(np.argmin(self.values))
-        return self.points[k], self.values[k]
+
+@dataclass(frozen=True, eq=False)
+class _Breeder:
+    """What a run draws new points with; ``relaxed`` is None where it says nothing."""
+
+    engine: Engine
+    tabu: TabuSettings
+    settings: PopulationSettings
+    relaxed: np.ndarray | None
 
 
 def evolve(
@@ -70,33 +87,65 @@ def evolve(
     tabu: TabuSettings,
     settings: PopulationSettings,
 ) -> Iterator[Step]:
-    """Improve ``start``, then populations one after another, each annealed longer."""
+    """Improve ``start``, then breed populations one after another.
+
+    Only the first population holds the improved start: where many optima are about as
+    good, a new population finds a better one sooner without the old best.
+    """
     best = yield from engine.tabu(start, tabu)
-    sweeps, idle = settings.sweeps, 0
+    relaxed = yield from _relaxed(engine.problem)
+    breeder = _Breeder(engine, tabu, settings, relaxed)
+    population = _Population(settings.size, engine.incumbent.tolerance)
+    population.admit(*best)
+    least, idle = np.inf, 0
     while settings.restarts is None or idle < settings.restarts:
-        population = _Population(settings.size, engine.problem.resolution)
-        population.admit(*best)
-        yield from _converge(engine, population, tabu, sweeps)
-        found = population.best()
-        idle = 0 if found[1] < best[1] - population.tolerance else idle + 1
-        best = found if found[1] < best[1] else best
-        sweeps *= 2
+        yield from _breed(breeder, population)
+        found = min(population.values)
+        idle = 0 if found < least - population.tolerance else idle + 1
+        least = min(found, least)
+        population = _Population(settings.size, population.tolerance)
 
 
-def _converge(
-    engine: Engine, population: _Population, tabu: TabuSettings, sweeps: int
-) -> Iterator[Step]:
+def _breed(breeder: _Breeder, population: _Population) -> Iterator[Step]:
     """Breed until nothing new comes for twice as many children as there are members."""
     children, stale = 0, 0
     while stale < 2 * population.size:
         wanted = min(population.size, _FRESH + children)
         if len(population.points) < wanted and stale < population.size:
-            start, _ = yield from engine.anneal(engine.random_point(), sweeps)
+            start = yield from _new_member(breeder)
         else:
-            start = _child(engine, population)
+            start = _child(breeder.engine, population)
             children += 1
-        found = yield from engine.tabu(start, tabu)
+        found = yield from breeder.engine.tabu(start, breeder.tabu)
         stale = 0 if population.admit(*found) else stale + 1
+
+
+def _new_member(breeder: _Breeder) -> Generator[Step, None, np.ndarray]:
+    """Give a rounding of the relaxed point or an annealed random point, by a coin."""
+    engine, relaxed = breeder.engine, breeder.relaxed
+    if relaxed is not None and engine.rng.random() < 0.5:
+        noise = engine.rng.uniform(-_NOISE, _NOISE, relaxed.size)
+        return nearest_point(engine.problem, relaxed + noise)
+    z = engine.random_point()
+    z, _ = yield from engine.anneal(z, breeder.settings.sweeps)
+    return z
+
+
+def _relaxed(
+    problem: ChannelSelection,
+) -> Generator[Step, None, np.ndarray | None]:
+    """Give a stationary point of the relaxation, None where it is nearly binary.
+
+    That is its minimum where Q is positive semidefinite, as in channel pruning.
+    """
+    share = 0.5 if problem.keep is None else problem.keep / problem.n
+    iterates = minimise(plain_form(problem), np.full(problem.n, share))
+    z = np.zeros(problem.n)
+    for iterate in islice(iterates, _RELAXING):
+        z = iterate.point.z
+        yield Step()
+    between = (z > _NOISE / 4) & (z < 1 - _NOISE / 4)
+    return z if between.sum() >= max(4, problem.n // 16) else None
 
 
 def _child(engine: Engine, population: _Population) -> np.ndarray:

@@ -5,7 +5,7 @@ its value. A chunk is bounded by a count of work, a few milliseconds, so that ti
 limits and Ctrl-C act.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from ccsolve.iterate import Step
 from ccsolve.kernels.annealing import anneal_dense
+from ccsolve.kernels.random_numbers import below
 from ccsolve.kernels.swap_search import search
 from ccsolve.problems import ChannelSelection
 from ccsolve.solvers.selection.dense_program import DenseProgram, walk_from
@@ -28,30 +29,36 @@ _MOVE_WORK, _SCAN_WORK, _PROPOSALS = 2_000_000, 20_000, 200_000
 class TabuSettings(NamedTuple):
     """How long channels are held and how long a fruitless search goes on.
 
-    ``tenure`` is the least number of moves a channel that left stays out;
-    ``candidates`` leaving channels are tried with every entering one.
+    Each search draws a base from 1..tenure; a channel that left stays out for that many
+    moves, or up to three times as many. ``candidates`` leaving channels are tried with
+    every entering one.
     """
 
     tenure: int = 4
-    patience: int = 1000
+    patience: int = 500
     candidates: int = 1
 
 
 @dataclass
 class Incumbent:
-    """The best point of a run; steps carry a point only where it is better."""
+    """The best value of a run; steps carry a point only where it is better.
+
+    Attributes
+    ----------
+    tolerance : the problem's resolution, which is O(n²) to compute.
+    value : zᵀQz + qᵀz of the best point so far; -inf reports none.
+    """
 
     problem: ChannelSelection
+    tolerance: float
     value: float = np.inf
-    lift: Callable[[np.ndarray], np.ndarray] | None = None
 
     def offer(self, z: np.ndarray, value: float) -> Step:
         """Give the step that reports a point, an empty one where it is no better."""
-        if value >= self.value - self.problem.resolution:
+        if value >= self.value - self.tolerance:
             return Step()
         self.value = value
-        point = z if self.lift is None else self.lift(z)
-        return Step(point, self.problem.objective(point))
+        return Step(z, self.problem.objective(z))
 
 
 def random_state(rng: np.random.Generator) -> np.ndarray:
@@ -89,7 +96,7 @@ def _search(
     state: np.ndarray,
 ) -> Search:
     walk = walk_from(program, z)
-    tenure = _tenures(program, settings.tenure)
+    tenure = _tenures(program, settings.tenure, state)
     over = False
     while not over:
         over = search(
@@ -115,13 +122,15 @@ def _search(
     return walk.best()
 
 
-def _tenures(program: DenseProgram, tenure: int) -> np.ndarray:
+def _tenures(program: DenseProgram, longest: int, state: np.ndarray) -> np.ndarray:
     """Give base and spread for channels that left, and for those that entered.
 
-    Short, and shorter for those that entered: measured, long tenures lose by far on
-    programs with cancellation. A quarter of each side at most is held.
+    Drawn from 1..longest, and shorter for those that entered: measured, long tenures
+    lose by far on programs with cancellation, and which short one is best differs. A
+    quarter of each side at most is held.
     """
     n = program.n
+    tenure = 1 + below(state, longest) if longest > 0 else 0
     kept = n // 2 if program.keep is None else program.keep
     out, inside = (n - kept) // 4, kept // 4
     wanted = (tenure, 2 * tenure + 2, tenure // 4, tenure // 2 + 1)

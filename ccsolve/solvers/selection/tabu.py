@@ -22,10 +22,10 @@ def solve(
     *,
     seed: int = 0,
     tenure: int = 4,
-    patience: int = 1000,
+    patience: int = 500,
     candidates: int = 1,
     population: int = 20,
-    sweeps: int = 500,
+    sweeps: int = 300,
     restarts: int | None = 3,
     start: Any = None,
 ) -> Solution:
@@ -34,17 +34,19 @@ def solve(
     A heuristic, no bound. Every move is the best swap of the channel cheapest to remove
     with any other, the pair term included (and the best flip where ``keep`` is not
     given), among those that are not tabu; O(n) a move. Where ``patience`` moves brought
-    nothing the next point is drawn: an annealed one while the population grows, or one
-    half-way between two members. It ends by itself after ``restarts`` populations
-    without a better point, in well under a second for n ≤ 100.
+    nothing the next point is drawn: while the population grows an annealed one or a
+    rounding of the relaxed program, else one half-way between two members. It ends by
+    itself after ``restarts`` populations without a better point, about 0.1 s each at
+    n = 64.
 
     Parameters
     ----------
-    tenure : least number of moves a removed channel stays out; up to three times that.
+    tenure : longest base of the moves that a removed channel stays out, drawn anew for
+        each search.
     patience : moves without a better point that end one tabu search.
     candidates : channels cheapest to remove that are each tried with every other.
     population : number of local optima kept.
-    sweeps : annealing sweeps of a new member; doubled with each population.
+    sweeps : annealing sweeps of a new member.
     restarts : populations in a row without a better point before the end; None: never.
     start : (n,) feasible point to begin with; the better greedy one by default.
 

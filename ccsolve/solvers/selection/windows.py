@@ -79,13 +79,14 @@ def search_windows(
     that brought nothing half of the channels are drawn at random.
     """
     point, fruitless = factor_point(problem, z), 0
+    tolerance = incumbent.tolerance
     while fruitless < _FRUITLESS:
         channels = _choose(changes(problem, point), point.z, fruitless > 0, rng)
-        program = window_program(problem, point, channels)
-        inner = Incumbent(problem, value=-np.inf)
+        program = window_program(problem, point, channels, tolerance)
+        inner = Incumbent(problem, tolerance, value=-np.inf)
         before = program.value(point.z[channels])
         found, value = yield from search(program, inner, point.z[channels])
-        if value < before - problem.resolution:
+        if value < before - tolerance:
             moved = channels[found != point.z[channels]]
             point.flip(problem.arrays().points, moved, value - before)
             fruitless = 0
@@ -111,7 +112,10 @@ def _choose(
 
 
 def window_program(
-    problem: ChannelSelection, point: FactorPoint, channels: np.ndarray
+    problem: ChannelSelection,
+    point: FactorPoint,
+    channels: np.ndarray,
+    tolerance: float,
 ) -> DenseProgram:
     """Give the program of some channels with all others held; O(m·w²)."""
     _, points, diagonal, q = problem.arrays()
@@ -126,7 +130,7 @@ def window_program(
         cost[channels],
         problem.budget_limit - outside,
         None if problem.keep is None else int(inside.sum()),
-        problem.resolution,
+        tolerance,
     )
 
 
@@ -161,7 +165,7 @@ def anneal_on_factor(
             best_kept,
             np.array([temperature]),
             _PROPOSALS,
-            problem.resolution,
+            incumbent.tolerance,
             state,
         )
         yield incumbent.offer(*_best(best_order, best_kept, totals))
