@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TESTS := tests $(wildcard benchmarks/tests)
 
-.PHONY: help demo test test-all check docs bench wheel-test
+.PHONY: help demo test test-all check docs bench data-given wheel-test
 
 help:
 	@echo "make demo        solve the channel-selection programs of a real network"
@@ -41,9 +41,11 @@ check: $(VENV)/.dev
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict
 
-bench: $(VENV)/.peers
-	@test -n "$(DATA)" || { echo "usage: make bench DATA=DIR, the folder of instances; benchmarks/README.md says what it holds" >&2; exit 2; }
+bench: data-given $(VENV)/.peers
 	$(BIN)/python -m benchmarks.selection --data "$(DATA)"
+
+data-given:
+	@test -n "$(DATA)" || { echo "usage: make bench DATA=DIR, the folder of instances; benchmarks/README.md says what it holds" >&2; exit 2; }
 
 wheel-test:
 	PYTHON="$(PYTHON)" TORCH="$(TORCH)" .ci/wheel-test
