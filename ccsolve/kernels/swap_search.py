@@ -177,7 +177,8 @@ def search(
     swaps_only : whether the cardinality is fixed; otherwise single flips too.
     pair_gain : at least 2·max Q_ij off the diagonal.
     change, sign, held_until, totals, clock : the running state, updated in place.
-    tenure : (4,) base and spread for channels that left, base and spread for entered.
+    tenure : (4,) moves after which a channel that left may return, base and spread, and
+        the same for one that entered.
     best_sign : (n,) signs of the best point, updated in place.
     candidates : leaving channels tried with every entering one.
     state : (1,) uint64 of the random numbers.

@@ -22,8 +22,8 @@ def solve(
 ) -> Solution:
     """Descend from a greedy point, then from random ones; a heuristic, no bound.
 
-    Each descent makes the best of all swaps (and, without ``keep``, flips) until none
-    is better: its end is a local optimum of the whole neighbourhood. Pruning by the
+    Each descent makes the best of all swaps until none is better (of all flips without
+    ``keep``, of both under a budget alone): an exact local optimum. Pruning by the
     largest pair term brings a move near O(n), O(n²) at worst. Factors of over 4,096
     channels are searched in windows of 1,024: there it is an optimum of windows only.
 

@@ -40,7 +40,7 @@ class PopulationSettings(NamedTuple):
 
     size: int = 20
     sweeps: int = 300
-    restarts: int | None = 3
+    restarts: int | None = 20
 
 
 @dataclass

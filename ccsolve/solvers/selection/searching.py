@@ -29,9 +29,9 @@ _MOVE_WORK, _SCAN_WORK, _PROPOSALS = 2_000_000, 20_000, 200_000
 class TabuSettings(NamedTuple):
     """How long channels are held and how long a fruitless search goes on.
 
-    Each search draws a base from 1..tenure; a channel that left stays out for that many
-    moves, or up to three times as many. ``candidates`` leaving channels are tried with
-    every entering one.
+    Each search draws a base from 1..tenure; a channel that left may return after that
+    many moves, up to three times as many. ``candidates`` leaving channels are tried
+    with every entering one.
     """
 
     tenure: int = 4

@@ -26,7 +26,7 @@ def solve(
     candidates: int = 1,
     population: int = 20,
     sweeps: int = 300,
-    restarts: int | None = 3,
+    restarts: int | None = 20,
     start: Any = None,
 ) -> Solution:
     """Search by tabu moves from points that a population of annealed optima breeds.
@@ -36,13 +36,13 @@ def solve(
     given), among those that are not tabu; O(n) a move. Where ``patience`` moves brought
     nothing the next point is drawn: while the population grows an annealed one or a
     rounding of the relaxed program, else one half-way between two members. It ends by
-    itself after ``restarts`` populations without a better point, about 0.1 s each at
+    itself after ``restarts`` populations without a better point, about 50 ms each at
     n = 64.
 
     Parameters
     ----------
-    tenure : longest base of the moves that a removed channel stays out, drawn anew for
-        each search.
+    tenure : longest base, drawn anew for each search, of the moves after which a
+        channel that left may return.
     patience : moves without a better point that end one tabu search.
     candidates : channels cheapest to remove that are each tried with every other.
     population : number of local optima kept.
