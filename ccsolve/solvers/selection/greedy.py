@@ -8,7 +8,7 @@ import numpy as np
 
 from ccsolve.errors import InvalidProblem
 from ccsolve.iterate import Limits, Step, run
-from ccsolve.kernels.greedy_choice import greedy_block, scores
+from ccsolve.kernels.greedy_choice import NEVER, greedy_block, scores
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.checks import frozen
 from ccsolve.solution import Solution
@@ -17,7 +17,7 @@ from ccsolve.solvers.selection.dense_program import FORMED_LIMIT
 Direction = Literal["add", "delete", "best"]
 
 _SHORTLIST, _BLOCK = 1024, 128
-"""On large factors 128 decisions are taken among the 1,024 best of a full gradient."""
+"""On large factors 128 decisions are taken among 1,024 channels of a full gradient."""
 
 _WORK = 4_000_000
 
@@ -74,6 +74,7 @@ class _Growth:
     Attributes
     ----------
     own, cost, by_cost : (n,) Q_ii, costs, channels by rising cost.
+    image : (m,) factor·kept, as of the last full gradient of a large factor.
     block : decisions between two looks at the clock, or between two full gradients.
     """
 
@@ -84,12 +85,13 @@ class _Growth:
     by_cost: np.ndarray
     gradient: np.ndarray
     kept: np.ndarray
+    image: np.ndarray
     score: np.ndarray
     block: int
 
     @staticmethod
     def start(problem: ChannelSelection, adding: bool) -> "_Growth":
-        n = problem.n
+        n, factor = problem.n, problem.factor
         cost = np.zeros(n) if problem.cost is None else problem.cost
         kept = np.full(n, not adding)
         work = n * (problem.rank if problem.is_factored else 1)
@@ -101,6 +103,7 @@ class _Growth:
             by_cost=np.argsort(cost, kind="stable"),
             gradient=2.0 * problem.multiply(kept.astype(np.float64)) + problem.q,
             kept=kept,
+            image=np.zeros(0) if factor is None else factor @ kept,
             score=np.empty(n),
             block=max(1, _WORK // (work + 1)),
         )
@@ -108,7 +111,11 @@ class _Growth:
     def decide(self) -> bool:
         """Take a block of decisions; False once no flip is allowed."""
         if self.problem.is_factored and self.problem.n > FORMED_LIMIT:
-            return self._decide_among(self._shortlist(), _BLOCK) > 0
+            active, before = self._shortlist(), self.kept.copy()
+            made = self._decide_among(active, _BLOCK)
+            moved = self.problem.arrays().points[before != self.kept].sum(axis=0)
+            self.image[:] += moved if self.adding else -moved
+            return made > 0
         return self._decide_among(np.arange(self.problem.n), self.block) == self.block
 
     def _decide_among(self, active: np.ndarray, decisions: int) -> int:
@@ -131,9 +138,14 @@ class _Growth:
         )
 
     def _shortlist(self) -> np.ndarray:
-        """Give the best channels by a full gradient; O(mn)."""
-        problem, kept = self.problem, self.kept.astype(np.float64)
-        self.gradient[:] = 2.0 * problem.multiply(kept) + problem.q
+        """Give the best channels by a full gradient, and as many without it; O(mn).
+
+        Where channels cancel, the gradient turns within a block: then those of small
+        Q_ii + q_i are the ones wanted, not those that fit the gradient of its start.
+        """
+        problem = self.problem
+        _, points, diagonal, q = problem.arrays()
+        self.gradient[:] = 2.0 * (points @ self.image + diagonal * self.kept) + q
         scores(
             self.own,
             self.cost,
@@ -148,4 +160,8 @@ class _Growth:
             int(self.kept.sum()),
             self.score,
         )
-        return np.argpartition(self.score, _SHORTLIST)[:_SHORTLIST]
+        alone = self.own + q if self.adding else -self.own - q
+        alone = np.where(self.score < NEVER, alone, NEVER)
+        half = _SHORTLIST // 2
+        best = [np.argpartition(score, half)[:half] for score in (self.score, alone)]
+        return np.unique(np.concatenate(best))

@@ -59,11 +59,13 @@ def factor_point(problem: ChannelSelection, z: np.ndarray) -> FactorPoint:
     return FactorPoint(z, image, problem.objective(z) - problem.constant)
 
 
-def changes(problem: ChannelSelection, point: FactorPoint) -> np.ndarray:
-    """Give what flipping each channel alone adds to the objective; O(mn)."""
+def changes(
+    problem: ChannelSelection, point: FactorPoint, own: np.ndarray
+) -> np.ndarray:
+    """Give what flipping each channel alone adds, from ``own`` = Q_ii (n,); O(mn)."""
     _, points, diagonal, q = problem.arrays()
     gradient = 2.0 * (points @ point.image + diagonal * point.z) + q
-    return problem.diagonal_of_Q() + np.where(point.z, -gradient, gradient)
+    return own + np.where(point.z, -gradient, gradient)
 
 
 def search_windows(
@@ -79,9 +81,9 @@ def search_windows(
     that brought nothing half of the channels are drawn at random.
     """
     point, fruitless = factor_point(problem, z), 0
-    tolerance = incumbent.tolerance
+    tolerance, own = incumbent.tolerance, problem.diagonal_of_Q()
     while fruitless < _FRUITLESS:
-        channels = _choose(changes(problem, point), point.z, fruitless > 0, rng)
+        channels = _choose(changes(problem, point, own), point.z, fruitless > 0, rng)
         program = window_program(problem, point, channels, tolerance)
         inner = Incumbent(problem, tolerance, value=-np.inf)
         before = program.value(point.z[channels])
@@ -101,13 +103,14 @@ def _choose(
 ) -> np.ndarray:
     """Give the channels of a window: from each side the cheapest, or half at random."""
     half = WINDOW // 2
+    cheap = half // 2 if mixed else half
     chosen = []
     for side in (np.flatnonzero(z), np.flatnonzero(~z)):
-        order = side[np.argsort(change[side], kind="stable")]
-        cheap = half // 2 if mixed else half
-        rest = order[cheap:]
-        extra = rng.permutation(rest)[: half - cheap]
-        chosen.append(np.concatenate([order[:cheap], extra]))
+        if side.size > half:
+            order = np.argpartition(change[side], cheap)
+            extra = rng.choice(order[cheap:], half - cheap, replace=False)
+            side = side[np.concatenate([order[:cheap], extra])]
+        chosen.append(side)
     return np.sort(np.concatenate(chosen))
 
 
@@ -185,7 +188,7 @@ def _sampled_changes(
 ) -> np.ndarray:
     """Give the changes of random swaps, or of random flips; O(m) each."""
     _, points, _, _ = problem.arrays()
-    change = changes(problem, point)
+    change = changes(problem, point, problem.diagonal_of_Q())
     rng = np.random.default_rng(state)
     kept, removed = np.flatnonzero(point.z), np.flatnonzero(~point.z)
     if problem.keep is None or kept.size == 0 or removed.size == 0:
