@@ -12,6 +12,7 @@ from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve.iterate import Callback, Limits, Progress
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.checks import real_number, whole_number
+from ccsolve.problems.exactness import objective_floor
 from ccsolve.problems.sampling import feasible_point, natural_scale
 from ccsolve.reductions.fixings import Lift, fix_variables
 from ccsolve.registry import Method, find, methods
@@ -148,7 +149,10 @@ def _compile(row: Method, factored: bool, keeps: bool, budgeted: bool) -> None:
     form = {"factor": np.eye(n)} if factored else {"Q": np.eye(n)}
     cost = {"cost": np.ones(n), "budget": 3.0} if budgeted else {}
     tiny = ChannelSelection(**form, keep=2 if keeps else None, **cost)
-    row.load()(tiny, Limits(step_limit=COMPILING_STEPS, gap=0.0))
+    trial = row.load()(tiny, Limits(step_limit=COMPILING_STEPS, gap=0.0))
+    if trial.stop is Stop.INTERRUPTED:
+        # The loop takes Ctrl-C for the end of its run; here it is meant for the caller.
+        raise KeyboardInterrupt
 
 
 def _checked_options(
@@ -171,8 +175,9 @@ def _only_point(problem: ChannelSelection, limits: Limits) -> Solution | None:
     if problem.n and problem.keep not in (0, problem.n):
         return None
     z = np.full(problem.n, bool(problem.keep))
+    bound = objective_floor(problem, z)
     value = problem.objective(z)
-    return Solution(z, value, value, Stop.FINISHED, seconds=limits.seconds())
+    return Solution(z, value, bound, Stop.FINISHED, seconds=limits.seconds())
 
 
 def _lifted(limits: Limits, lift: Lift) -> Limits:

@@ -148,3 +148,18 @@ def test_kernels_are_compiled_before_the_clock_starts(monkeypatch):
     assert elapsed < 0.02
     ccsolve.solve(SMALL, "greedy")
     assert len(calls) == 3
+
+
+def test_an_interrupt_while_compiling_ends_the_solve(monkeypatch: pytest.MonkeyPatch):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    # Within the trial solve, whose own loop takes Ctrl-C for the end of its run.
+    monkeypatch.setattr(
+        "ccsolve.solvers.selection.local_search.engine_for", interrupted
+    )
+    api._compile.cache_clear()
+    tiny = ChannelSelection(-np.eye(6), keep=2)
+    solution = ccsolve.solve(tiny, "local_search", time_limit=None)
+    assert solution.stop is Stop.INTERRUPTED
+    assert solution.extra == {}

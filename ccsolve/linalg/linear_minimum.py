@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ccsolve.linalg.rounding import EPS, gamma
+from ccsolve.linalg.spectrum import frobenius_norm
 
 ROUNDS = 60
 """Breakpoints of the dual looked at; fewer than ten are needed as a rule."""
@@ -91,7 +92,7 @@ def _forming(
 ) -> float:
     """Bound what rounding g + price·cost and price·limit moves the minimum."""
     size = math.sqrt(g.size if keep is None else keep)
-    norms = float(np.linalg.norm(g)) + price * float(np.linalg.norm(cost))
+    norms = frobenius_norm(g) + price * frobenius_norm(cost)
     return 4.0 * EPS * (size * norms + price * abs(limit))
 
 

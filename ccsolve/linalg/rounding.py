@@ -5,6 +5,9 @@ import numpy as np
 EPS = float(np.finfo(np.float64).eps)
 """Twice the unit roundoff u."""
 
+TINY = float(np.finfo(np.float64).tiny)
+"""What underflow changes in one operation, at most."""
+
 
 def gamma(terms: int) -> float:
     """Give a bound of the relative error of a sum of products with that many terms.

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.linalg
 
-from ccsolve.linalg.rounding import EPS, gamma
+from ccsolve.linalg.rounding import EPS, TINY, gamma
 
 
 def frobenius_norm(A: np.ndarray) -> float:
@@ -99,5 +99,4 @@ def _certified(A: np.ndarray, shift: float) -> float | None:
     except scipy.linalg.LinAlgError:
         return None
     forming = 2.0 * EPS * float(np.abs(diagonal).max() + abs(shift))
-    underflow = n * float(np.finfo(np.float64).tiny)
-    return shift - 2.0 * gamma(n + 2) * float(diagonal.sum()) - forming - underflow
+    return shift - 2.0 * gamma(n + 2) * float(diagonal.sum()) - forming - n * TINY

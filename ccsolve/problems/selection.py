@@ -14,6 +14,7 @@ from ccsolve.problems.checks import (
     symmetric_matrix,
     whole_number,
 )
+from ccsolve.problems.records import reduced
 
 DENSE_LIMIT = 20_000
 """Largest n for which a factored Q is formed: 3.2 GB of float64."""
@@ -175,6 +176,8 @@ class ChannelSelection:
             fixed=fixed,
         )
 
+    __reduce__ = reduced
+
     def __repr__(self) -> str:
         form = "dense" if self.Q is not None else f"factor m={self.rank}"
         budget = "" if self.budget is None else f", budget={self.budget:g}"
@@ -201,15 +204,22 @@ class ChannelSelection:
         """The budget with its rounding slack; inf without a budget."""
         if self.cost is None or self.budget is None:
             return math.inf
-        return self.budget + 1e-12 * self.n * float(self.cost.max(initial=0.0))
+        return self.budget + budget_slack(self.cost)
 
     @property
     def data_scale(self) -> float:
-        """The largest absolute datum of the objective (factored: |Q_ij| ≤ max Q_ii)."""
+        """The largest absolute datum of the objective.
+
+        Factored: of the diagonal and of factorᵀ·factor, whose largest entry is on its
+        diagonal; a negative diagonal must not hide how large the entries are.
+        """
         if self.Q is not None:
             largest = float(np.abs(self.Q).max(initial=0.0))
         else:
-            largest = float(np.abs(self.diagonal_of_Q()).max(initial=0.0))
+            assert self.factor is not None and self.diagonal is not None
+            squares = np.einsum("ij,ij->j", self.factor, self.factor)
+            largest = float(squares.max(initial=0.0))
+            largest = max(largest, float(np.abs(self.diagonal).max(initial=0.0)))
         return max(largest, float(np.abs(self.q).max(initial=0.0)), abs(self.constant))
 
     @property
@@ -274,8 +284,9 @@ class ChannelSelection:
     def violation(self, z: np.ndarray, /) -> float:
         """Give how far the point is from feasible, 0 if it satisfies everything.
 
-        The largest of: distance to binary, |1ᵀz - keep|, cost above the budget,
-        distance to the fixings. InvalidProblem for a point of another shape.
+        The largest of: distance to binary, |1ᵀz - keep|, cost above the budget in units
+        of the dearest channel, distance to the fixings. InvalidProblem for a point of
+        another shape.
         """
         z = np.asarray(z, dtype=np.float64)
         if z.shape != (self.n,):
@@ -291,9 +302,14 @@ class ChannelSelection:
         return max(excess)
 
     def _overspent(self, spent: float) -> float:
-        if self.budget is None or spent <= self.budget_limit:
+        if self.cost is None or self.budget is None or spent <= self.budget_limit:
             return 0.0
-        return spent - self.budget
+        return (spent - self.budget) / float(self.cost.max())
+
+
+def budget_slack(cost: np.ndarray) -> float:
+    """Give the rounding that a budget on these costs (n,) allows."""
+    return 1e-12 * cost.size * float(cost.max(initial=0.0))
 
 
 def _quadratic_form(

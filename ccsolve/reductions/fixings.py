@@ -1,11 +1,14 @@
 """Take the fixed channels out of a ChannelSelection."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ccsolve.problems import ChannelSelection
+from ccsolve.problems.exactness import fixing_error, objective_floor
+from ccsolve.problems.selection import budget_slack
 
 Lift = Callable[[np.ndarray], np.ndarray]
 """Maps a point of the smaller problem to the point of the original."""
@@ -16,7 +19,8 @@ def fix_variables(problem: ChannelSelection) -> tuple[ChannelSelection, Lift]:
 
     With 1 the kept fixed channels K and F the free ones,
     zᵀQz + qᵀz = z_FᵀQ_FF z_F + (q_F + 2Q_FK 1)ᵀz_F + (1ᵀQ_KK 1 + q_Kᵀ1):
-    objectives agree exactly in exact arithmetic, so bounds carry over as they are.
+    objectives agree in exact arithmetic. The constant is lowered by what rounding may
+    have added, so that a bound of the smaller program is one of the original.
     """
     fixed = problem.fixed
     if fixed is None:
@@ -28,7 +32,7 @@ def fix_variables(problem: ChannelSelection) -> tuple[ChannelSelection, Lift]:
         **_free_part(problem, free),
         q=linear[free],
         keep=None if problem.keep is None else problem.keep - int(kept.sum()),
-        constant=problem.objective(ones),
+        constant=_constant(problem, free, kept),
         **_free_budget(problem, free, kept),
     )
 
@@ -38,6 +42,11 @@ def fix_variables(problem: ChannelSelection) -> tuple[ChannelSelection, Lift]:
         return whole
 
     return smaller, lift
+
+
+def _constant(problem: ChannelSelection, free: np.ndarray, kept: np.ndarray) -> float:
+    floor, error = objective_floor(problem, kept), fixing_error(problem, free, kept)
+    return floor if error == 0 else math.nextafter(floor - error, -math.inf)
 
 
 def _free_part(problem: ChannelSelection, free: np.ndarray) -> dict[str, np.ndarray]:
@@ -50,8 +59,9 @@ def _free_part(problem: ChannelSelection, free: np.ndarray) -> dict[str, np.ndar
 def _free_budget(
     problem: ChannelSelection, free: np.ndarray, kept: np.ndarray
 ) -> dict[str, Any]:
-    """Give what is left of the budget; rounding must not make it negative."""
+    """Give what is left of the budget, so that both programs allow the same slack."""
     if problem.cost is None or problem.budget is None:
         return {}
-    left = max(0.0, problem.budget - float(problem.cost[kept].sum()))
-    return {"cost": problem.cost[free], "budget": left}
+    cost = problem.cost[free]
+    left = problem.budget_limit - float(problem.cost[kept].sum()) - budget_slack(cost)
+    return {"cost": cost, "budget": max(0.0, left)}

@@ -74,10 +74,24 @@ def test_violation_measures_each_constraint():
     assert problem.violation(np.array([1, 1, 0, 0])) == 0
     assert problem.violation(np.array([True, False, False, True])) == 0
     assert problem.violation(np.array([1, 0, 0, 0])) == 1
-    assert problem.violation(np.array([0, 0, 1, 1])) == 2
+    assert problem.violation(np.array([1, 0, 1, 1])) == 1
+    assert problem.violation(np.array([0, 0, 1, 1])) == 1
     assert problem.violation(np.array([1, 0.5, 0.5, 0])) == 0.5
     with pytest.raises(InvalidProblem, match=r"shape \(3,\); expected \(4,\)"):
         problem.violation(np.array([1, 1, 0]))
+
+
+def test_overspending_counts_in_units_of_the_dearest_channel():
+    for unit in (1e-12, 1.0, 1e12):
+        cost = unit * np.array([1.0, 2.0, 4.0])
+        problem = ChannelSelection(np.zeros((3, 3)), cost=cost, budget=4.0 * unit)
+        assert problem.violation(np.ones(3)) == pytest.approx(0.75)
+
+
+def test_the_data_scale_of_a_factor_is_not_hidden_by_its_diagonal():
+    F = np.array([[3.0, 4.0]])
+    problem = ChannelSelection(factor=F, diagonal=-np.square(F[0]))
+    assert problem.data_scale >= np.abs(problem.dense()).max() == 12.0
 
 
 def test_a_budget_that_is_met_exactly_is_met():

@@ -44,6 +44,32 @@ def test_round_trip(seed: int, factored: bool):
         assert (problem.violation(whole) == 0) == (smaller.violation(z) == 0)
 
 
+def test_the_budgets_slack_comes_along():
+    # The dear fixed channel gives the slack, and its rounding needs it.
+    cost, fixed = np.array([1e6 + 0.1, 0.3, 0.3]), np.array([1, -1, -1])
+    problem = ChannelSelection(
+        -np.eye(3), keep=2, cost=cost, budget=1e6 + 0.4, fixed=fixed
+    )
+    smaller, _ = fix_variables(problem)
+    assert smaller.violation(np.array([True, False])) == 0
+    # A dear channel fixed out widens what the original accepts, by rounding alone.
+    cost, fixed = np.array([1e12, 1.0, 1.0]), np.array([0, -1, -1])
+    problem = ChannelSelection(-np.eye(3), cost=cost, budget=1.5, fixed=fixed)
+    assert problem.violation(np.array([0, 1, 1])) == 0
+    smaller, _ = fix_variables(problem)
+    assert smaller.violation(np.array([True, True])) == 0
+
+
+def test_whole_data_stay_whole():
+    Q = np.array([[1.0, 2.0, -3.0], [2.0, 0.0, 5.0], [-3.0, 5.0, 1.0]])
+    problem = ChannelSelection(Q, constant=7.0, fixed=[1, -1, -1])
+    smaller, _ = fix_variables(problem)
+    assert smaller.constant == 8.0
+    factor = np.array([[1.0, 2.0, -3.0]])
+    problem = ChannelSelection(factor=factor, constant=0.5, fixed=[1, -1, -1])
+    assert fix_variables(problem)[0].constant == 1.5
+
+
 def test_nothing_fixed_is_nothing_done():
     problem = ChannelSelection(np.eye(3), keep=1)
     smaller, lift = fix_variables(problem)

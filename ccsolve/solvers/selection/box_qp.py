@@ -104,12 +104,14 @@ def _start(form: ConvexForm, metric: _Metric, z: np.ndarray) -> _State:
     if form.keep is not None:
         along = along - along.mean()
     along = metric.reach * along
+    length = float(np.abs(along).max())
+    # Only the direction counts, and squares of its length may overflow.
+    along = along / length if length > 0 else along
     size = metric.square(along)
     curved = float(along @ evaluate(form, along).product) if size > 0 else 0.0
     curvature = 2.0 * curved / size if curved > 0 else 2.0 * metric.curvature_limit
     # No step need move an entry by more than 1,000, and rounding forbids much longer.
-    short = 1e-3 * float(np.abs(along).max())
-    least = max(short, 1e-12 * metric.curvature_limit, 1e-290)
+    least = max(1e-3 * length, 1e-12 * metric.curvature_limit, 1e-290)
     return _State(point, point, 1.0, max(curvature, least), least, 0.0)
 
 
@@ -127,7 +129,9 @@ def _iterate(form: ConvexForm, metric: _Metric, state: _State) -> _State:
         step = z - y
         squared = metric.square(step)
         needed = 2.0 * float(step @ (point.product - product))
-        if needed <= curvature * squared or _is_noise(form, metric, step, curvature):
+        # Written so that NaN, where data overflow, ends it too.
+        excessive = needed > curvature * squared
+        if not excessive or _is_noise(form, metric, step, curvature):
             break
         curvature = 1.1 * max(needed / squared, curvature)
     if float(((y - z) / metric.reach) @ (z - state.point.z)) > 0:

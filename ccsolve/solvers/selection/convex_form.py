@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ccsolve.linalg.linear_minimum import linear_minimum
-from ccsolve.linalg.rounding import EPS, gamma
+from ccsolve.linalg.rounding import EPS, TINY, gamma
 from ccsolve.linalg.spectrum import (
     disc_floor,
     eigenvalue_floor,
@@ -174,7 +174,7 @@ def tangent(form: ConvexForm, point: Point) -> Tangent:
     if image is not None:
         curved -= form.shift * float(y @ y)
     bound = form.constant - curved + linear.value
-    slack = form.error + _slack(form, point, curved, linear.value)
+    slack = form.error + _slack(form, point, curved, linear.value) + _underflow(form)
     return Tangent(bound - slack, linear.price)
 
 
@@ -182,16 +182,16 @@ def _slack(form: ConvexForm, point: Point, curved: float, linear: float) -> floa
     """Bound the rounding in a tangent's minimum; see the comments for each term."""
     y, product, image = point
     reach = math.sqrt(form.most)
-    length = float(np.linalg.norm(y))
+    length = frobenius_norm(y)
     span = 2.0 * reach + length
     terms = abs(form.constant) + abs(curved) + abs(linear)
     # The linear term, and the gradient made of it, are rounded entry by entry.
-    gradient = float(np.linalg.norm(form.linear)) + 2.0 * float(np.linalg.norm(product))
+    gradient = frobenius_norm(form.linear) + 2.0 * frobenius_norm(product)
     slack = 8.0 * EPS * (terms + reach * gradient + span * abs(form.shift) * length)
     slack += 8.0 * EPS * reach * math.sqrt(form.n) * abs(form.shift)
     if image is not None:
         # 2Fᵀw: m terms an entry; wᵀw and yᵀy: m and n terms.
-        w = float(np.linalg.norm(image))
+        w = frobenius_norm(image)
         products = 2.0 * gamma(image.size) * reach * form.norm * w
         squares = (
             gamma(image.size) * w * w + gamma(form.n) * abs(form.shift) * length**2
@@ -201,6 +201,14 @@ def _slack(form: ConvexForm, point: Point, curved: float, linear: float) -> floa
     sums = float(np.abs(y) @ np.abs(product))
     slack += gamma(form.n) * (span * form.norm * length + sums)
     return slack + _off_plane(form, y, reach + length)
+
+
+def _underflow(form: ConvexForm) -> float:
+    """Bound what underflow adds: a denormal number for each operation on data."""
+    if form.norm == 0 and not form.linear.any():
+        return 0.0
+    rows = form.n if form.factor is None else form.factor.shape[0]
+    return 8.0 * form.n * (rows + 4) * TINY
 
 
 def _off_plane(form: ConvexForm, y: np.ndarray, distance: float) -> float:

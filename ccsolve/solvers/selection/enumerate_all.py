@@ -7,7 +7,7 @@ import numpy as np
 
 from ccsolve.iterate import Limits, Step, run
 from ccsolve.kernels.enumeration import score_points, score_subsets
-from ccsolve.linalg.rounding import EPS
+from ccsolve.linalg.rounding import EPS, gamma
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.checks import frozen
 from ccsolve.solution import Solution
@@ -23,8 +23,8 @@ def solve(problem: ChannelSelection, limits: Limits) -> Solution:
     Subsets of size ``keep`` in revolving-door order, all points in reflected Gray-code
     order without ``keep``: each is one swap or flip from the one before, O(n) to score,
     about 10⁷ points a second. There is no bound before the last point is scored; then
-    it is the optimum less the rounding in the running values, which is below the
-    problem's resolution. Takes n ≤ 40, dense or factored.
+    it is the optimum less the rounding in the running values, for dense data below the
+    problem's resolution as a rule. Takes n ≤ 40, dense or factored.
     """
     return run(_steps(problem), limits)
 
@@ -67,10 +67,14 @@ def _drift(problem: ChannelSelection) -> float:
 
     Between two refreshes (16 moves) each move adds to an entry of 2Qz + q at most 3uH,
     to the value what two entries are off plus 12uH; a refresh starts with nuH in each
-    entry and n²uH in the value: (16²·3 + 16·12 + 32n + n²)uH together.
+    entry and 2n²uH in the value: (16²·3 + 16·12 + 32n + 2n²)uH together. Forming a
+    factored Q adds at most γ_{m+2}·(‖|F|1‖² + |diagonal|ᵀ1).
     """
-    n = problem.n
-    gradient = (2 * n + 1) * problem.data_scale
-    return (960 + 32 * n + n * n) * 0.5 * EPS * gradient + 2 * EPS * abs(
-        problem.constant
-    )
+    n, Q = problem.n, problem.dense()
+    gradient = float((2.0 * np.abs(Q).sum(axis=1) + np.abs(problem.q)).max())
+    drift = (960 + 32 * n + 2 * n * n) * 0.5 * EPS * gradient
+    if problem.factor is not None and problem.diagonal is not None:
+        rows = np.abs(problem.factor).sum(axis=1)
+        size = float(rows @ rows) + float(np.abs(problem.diagonal).sum())
+        drift += gamma(problem.rank + 2) * size
+    return drift + 2 * EPS * abs(problem.constant)

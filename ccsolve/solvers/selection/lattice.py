@@ -1,6 +1,7 @@
 """Whole data: the values that an objective can take at all."""
 
 import math
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ class Lattice(NamedTuple):
         if abs(steps) > EXACT / 1e3:
             return bound
         whole = math.ceil(steps - 1e-9 * max(1.0, abs(steps)))
-        return max(bound, self.origin + self.step * whole)
+        return max(bound, _sum_floor(self.origin, self.step * whole))
 
 
 def lattice_of(problem: ChannelSelection) -> Lattice:
@@ -42,12 +43,15 @@ def lattice_of(problem: ChannelSelection) -> Lattice:
     if problem.Q is None:
         assert problem.factor is not None and problem.diagonal is not None
         linear = problem.diagonal + problem.q
-        whole = _whole(problem.factor) and _whole(linear)
+        whole = _whole(problem.factor) and _whole_sum(problem.diagonal, problem.q)
         size = float(np.abs(problem.factor).sum(axis=1).max(initial=0.0)) ** 2
         largest = size * problem.rank + float(np.abs(linear).sum())
         return Lattice(problem.constant, 1.0) if whole and largest < EXACT else nothing
-    linear = np.diagonal(problem.Q) + problem.q
-    if not (_whole(problem.Q[0] * 2.0) and _whole(2.0 * problem.Q) and _whole(linear)):
+    own = np.diagonal(problem.Q)
+    linear = own + problem.q
+    if not (_whole(problem.Q[0] * 2.0) and _whole(2.0 * problem.Q)):
+        return nothing
+    if not _whole_sum(own, problem.q):
         return nothing
     if 2.0 * float(np.abs(problem.Q).sum()) + float(np.abs(linear).sum()) >= EXACT:
         return nothing
@@ -56,6 +60,22 @@ def lattice_of(problem: ChannelSelection) -> Lattice:
 
 def _whole(values: np.ndarray) -> bool:
     return bool((values == np.rint(values)).all())
+
+
+def _whole_sum(a: np.ndarray, b: np.ndarray) -> bool:
+    """Say whether a + b is whole, which a rounded sum can be where the sum is not."""
+    total = a + b
+    part = total - a
+    # The rounding error of the sum, exactly (Knuth).
+    error = (a - (total - part)) + (b - part)
+    return _whole(total) and not error.any()
+
+
+def _sum_floor(a: float, b: float) -> float:
+    """Give a + b, rounded down where it is rounded."""
+    total = a + b
+    above = Fraction(total) > Fraction(a) + Fraction(b)
+    return math.nextafter(total, -math.inf) if above else total
 
 
 def _common_divisor(Q: np.ndarray, linear: np.ndarray) -> float:
