@@ -25,6 +25,11 @@ class Problem(Protocol):
         """Give how far the point is from feasible; 0 = feasible."""
         ...
 
+    @property
+    def resolution(self) -> float:
+        """Differences of the objective below this are rounding."""
+        ...
+
 
 class Stop(enum.Enum):
     """Why a method stopped; it says nothing about what the solution is worth."""
@@ -159,8 +164,9 @@ def merge(first: Solution, second: Solution) -> Solution:
 def verify(problem: Problem, solution: Solution) -> None:
     """Recompute what a solution claims and raise where it does not hold.
 
-    Checked: the point is feasible, its objective is what the problem computes, and the
-    bound does not exceed it. One objective evaluation.
+    Checked: the point is feasible, its objective is what the problem computes, the
+    bound does not exceed it, and the resolution is not wider than the data's. One
+    objective evaluation.
 
     Raises
     ------
@@ -177,14 +183,19 @@ def verify(problem: Problem, solution: Solution) -> None:
     if not violation <= FEASIBILITY_TOLERANCE:
         raise WrongAnswer(f"the point is infeasible: violation {violation:.3g}")
     value = problem.objective(solution.x)
-    slack = max(solution.resolution, 1e-9 * abs(value))
+    slack = max(problem.resolution, 1e-9 * abs(value))
     if not abs(value - solution.objective) <= slack:
         raise WrongAnswer(
             f"objective claimed {solution.objective!r}, but the point gives {value!r}"
         )
-    if solution.bound > value + slack:
+    if not solution.bound <= value + slack:
         raise WrongAnswer(
             f"bound claimed {solution.bound!r}, but a point of value {value!r} exists"
+        )
+    if not solution.resolution <= problem.resolution * (1.0 + 1e-9):
+        raise WrongAnswer(
+            f"resolution claimed {solution.resolution:g}, but that of the data is "
+            f"{problem.resolution:g}"
         )
 
 

@@ -96,6 +96,8 @@ def test_verify_accepts_what_holds():
         ([1, 0], {"objective": math.nan}, "objective claimed nan"),
         ([1, 0], {"bound": 1.1}, "bound claimed 1.1"),
         ([1, 0], {"bound": math.inf}, "bound claimed inf"),
+        ([1, 0], {"bound": math.nan}, "bound claimed nan"),
+        ([1, 0], {"bound": 0.5, "resolution": 1.0}, "resolution claimed 1"),
     ],
 )
 def test_verify_refutes_what_does_not_hold(x, changes, message):
