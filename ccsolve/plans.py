@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ccsolve.errors import InvalidFile, InvalidProblem
 from ccsolve.io.atomic import replacing
 from ccsolve.io.strict_json import dump_json, parse_json, plain
+from ccsolve.problems.records import reduced
 from ccsolve.solution import relative_gap
 
 SCHEMA = 1
@@ -66,6 +67,8 @@ class Plan:
     resolution: float = 0.0
     fingerprint: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    __reduce__ = reduced
 
     def __post_init__(self) -> None:
         """Check every field; raise InvalidProblem on the first misfit."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsolve.problems.records import reduced
 from ccsolve.statistics import Cost
 from ccsolve_torch.repair import Refit
 
@@ -44,6 +45,8 @@ class Report:
     refits: tuple[Refit, ...]
     kept: Mapping[str, NDArray[np.int64]]
     frozen: Mapping[str, str]
+
+    __reduce__ = reduced
 
     def __str__(self) -> str:
         """Give the report as lines of text."""

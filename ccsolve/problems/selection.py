@@ -14,6 +14,7 @@ from ccsolve.problems.checks import (
     symmetric_matrix,
     whole_number,
 )
+from ccsolve.problems.records import reduced
 
 DENSE_LIMIT = 20_000
 """Largest n for which a factored Q is formed: 3.2 GB of float64."""
@@ -174,6 +175,8 @@ class ChannelSelection:
             budget=budget,
             fixed=fixed,
         )
+
+    __reduce__ = reduced
 
     def __repr__(self) -> str:
         form = "dense" if self.Q is not None else f"factor m={self.rank}"

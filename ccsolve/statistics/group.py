@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsolve.errors import InvalidProblem, MissingStatistics
+from ccsolve.problems.records import reduced
 from ccsolve.statistics.arrays import (
     Array,
     check_count,
@@ -71,6 +72,8 @@ class Group:
     scores: Mapping[str, Any] = field(default_factory=dict)
     approximate: bool = False
     min_keep: int = 1
+
+    __reduce__ = reduced
 
     def __post_init__(self) -> None:
         """Check every part once; raise InvalidStatistics on the first misfit."""

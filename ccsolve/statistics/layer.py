@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ccsolve.errors import InvalidStatistics
+from ccsolve.problems.records import reduced
 from ccsolve.statistics.arrays import (
     Array,
     check_name,
@@ -62,6 +63,8 @@ class Layer:
     output_curvature: Array | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
     outputs: Mapping[str, Any] = field(default_factory=dict)
+
+    __reduce__ = reduced
 
     def __post_init__(self) -> None:
         """Check every part once; raise InvalidStatistics on the first misfit."""

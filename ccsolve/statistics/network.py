@@ -10,6 +10,7 @@ import numpy as np
 
 from ccsolve.errors import InvalidFile, InvalidProblem, InvalidStatistics
 from ccsolve.io.strict_json import plain
+from ccsolve.problems.records import reduced
 from ccsolve.problems.selection import ChannelSelection
 from ccsolve.statistics import container, layout
 from ccsolve.statistics.arrays import check_count
@@ -48,6 +49,8 @@ class Statistics:
     loss: str = ""
     fingerprint: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict)
+
+    __reduce__ = reduced
 
     def __post_init__(self) -> None:
         """Check that the parts fit each other; raise InvalidStatistics otherwise."""

@@ -75,6 +75,15 @@ def test_the_smaller_model_is_an_ordinary_one(make, loader) -> None:
         assert torch.equal(value, before[name]), name
 
 
+def test_a_smaller_model_is_copied_with_its_report_and_made_smaller_again(
+    residual, loader
+) -> None:
+    small = cct.compress(residual, loader, macs=0.8)
+    assert str(copy.deepcopy(small).report) == str(small.report)
+    smaller = cct.compress(small, loader, macs=0.8)
+    assert cct.count(smaller, loader[0][0]).macs < cct.count(small, loader[0][0]).macs
+
+
 def test_plans_of_ccsolve_are_kept_to(residual, loader) -> None:
     stats = cct.collect(residual, loader)
     plan = ccsolve.plan(stats, macs=0.6, recipe="uniform")
