@@ -11,6 +11,9 @@ from ccsolve.errors import InvalidProblem
 SYMMETRY_TOLERANCE = 1e-6
 """Largest |Q - Qᵀ| accepted, relative to max |Q|; float32 products stay below it."""
 
+LARGEST = 1e60
+"""Largest datum accepted: sums of squares of a factor's products stay finite."""
+
 
 def frozen(values: np.ndarray) -> np.ndarray:
     """Give the array back, write-protected."""
@@ -20,12 +23,7 @@ def frozen(values: np.ndarray) -> np.ndarray:
 
 def real_array(name: str, values: Any, shape: tuple[int | None, ...]) -> np.ndarray:
     """Give a read-only float64 copy in C order; ``None`` in ``shape`` fits any size."""
-    try:
-        array = np.array(values, dtype=np.float64, order="C")
-    except (TypeError, ValueError) as error:
-        raise InvalidProblem(
-            f"{name} is not an array of real numbers: {error}"
-        ) from None
+    array = _float64_copy(name, values)
     fits = len(shape) == array.ndim and all(
         want in (None, got) for want, got in zip(shape, array.shape, strict=True)
     )
@@ -33,12 +31,36 @@ def real_array(name: str, values: Any, shape: tuple[int | None, ...]) -> np.ndar
         raise InvalidProblem(
             f"{name} has shape {array.shape}; expected {_shape_text(shape)}"
         )
-    if not np.isfinite(array).all():
-        bad = int(array.size - np.isfinite(array).sum())
+    _require_computable(name, array)
+    return frozen(array)
+
+
+def _float64_copy(name: str, values: Any) -> np.ndarray:
+    try:
+        given = np.asarray(values)
+        if given.dtype.kind == "c":
+            raise TypeError("it holds complex numbers")
+        return np.array(given, dtype=np.float64, order="C")
+    except (TypeError, ValueError) as error:
+        raise InvalidProblem(
+            f"{name} is not an array of real numbers: {error}"
+        ) from None
+
+
+def _require_computable(name: str, array: np.ndarray) -> None:
+    """Refuse what is not finite, and what products and sums of would not be."""
+    finite = np.isfinite(array)
+    if not finite.all():
+        bad = int(array.size - finite.sum())
         raise InvalidProblem(
             f"{name} holds {bad} NaN or infinite entries; every entry must be finite"
         )
-    return frozen(array)
+    largest = float(max(array.max(initial=0.0), -array.min(initial=0.0)))
+    if largest > LARGEST:
+        raise InvalidProblem(
+            f"{name} has entries up to {largest:g} in size; expected at most "
+            f"{LARGEST:g} in size; rescale the problem"
+        )
 
 
 def symmetric_matrix(name: str, values: Any) -> np.ndarray:

@@ -6,15 +6,15 @@ from types import MappingProxyType
 from typing import Any
 
 
-def reduced(record: Any, /) -> tuple[Callable[..., Any], tuple[type, dict[str, Any]]]:
+def reduced(self: Any) -> tuple[Callable[..., Any], tuple[type, dict[str, Any]]]:
     """Give what `copy` and `pickle` make the record of again; its ``__reduce__``.
 
     The copy is checked and write-protected like the original. Pickled field by field
     it would not be: NumPy forgets the protection, for which kernels compile again, and
     read-only mappings cannot be pickled at all.
     """
-    parts = {item.name: _plain(getattr(record, item.name)) for item in fields(record)}
-    return _made, (type(record), parts)
+    parts = {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
+    return _made, (type(self), parts)
 
 
 def _made(kind: type, parts: dict[str, Any]) -> Any:

@@ -155,6 +155,8 @@ class ChannelSelection:
         first_order = real_number("first_order", first_order)
         if (hessian is None) == (factor is None):
             raise InvalidProblem("give either hessian or factor, exactly one of them")
+        if hessian is not None and diagonal is not None:
+            raise InvalidProblem("diagonal belongs to factor; add it to hessian")
         if hessian is not None:
             H = symmetric_matrix("hessian", hessian)
             n = H.shape[0]

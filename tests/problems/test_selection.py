@@ -130,6 +130,9 @@ BAD = {
     "nan": ({"Q": np.full((4, 4), np.nan)}, "16 NaN or infinite"),
     "inf q": ({"q": [0, np.inf, 0, 0]}, "1 NaN or infinite"),
     "text": ({"q": ["a", "b", "c", "d"]}, "not an array of real numbers"),
+    "complex": ({"Q": 1j * np.eye(4)}, "complex"),
+    "overflowing": ({"Q": np.full((4, 4), 1e300)}, r"at most 1e\+60 in size; rescale"),
+    "overflowing q": ({"q": [0, -1e61, 0, 0]}, r"entries up to 1e\+61"),
     "ragged": ({"Q": [[1, 2], [3]]}, "not an array of real numbers"),
     "not square": ({"Q": np.ones((4, 3))}, "square"),
     "vector": ({"Q": np.ones(4)}, "shape"),
@@ -182,6 +185,8 @@ def test_from_removal_refuses_as_the_constructor_does():
         ChannelSelection.from_removal(keep=1)
     with pytest.raises(InvalidProblem, match="damping"):
         ChannelSelection.from_removal(np.eye(3), keep=1, damping=-1.0)
+    with pytest.raises(InvalidProblem, match="diagonal belongs to factor"):
+        ChannelSelection.from_removal(np.eye(3), keep=1, diagonal=np.ones(3))
     with pytest.raises(InvalidProblem, match="gradient has shape"):
         ChannelSelection.from_removal(np.eye(3), np.ones(4), keep=1)
 
