@@ -135,7 +135,9 @@ def _classes(size: int, repeat: int) -> Classes:
 
 
 def _nothing(flow: Flow) -> str:
-    reasons = "; ".join(f"{name} {why}" for name, why in list(flow.frozen.items())[:5])
+    reasons = "; ".join(
+        f"{name or 'the model'} {why}" for name, why in list(flow.frozen.items())[:5]
+    )
     return (
         f"no channel of the model can be removed ({reasons or 'it has no convolution '}"
         f"{'' if reasons else 'or linear layer'}); expected inner channels between "

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from ccsolve.errors import InvalidProblem, WrongAnswer
@@ -28,6 +29,9 @@ REPAIRS = ("none", "recalibrate", "least_squares")
 
 TOLERANCE = 1e-4
 """Largest relative difference to closed gates that rounding in float32 explains."""
+
+ROUNDINGS = 8
+"""The same in lower precisions: in units of the model's coarsest machine epsilon."""
 
 
 def apply(
@@ -179,13 +183,20 @@ def _checked_equivalence(
     model: nn.Module, small: nn.Module, graph: Graph, keep: Keep, inputs: Inputs
 ) -> float:
     distance = equivalence(model, small, graph, keep, inputs)
-    if not distance <= TOLERANCE:
+    tolerance = max(TOLERANCE, ROUNDINGS * _coarsest(model))
+    if not distance <= tolerance:
         raise WrongAnswer(
             f"the smaller model differs from the model with closed gates by "
-            f"{distance:.2g}, expected at most {TOLERANCE:g}: the model's code uses a "
-            f"width that the graph does not show; freeze it or report this"
+            f"{distance:.2g}, expected at most {tolerance:g}: the model's code uses a "
+            f"width that the graph does not show; report this"
         )
     return distance
+
+
+def _coarsest(model: nn.Module) -> float:
+    """Give the largest machine epsilon among the model's parameters."""
+    kinds = {value.dtype for value in model.parameters() if value.is_floating_point()}
+    return max((torch.finfo(kind).eps for kind in kinds), default=0.0)
 
 
 def _checked_cost(

@@ -174,3 +174,8 @@ def test_a_model_that_cannot_be_exported_is_refused_in_one_line(samples) -> None
 def test_bad_inputs_are_refused(residual, inputs) -> None:
     with pytest.raises(InvalidProblem, match="inputs"):
         cct.trace(residual, inputs)
+
+
+def test_a_model_that_is_one_layer_is_named_in_the_refusal() -> None:
+    with pytest.raises(Unsupported, match=r"\(the model is an output of the model\)"):
+        cct.trace(nn.Linear(3, 4), torch.ones(2, 3))

@@ -1,6 +1,7 @@
 """Smaller models: equal to closed gates, within budgets; bad plans are refused."""
 
 import copy
+import itertools
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,19 @@ def test_a_smaller_model_is_copied_with_its_report_and_made_smaller_again(
     assert str(copy.deepcopy(small).report) == str(small.report)
     smaller = cct.compress(small, loader, macs=0.8)
     assert cct.count(smaller, loader[0][0]).macs < cct.count(small, loader[0][0]).macs
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions_are_compared_by_their_own_rounding(
+    dtype: torch.dtype,
+) -> None:
+    torch.manual_seed(1)
+    sizes = (20, 300, 200, 64)
+    linear = [nn.Linear(a, b) for a, b in itertools.pairwise(sizes)]
+    model = nn.Sequential(linear[0], nn.ReLU(), linear[1], nn.ReLU(), linear[2])
+    model, x = model.to(dtype), torch.randn(256, 20).to(dtype)
+    small: Any = cct.apply(model, plan_for(model, x), x)
+    assert small.report.equivalence <= max(1e-4, 8 * torch.finfo(dtype).eps)
 
 
 def test_plans_of_ccsolve_are_kept_to(residual, loader) -> None:
