@@ -11,8 +11,8 @@ from ccsolve.errors import InvalidProblem
 SYMMETRY_TOLERANCE = 1e-6
 """Largest |Q - Qᵀ| accepted, relative to max |Q|; float32 products stay below it."""
 
-LARGEST = 1e60
-"""Largest datum accepted: sums of squares of a factor's products stay finite."""
+LARGEST = 1e200
+"""Largest datum accepted: objectives stay finite. A factor's is the root of it."""
 
 
 def frozen(values: np.ndarray) -> np.ndarray:
@@ -21,7 +21,12 @@ def frozen(values: np.ndarray) -> np.ndarray:
     return values
 
 
-def real_array(name: str, values: Any, shape: tuple[int | None, ...]) -> np.ndarray:
+def real_array(
+    name: str,
+    values: Any,
+    shape: tuple[int | None, ...],
+    largest: float = LARGEST,
+) -> np.ndarray:
     """Give a read-only float64 copy in C order; ``None`` in ``shape`` fits any size."""
     array = _float64_copy(name, values)
     fits = len(shape) == array.ndim and all(
@@ -31,7 +36,7 @@ def real_array(name: str, values: Any, shape: tuple[int | None, ...]) -> np.ndar
         raise InvalidProblem(
             f"{name} has shape {array.shape}; expected {_shape_text(shape)}"
         )
-    _require_computable(name, array)
+    _require_computable(name, array, largest)
     return frozen(array)
 
 
@@ -47,7 +52,7 @@ def _float64_copy(name: str, values: Any) -> np.ndarray:
         ) from None
 
 
-def _require_computable(name: str, array: np.ndarray) -> None:
+def _require_computable(name: str, array: np.ndarray, largest: float) -> None:
     """Refuse what is not finite, and what products and sums of would not be."""
     finite = np.isfinite(array)
     if not finite.all():
@@ -55,11 +60,11 @@ def _require_computable(name: str, array: np.ndarray) -> None:
         raise InvalidProblem(
             f"{name} holds {bad} NaN or infinite entries; every entry must be finite"
         )
-    largest = float(max(array.max(initial=0.0), -array.min(initial=0.0)))
-    if largest > LARGEST:
+    found = float(max(array.max(initial=0.0), -array.min(initial=0.0)))
+    if found > largest:
         raise InvalidProblem(
-            f"{name} has entries up to {largest:g} in size; expected at most "
-            f"{LARGEST:g} in size; rescale the problem"
+            f"{name} has entries up to {found:g} in size; expected at most "
+            f"{largest:g} in size; rescale the problem"
         )
 
 

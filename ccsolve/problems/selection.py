@@ -8,6 +8,7 @@ import numpy as np
 
 from ccsolve.errors import Infeasible, InvalidProblem, Unsupported
 from ccsolve.problems.checks import (
+    LARGEST,
     frozen,
     real_array,
     real_number,
@@ -330,7 +331,9 @@ def _quadratic_form(
 
 def _factor_form(factor: Any, diagonal: Any) -> tuple[np.ndarray, np.ndarray]:
     """Give (factor, diagonal); the factor's columns lie contiguous in memory."""
-    F = frozen(np.asfortranarray(real_array("factor", factor, (None, None))))
+    # The root, for Q holds the products of the factor's entries.
+    entries = real_array("factor", factor, (None, None), math.sqrt(LARGEST))
+    F = frozen(np.asfortranarray(entries))
     n = F.shape[1]
     if diagonal is None:
         return F, frozen(np.zeros(n))
