@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ccsolve.errors import UnknownMethod, Unsupported
+from ccsolve.errors import InvalidProblem, UnknownMethod, Unsupported
 from ccsolve.problems import ChannelSelection
 
 
@@ -135,9 +135,14 @@ def methods(problem: Any = None) -> tuple[Method, ...]:
     """Give the rows that apply to a problem, or all of them.
 
     A row applies when the type fits and the size is within the method's limit.
+    InvalidProblem for what is no problem of ccsolve.
     """
     if problem is None:
         return TABLE
+    if not any(isinstance(problem, row.problem) for row in TABLE):
+        raise InvalidProblem(
+            f"given a {type(problem).__name__}; expected a problem of ccsolve"
+        )
     return tuple(row for row in TABLE if reason_against(row, problem) is None)
 
 

@@ -61,7 +61,7 @@ class TracePoint(NamedTuple):
     bound: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Solution:
     """What a method returns.
 
@@ -91,6 +91,13 @@ class Solution:
     resolution: float = 0.0
     natural_scale: float = math.nan
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return (
+            f"Solution({self.method or 'no method'}: objective={self.objective:.6g}, "
+            f"bound={self.bound:.6g}, gap={self.gap:.3g}, stop={self.stop.value!r}, "
+            f"seconds={self.seconds:.3g})"
+        )
 
     @property
     def absolute_gap(self) -> float:

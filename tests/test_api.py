@@ -104,7 +104,7 @@ def test_malformed_limits_are_refused(limits, message):
         ccsolve.solve(SMALL, "tabu", **limits)
 
 
-@pytest.mark.parametrize("call", [ccsolve.solve, ccsolve.pick])
+@pytest.mark.parametrize("call", [ccsolve.solve, ccsolve.pick, ccsolve.methods])
 def test_what_is_no_problem_is_refused(call):
     with pytest.raises(InvalidProblem, match="given a ndarray"):
         call(np.eye(3))

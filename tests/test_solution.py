@@ -35,6 +35,13 @@ def test_differences_below_the_resolution_are_no_gap():
     assert held(1e-9, 0.0, resolution=1e-10).gap == 1
 
 
+def test_repr_fits_a_line():
+    shown = repr(held(2.0, 1.0, method="tabu", seconds=0.5))
+    assert shown == (
+        "Solution(tabu: objective=2, bound=1, gap=0.5, stop='finished', seconds=0.5)"
+    )
+
+
 def test_natural_gap_reads_on_the_scale_of_random_points():
     solution = held(1e-4, 0.0, natural_scale=10.0)
     assert solution.cancels
