@@ -8,19 +8,21 @@ are annealed, half are roundings of the relaxed program, which knows most channe
 """
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
 from ccsolve.iterate import Step
+from ccsolve.kernels.recombination import STALE, admit, breed
 from ccsolve.problems import ChannelSelection
 from ccsolve.solvers.selection.box_qp import minimise
 from ccsolve.solvers.selection.convex_form import plain_form
+from ccsolve.solvers.selection.dense_program import DenseProgram
 from ccsolve.solvers.selection.engine import Engine
 from ccsolve.solvers.selection.rounding import nearest_point
-from ccsolve.solvers.selection.searching import TabuSettings
+from ccsolve.solvers.selection.searching import TabuSettings, tenure_limits
 
 _FRESH = 4
 """Members before the first child; from then on one new member per child."""
@@ -30,6 +32,9 @@ _RELAXING = 8
 
 _NOISE = 0.3
 """What is added to a relaxed entry before rounding, at most."""
+
+_WORK = 4_000_000
+"""Moves times n in one step of breeding, about 3 ms; one child at least."""
 
 
 class PopulationSettings(NamedTuple):
@@ -43,34 +48,6 @@ class PopulationSettings(NamedTuple):
     restarts: int | None = 20
 
 
-@dataclass
-class _Population:
-    """Distinct points with their values, at most ``size``."""
-
-    size: int
-    tolerance: float
-    points: list[np.ndarray] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)
-
-    def admit(self, z: np.ndarray, value: float) -> bool:
-        """Take a point that is new and better than the worst, or fills a place."""
-        if any(self._same(z, value, k) for k in range(len(self.points))):
-            return False
-        if len(self.points) < self.size:
-            self.points.append(z)
-            self.values.append(value)
-            return True
-        worst = int(np.argmax(self.values))
-        if value >= self.values[worst]:
-            return False
-        self.points[worst], self.values[worst] = z, value
-        return True
-
-    def _same(self, z: np.ndarray, value: float, k: int) -> bool:
-        close = abs(self.values[k] - value) <= self.tolerance
-        return close and np.array_equal(self.points[k], z)
-
-
 @dataclass(frozen=True, eq=False)
 class _Breeder:
     """What a run draws new points with; ``relaxed`` is None where it says nothing."""
@@ -79,6 +56,31 @@ class _Breeder:
     tabu: TabuSettings
     settings: PopulationSettings
     relaxed: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Population:
+    """Distinct points as signs (size, n) with their values; kernels write into both.
+
+    ``state`` (3,): members, fruitless points in a row, children.
+    """
+
+    members: np.ndarray
+    values: np.ndarray
+    state: np.ndarray
+
+    @staticmethod
+    def empty(size: int, n: int) -> "_Population":
+        state = np.zeros(3, dtype=np.int64)
+        return _Population(np.empty((size, n)), np.full(size, np.inf), state)
+
+    def admit(self, z: np.ndarray, value: float, tolerance: float) -> None:
+        sign = np.where(z, -1.0, 1.0)
+        admit(self.members, self.values, self.state, sign, value, tolerance)
+
+    def best(self) -> tuple[np.ndarray, float]:
+        k = int(np.argmin(self.values))
+        return self.members[k] < 0, float(self.values[k])
 
 
 def evolve(
@@ -90,34 +92,67 @@ def evolve(
     """Improve ``start``, then breed populations one after another.
 
     Only the first population holds the improved start: where many optima are about as
-    good, a new population finds a better one sooner without the old best.
+    good, a new population finds a better one sooner without the old best. Factors too
+    large to form are searched from one new member after another instead.
     """
-    best = yield from engine.tabu(start, tabu)
+    first = yield from engine.tabu(start, tabu)
     relaxed = yield from _relaxed(engine.problem)
     breeder = _Breeder(engine, tabu, settings, relaxed)
-    population = _Population(settings.size, engine.incumbent.tolerance)
-    population.admit(*best)
     least, idle = np.inf, 0
     while settings.restarts is None or idle < settings.restarts:
-        yield from _breed(breeder, population)
-        found = min(population.values)
-        idle = 0 if found < least - population.tolerance else idle + 1
-        least = min(found, least)
-        population = _Population(settings.size, population.tolerance)
-
-
-def _breed(breeder: _Breeder, population: _Population) -> Iterator[Step]:
-    """Breed until nothing new comes for twice as many children as there are members."""
-    children, stale = 0, 0
-    while stale < 2 * population.size:
-        wanted = min(population.size, _FRESH + children)
-        if len(population.points) < wanted and stale < population.size:
-            start = yield from _new_member(breeder)
+        if engine.program is None:
+            member = yield from _new_member(breeder)
+            _, found = yield from engine.tabu(member, tabu)
         else:
-            start = _child(breeder.engine, population)
-            children += 1
-        found = yield from breeder.engine.tabu(start, breeder.tabu)
-        stale = 0 if population.admit(*found) else stale + 1
+            found = yield from _converge(breeder, engine.program, first)
+            first = None
+        idle = 0 if found < least - engine.incumbent.tolerance else idle + 1
+        least = min(found, least)
+
+
+def _converge(
+    breeder: _Breeder,
+    program: DenseProgram,
+    first: tuple[np.ndarray, float] | None,
+) -> Generator[Step, None, float]:
+    """Breed until 2·size points in a row bring nothing; give the best value."""
+    size, tolerance = breeder.settings.size, program.tolerance
+    population = _Population.empty(size, program.n)
+    if first is not None:
+        population.admit(*first, tolerance)
+    while population.state[STALE] < 2 * size:
+        members, stale, children = population.state
+        if members < min(size, _FRESH + children) and stale < size:
+            start = yield from _new_member(breeder)
+            found = yield from breeder.engine.tabu(start, breeder.tabu)
+            population.admit(*found, tolerance)
+        else:
+            _breed(breeder, program, population, 1 if members < size else 2 * size)
+            yield breeder.engine.incumbent.offer(*population.best())
+    return population.best()[1]
+
+
+def _breed(
+    breeder: _Breeder, program: DenseProgram, population: _Population, children: int
+) -> None:
+    breed(
+        program.Q,
+        program.q,
+        program.cost,
+        program.limit,
+        program.keep is not None,
+        program.pair_gain,
+        population.members,
+        population.values,
+        population.state,
+        children,
+        tenure_limits(program, breeder.tabu.tenure),
+        breeder.tabu.patience,
+        breeder.tabu.candidates,
+        program.tolerance,
+        _WORK // program.n,
+        breeder.engine.state,
+    )
 
 
 def _new_member(breeder: _Breeder) -> Generator[Step, None, np.ndarray]:
@@ -146,45 +181,3 @@ def _relaxed(
         yield Step()
     between = (z > _NOISE / 4) & (z < 1 - _NOISE / 4)
     return z if between.sum() >= max(4, problem.n // 16) else None
-
-
-def _child(engine: Engine, population: _Population) -> np.ndarray:
-    """Give a point half-way between two members: what they share, and half the rest."""
-    count = len(population.points)
-    if count == 1:
-        return population.points[0]
-    a, b = engine.rng.choice(count, size=2, replace=False)
-    points = population.points
-    return midway(engine.problem, points[a], points[b], engine.rng)
-
-
-def midway(
-    problem: ChannelSelection,
-    first: np.ndarray,
-    second: np.ndarray,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """Walk from a feasible point half-way to another, staying feasible; (n,) bool.
-
-    With a fixed cardinality by swaps, otherwise by flips, in random order; what the
-    budget does not allow is left out.
-    """
-    leave = rng.permutation(np.flatnonzero(first & ~second))
-    enter = rng.permutation(np.flatnonzero(second & ~first))
-    z = first.copy()
-    leave, enter = leave[: (leave.size + 1) // 2], enter[: (enter.size + 1) // 2]
-    if problem.cost is None:
-        z[leave], z[enter] = False, True
-        return z
-    cost, limit = problem.cost, problem.budget_limit
-    if problem.keep is None:
-        z[leave] = False
-        leave = np.full(enter.size, -1)
-    used = float(cost[z].sum())
-    for i, j in zip(leave, enter, strict=True):
-        more = cost[j] - (cost[i] if i >= 0 else 0.0)
-        if used + more <= limit:
-            z[j], used = True, used + more
-            if i >= 0:
-                z[i] = False
-    return z

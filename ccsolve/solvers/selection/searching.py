@@ -13,7 +13,7 @@ import numpy as np
 
 from ccsolve.iterate import Step
 from ccsolve.kernels.annealing import anneal_dense
-from ccsolve.kernels.random_numbers import below
+from ccsolve.kernels.recombination import draw_tenure
 from ccsolve.kernels.swap_search import search
 from ccsolve.problems import ChannelSelection
 from ccsolve.solvers.selection.dense_program import DenseProgram, walk_from
@@ -35,7 +35,7 @@ class TabuSettings(NamedTuple):
     """
 
     tenure: int = 4
-    patience: int = 500
+    patience: int = 300
     candidates: int = 1
 
 
@@ -96,7 +96,8 @@ def _search(
     state: np.ndarray,
 ) -> Search:
     walk = walk_from(program, z)
-    tenure = _tenures(program, settings.tenure, state)
+    tenure = np.empty(4, dtype=np.int64)
+    draw_tenure(tenure_limits(program, settings.tenure), tenure, state)
     over = False
     while not over:
         over = search(
@@ -122,20 +123,10 @@ def _search(
     return walk.best()
 
 
-def _tenures(program: DenseProgram, longest: int, state: np.ndarray) -> np.ndarray:
-    """Give base and spread for channels that left, and for those that entered.
-
-    Drawn from 1..longest, and shorter for those that entered: measured, long tenures
-    lose by far on programs with cancellation, and which short one is best differs. A
-    quarter of each side at most is held.
-    """
-    n = program.n
-    tenure = 1 + below(state, longest) if longest > 0 else 0
-    kept = n // 2 if program.keep is None else program.keep
-    out, inside = (n - kept) // 4, kept // 4
-    wanted = (tenure, 2 * tenure + 2, tenure // 4, tenure // 2 + 1)
-    caps = (out, out, inside, inside)
-    return np.array([min(pair) for pair in zip(wanted, caps, strict=True)])
+def tenure_limits(program: DenseProgram, longest: int) -> np.ndarray:
+    """Give the longest base tenure, and a quarter of each side as what may be held."""
+    kept = program.n // 2 if program.keep is None else program.keep
+    return np.array([longest, (program.n - kept) // 4, kept // 4])
 
 
 def annealing_run(

@@ -22,7 +22,7 @@ def solve(
     *,
     seed: int = 0,
     tenure: int = 4,
-    patience: int = 500,
+    patience: int = 300,
     candidates: int = 1,
     population: int = 20,
     sweeps: int = 300,
@@ -36,7 +36,7 @@ def solve(
     given), among those that are not tabu; O(n) a move. Where ``patience`` moves brought
     nothing the next point is drawn: while the population grows an annealed one or a
     rounding of the relaxed program, else one half-way between two members. It ends by
-    itself after ``restarts`` populations without a better point, about 50 ms each at
+    itself after ``restarts`` populations without a better point, about 30 ms each at
     n = 64.
 
     Parameters
