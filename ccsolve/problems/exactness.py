@@ -46,6 +46,18 @@ def fixing_error(
     return 2.0 * gamma(problem.n + problem.rank + 4) * size + underflow
 
 
+def forming_error(problem: ChannelSelection) -> float:
+    """Bound what forming a factored Q moves any objective; 0 for a dense one, O(mn).
+
+    γ_{m+2}·(‖|F|1‖² + |diagonal|ᵀ1), over all points at once.
+    """
+    if problem.factor is None or problem.diagonal is None:
+        return 0.0
+    rows = np.abs(problem.factor).sum(axis=1)
+    size = float(rows @ rows) + float(np.abs(problem.diagonal).sum())
+    return gamma(problem.rank + 2) * size
+
+
 def sums_are_exact(problem: ChannelSelection) -> bool:
     """Say whether data are so whole and small that no sum of them is rounded."""
     if problem.Q is not None:

@@ -7,9 +7,10 @@ import numpy as np
 
 from ccsolve.iterate import Limits, Step, run
 from ccsolve.kernels.enumeration import score_points, score_subsets
-from ccsolve.linalg.rounding import EPS, gamma
+from ccsolve.linalg.rounding import EPS
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.checks import frozen
+from ccsolve.problems.exactness import forming_error
 from ccsolve.solution import Solution
 from ccsolve.solvers.selection.lattice import lattice_of
 
@@ -67,14 +68,10 @@ def _drift(problem: ChannelSelection) -> float:
 
     Between two refreshes (16 moves) each move adds to an entry of 2Qz + q at most 3uH,
     to the value what two entries are off plus 12uH; a refresh starts with nuH in each
-    entry and 2n²uH in the value: (16²·3 + 16·12 + 32n + 2n²)uH together. Forming a
-    factored Q adds at most γ_{m+2}·(‖|F|1‖² + |diagonal|ᵀ1).
+    entry and 2n²uH in the value: (16²·3 + 16·12 + 32n + 2n²)uH together. A factored Q
+    is formed, which rounds too.
     """
     n, Q = problem.n, problem.dense()
     gradient = float((2.0 * np.abs(Q).sum(axis=1) + np.abs(problem.q)).max())
     drift = (960 + 32 * n + 2 * n * n) * 0.5 * EPS * gradient
-    if problem.factor is not None and problem.diagonal is not None:
-        rows = np.abs(problem.factor).sum(axis=1)
-        size = float(rows @ rows) + float(np.abs(problem.diagonal).sum())
-        drift += gamma(problem.rank + 2) * size
-    return drift + 2 * EPS * abs(problem.constant)
+    return drift + forming_error(problem) + 2 * EPS * abs(problem.constant)

@@ -9,7 +9,9 @@ import numpy as np
 import scipy.optimize
 
 from ccsolve.iterate import Limits, Step, run
+from ccsolve.linalg.rounding import EPS
 from ccsolve.problems import ChannelSelection
+from ccsolve.problems.exactness import forming_error
 from ccsolve.solution import Solution
 from ccsolve.solvers.selection.convex_form import plain_form
 from ccsolve.solvers.selection.engine import engine_for
@@ -18,6 +20,9 @@ from ccsolve.solvers.selection.rounding import first_step
 
 TOLERANCE = 1e-6
 """The largest violation HiGHS lets pass in a constraint, a bound or a reduced cost."""
+
+SMALLEST = 1e-9
+"""Entries below this part of the largest are left out, as HiGHS would, but counted."""
 
 
 def solve(problem: ChannelSelection, limits: Limits) -> Solution:
@@ -65,26 +70,37 @@ _Row = tuple[np.ndarray, Any, Any]
 
 @dataclass(frozen=True, eq=False)
 class _Program:
-    """min scale⁻¹·objectiveᵀ(z, s, 1) over the rows; the last variable is 1."""
+    """min scale⁻¹·objectiveᵀ(z, s, 1) over the rows; the last variable is 1.
+
+    ``units`` is the sum of what the n rows of s were divided by; ``left_out`` bounds
+    what left-out entries, and rounding, can add to the objective.
+    """
 
     n: int
     objective: np.ndarray
     rows: list[_Row]
     scale: float
+    units: float
+    left_out: float
 
 
 def _linearised(problem: ChannelSelection) -> _Program:
     n, scale = problem.n, _scale(problem)
     Q = problem.dense() * scale
-    linear = (np.diagonal(Q) + problem.q * scale).copy()
-    pairs = Q.copy()
+    linear = np.diagonal(Q) + problem.q * scale
+    pairs = np.where(np.abs(Q) < SMALLEST, 0.0, Q)
+    left_out = float(np.abs(Q - pairs).sum()) + forming_error(problem) * scale
     np.fill_diagonal(pairs, 0.0)
-    low, width, high = _row_ranges(Q, problem.keep)
+    low, width, high = _row_ranges(pairs, problem.keep)
     objective = np.concatenate([linear + low, width, [problem.constant * scale]])
     # width·s - h(z) + (low - high)z ≥ -high
     matrix = np.hstack([np.diag(low - high) - pairs, np.diag(width), np.zeros((n, 1))])
-    rows: list[_Row] = [(matrix, -high, np.inf)]
-    return _Program(n, objective, rows + _constraints(problem), scale)
+    units = np.abs(matrix).max(axis=1)
+    units[units == 0] = 1.0
+    # Rows far below 1 are lost in HiGHS's tolerances, which are absolute.
+    rows: list[_Row] = [(matrix / units[:, None], -high / units, np.inf)]
+    rows += _constraints(problem)
+    return _Program(n, objective, rows, scale, float(units.sum()), left_out)
 
 
 def _scale(problem: ChannelSelection) -> float:
@@ -124,7 +140,8 @@ def _constraints(problem: ChannelSelection) -> list[_Row]:
 
 def _optimised(program: _Program, limits: Limits) -> Any:
     n = program.n
-    options: dict[str, float] = {"mip_rel_gap": limits.gap}
+    # Its presolve ends at wrong optima where data differ much in scale (scipy 1.17).
+    options: dict[str, float] = {"mip_rel_gap": limits.gap, "presolve": False}
     if limits.time_limit < math.inf:
         options["time_limit"] = limits.remaining()
     lower = np.concatenate([np.zeros(2 * n), [1.0]])
@@ -143,11 +160,12 @@ def _lowered(program: _Program, dual_bound: float | None) -> float:
     Each leaf of the search is a linear program solved to feasibility and reduced costs
     within ``TOLERANCE``. Reduced costs off by that much move its optimum by the ranges
     of the 2n variables, which are 1. Rows off by that much move it by their dual
-    values: at most 1 each for the n rows of s, at most the largest coefficient of the
+    values: at most its unit for a row of s, at most the largest coefficient of the
     objective for the cardinality.
     """
     if dual_bound is None or not math.isfinite(dual_bound):
         return -math.inf
     largest = float(np.abs(program.objective[: program.n]).max(initial=0.0))
-    moved = TOLERANCE * (3 * program.n + largest)
+    moved = TOLERANCE * (2 * program.n + program.units + largest)
+    moved += program.left_out + 64 * EPS * abs(dual_bound)
     return (dual_bound - moved) / program.scale

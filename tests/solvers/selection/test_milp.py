@@ -57,6 +57,29 @@ def test_the_gap_is_handed_on():
     assert rough.gap <= 0.5
 
 
+def mixed_scales(rng: np.random.Generator) -> ChannelSelection:
+    """Draw channels that differ in scale by up to 10¹², or hardly at all."""
+    n = int(rng.integers(2, 7))
+    A, scale = rng.standard_normal((n, n)), 10.0 ** rng.integers(-9, 4, n)
+    Q = (A + A.T) * np.outer(scale, scale)
+    if rng.random() < 0.3:
+        Q = 1.0 + 1e-6 * (A + A.T)
+    cost = rng.random(n)
+    budget = 0.7 * cost.sum() + 0.3 * cost.max() * n
+    return ChannelSelection(
+        Q, keep=int(rng.integers(1, n)), cost=cost, budget=budget, constant=0.1
+    )
+
+
+def test_data_of_mixed_scales():
+    rng = np.random.default_rng(0)
+    for _ in range(400):
+        problem = mixed_scales(rng)
+        _, optimum = testing.brute_force(problem)
+        found = solve(problem, "milp", time_limit=None)
+        assert found.bound <= optimum + 1e-15 * abs(optimum)
+
+
 def test_one_channel():
     for q in (-1.0, 1.0):
         found = solve(ChannelSelection([[0.25]], [q]), "milp")
