@@ -83,15 +83,19 @@ def solve(
     limits = _limits(problem, time_limit, gap, callback, step_limit)
     reduced, lift = fix_variables(problem)
     row = find(pick(reduced) if method == "auto" else method, reduced)
+    scale = math.nan
     try:
         options = _checked_options(row, options, seed)
         _compile(row, *_kind(reduced))
+        # Before the run: what comes after it is lost if Ctrl-C meets it.
+        scale = natural_scale(problem)
         limits = limits.restarted()
         settled = _only_point(reduced, limits)
         solution = settled or row.load()(reduced, _lifted(limits, lift), **options)
     except KeyboardInterrupt:
         solution = Solution(None, math.inf, -math.inf, Stop.INTERRUPTED)
-    return _finished(problem, solution, lift, row, limits)
+    solution = replace(solution, natural_scale=scale, method=row.name)
+    return _finished(problem, solution, lift, limits)
 
 
 def pick(problem: ChannelSelection) -> str:
@@ -197,7 +201,6 @@ def _finished(
     problem: ChannelSelection,
     solution: Solution,
     lift: Lift,
-    row: Method,
     limits: Limits,
 ) -> Solution:
     """Lift, score again and verify; a run cut before its first point gets one."""
@@ -206,9 +209,7 @@ def _finished(
         solution,
         x=x.astype(bool),
         objective=problem.objective(x),
-        method=row.name,
         resolution=limits.resolution,
-        natural_scale=natural_scale(problem),
         seconds=limits.seconds(),
     )
     verify(problem, finished)

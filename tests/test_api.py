@@ -163,3 +163,14 @@ def test_an_interrupt_while_compiling_ends_the_solve(monkeypatch: pytest.MonkeyP
     solution = ccsolve.solve(tiny, "local_search", time_limit=None)
     assert solution.stop is Stop.INTERRUPTED
     assert solution.extra == {}
+
+
+def test_an_interrupt_before_the_run_gives_a_point(monkeypatch: pytest.MonkeyPatch):
+    def interrupted(_: object) -> float:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(api, "natural_scale", interrupted)
+    solution = ccsolve.solve(SMALL, "greedy")
+    assert solution.stop is Stop.INTERRUPTED and SMALL.violation(solution.x) == 0
+    assert math.isnan(solution.natural_scale) and solution.method == "greedy"
+    assert not solution.cancels
