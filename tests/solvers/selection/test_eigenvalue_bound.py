@@ -3,9 +3,10 @@ import math
 import numpy as np
 import pytest
 
-from ccsolve import ChannelSelection, testing
+from ccsolve import ChannelSelection, solve, testing
 from ccsolve.problems.generate import cancelling, k_cluster, loss_model
 from ccsolve.solvers.selection.convex_form import plain_form
+from ccsolve.solvers.selection import eigenvalue_bound
 from ccsolve.solvers.selection.eigenvalue_bound import sphere_bound
 
 
@@ -84,3 +85,19 @@ def test_degenerate_spectra():
         assert optimum - problem.resolution - 1e-250 <= found <= optimum
     for problem in (k_cluster(20, 0.0, 5), cancelling(3), loss_model(30, 3, 2)):
         assert -math.inf < sphere_bound(plain_form(problem))[1].bound
+
+
+def test_no_decomposition_is_begun_that_the_time_left_does_not_allow(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    problem = cancelling(1500, seed=0)
+    solve(cancelling(4), "eigenvalue_bound")
+
+    def begun(_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(eigenvalue_bound, "sphere_bound", begun)
+    found = solve(problem, "eigenvalue_bound", time_limit=0.2)
+    assert -math.inf < found.bound <= found.objective
+    with pytest.raises(AssertionError):
+        solve(problem, "eigenvalue_bound", time_limit=None)
