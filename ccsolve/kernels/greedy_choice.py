@@ -18,9 +18,12 @@ def entry(Q, points, diagonal, i, j):
 
 @njit(cache=True)
 def add_column(Q, points, diagonal, j, scale, active, gradient):
-    """Add scale·Q_kj to gradient_k for every active k; O(active), times m factored."""
+    """Add scale·Q_kj to gradient_k for every active k; O(active), times m factored.
+
+    Q is symmetric, so row j is read, which lies in one piece.
+    """
     for k in active:
-        gradient[k] += scale * entry(Q, points, diagonal, k, j)
+        gradient[k] += scale * entry(Q, points, diagonal, j, k)
 
 
 @njit(cache=True)

@@ -23,7 +23,7 @@ MOVES, IMPROVED = 0, 1
 _HIGHEST = np.int64(0x7FFFFFFFFFFFFFFF)
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True)
 def lowest(values, state):
     """Give the index of the lowest entry, to n·2⁻⁵² of it; ties at random. O(n).
 

@@ -33,7 +33,7 @@ _RELAXING = 8
 _NOISE = 0.3
 """What is added to a relaxed entry before rounding, at most."""
 
-_WORK = 4_000_000
+_WORK = 1_500_000
 """Moves times n in one step of breeding, about 3 ms; one child at least."""
 
 

@@ -23,7 +23,10 @@ Search = Generator[Step, None, tuple[np.ndarray, float]]
 HOTTEST, COLDEST = 0.5, 0.005
 """Temperatures of an annealing run, in units of the mean |change| of a random move."""
 
-_MOVE_WORK, _SCAN_WORK, _PROPOSALS = 2_000_000, 20_000, 200_000
+_MOVE_WORK, _SCAN_WORK = 2_000_000, 20_000
+_PROPOSALS, _ACCEPTED_WORK = 200_000, 8_000_000
+"""Work of one step, a few milliseconds: n times moves; n times moves that scan n rows;
+proposals; and n times proposals, since all of them may be accepted."""
 
 
 class TabuSettings(NamedTuple):
@@ -142,7 +145,7 @@ def annealing_run(
     kept = np.array([int(z.sum())])
     scale = _typical_change(program, walk.change, z, state)
     temperatures = scale * np.geomspace(HOTTEST, COLDEST, sweeps)
-    chunk = max(1, _PROPOSALS // program.n)
+    chunk = max(1, min(_PROPOSALS // program.n, _ACCEPTED_WORK // program.n**2))
     for start in range(0, sweeps, chunk):
         anneal_dense(
             program.Q,
