@@ -33,9 +33,8 @@ from ccsolve.solvers.selection.engine import engine_for
 from ccsolve.solvers.selection.lattice import lattice_of
 from ccsolve.solvers.selection.rounding import first_step, nearest_point, prices
 
-
 DECOMPOSITION_SECONDS = 1.6e-10
-"""Seconds per n³ that the decomposition and the certificate take, measured on a core."""
+"""Seconds per n³ that the decomposition and its certificate take, on one core."""
 
 
 def solve(problem: ChannelSelection, limits: Limits) -> Solution:
