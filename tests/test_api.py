@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import ccsolve
-from ccsolve import ChannelSelection, Claim, Stop, api, testing
-from ccsolve.errors import InvalidProblem, UnknownMethod, Unsupported
+from ccsolve import ChannelSelection, Claim, Solution, Stop, api, testing
+from ccsolve.errors import InvalidProblem, UnknownMethod, Unsupported, WrongAnswer
 from ccsolve.registry import TABLE, Kind
 
 SMALL = testing.problem("indefinite", n=8)
@@ -174,3 +174,18 @@ def test_an_interrupt_before_the_run_gives_a_point(monkeypatch: pytest.MonkeyPat
     assert solution.stop is Stop.INTERRUPTED and SMALL.violation(solution.x) == 0
     assert math.isnan(solution.natural_scale) and solution.method == "greedy"
     assert not solution.cancels
+
+
+@pytest.mark.parametrize(
+    ("x", "bound"),
+    [(np.zeros(8, dtype=bool), -math.inf), (testing.brute_force(SMALL)[0], 1e9)],
+)
+def test_every_answer_is_verified(
+    monkeypatch: pytest.MonkeyPatch, x: np.ndarray, bound: float
+):
+    def wrong(problem: ChannelSelection, limits: object) -> Solution:
+        return Solution(x, 0.0, bound, Stop.FINISHED)
+
+    monkeypatch.setattr("ccsolve.solvers.selection.greedy.solve", wrong)
+    with pytest.raises(WrongAnswer):
+        ccsolve.solve(SMALL, "greedy")

@@ -76,6 +76,19 @@ def test_restriction_has_the_eigenvalues_of_the_hyperplane(n: int):
         assert error <= 1e-12 * n * norm
 
 
+def test_the_rounding_of_a_restriction_is_within_its_bound():
+    for n in (2, 5, 40):
+        for Q in matrices(n):
+            restricted, error = onto_hyperplane(Q)
+            wide = Q.astype(np.longdouble)
+            v = np.full(n, 1 / np.sqrt(np.longdouble(n)))
+            v[0] += 1
+            reflection = np.eye(n) - 2 * np.outer(v, v) / (v @ v)
+            exact = (reflection @ wide @ reflection)[1:, 1:]
+            assert np.sqrt(np.square(restricted - exact).sum()) <= error
+            assert error <= 1e-12 * n * np.abs(Q).max() * n
+
+
 def test_reflector_maps_the_mean_direction_to_the_first_axis():
     for n in (2, 7, 100):
         v, beta = reflector(n)

@@ -1,6 +1,7 @@
 """Fixed channels are taken out and come back, with the same objectives."""
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -58,6 +59,27 @@ def test_the_budgets_slack_comes_along():
     assert problem.violation(np.array([0, 1, 1])) == 0
     smaller, _ = fix_variables(problem)
     assert smaller.violation(np.array([True, True])) == 0
+
+
+def exact_value(problem: ChannelSelection, z: np.ndarray) -> Fraction:
+    """Give the objective of a dense problem in rational arithmetic."""
+    assert problem.Q is not None
+    kept = np.flatnonzero(z)
+    terms = [problem.constant, *problem.q[kept], *problem.Q[np.ix_(kept, kept)].flat]
+    return sum((Fraction(float(term)) for term in terms), Fraction(0))
+
+
+def test_rounding_never_raises_an_objective():
+    rng = np.random.default_rng(5)
+    for _ in range(100):
+        A, fixed = rng.standard_normal((6, 6)), rng.choice([-1, 0, 1], 6)
+        problem = ChannelSelection(A + A.T, A[0], constant=A[0, 1], fixed=fixed)
+        smaller, lift = fix_variables(problem)
+        for bits in itertools.product((False, True), repeat=smaller.n):
+            z = np.array(bits, dtype=bool)
+            whole = exact_value(problem, lift(z))
+            assert exact_value(smaller, z) <= whole
+            assert whole - exact_value(smaller, z) <= 1e-12
 
 
 def test_whole_data_stay_whole():

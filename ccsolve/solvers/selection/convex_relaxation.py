@@ -10,22 +10,22 @@ from ccsolve.iterate import Limits, Step, run
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.checks import real_number
 from ccsolve.solution import Solution
-from ccsolve.solvers.selection.box_qp import Iterate, minimise
-from ccsolve.solvers.selection.convex_form import (
+from ccsolve.solvers.selection.options import at_least
+from ccsolve.solvers.selection.relaxing.box_qp import Iterate, minimise
+from ccsolve.solvers.selection.relaxing.convex_form import (
     ConvexForm,
     best_convex,
     hastily_convex,
     plain_form,
 )
-from ccsolve.solvers.selection.engine import Engine, engine_for
-from ccsolve.solvers.selection.lattice import Lattice, lattice_of
-from ccsolve.solvers.selection.options import at_least
-from ccsolve.solvers.selection.rounding import (
+from ccsolve.solvers.selection.relaxing.lattice import Lattice, lattice_of
+from ccsolve.solvers.selection.relaxing.rounding import (
     first_step,
     nearest_point,
     prices,
     rounded_points,
 )
+from ccsolve.solvers.selection.searching.engine import Engine, engine_for
 
 EIGENVALUE_SECONDS = 5e-11
 """Seconds per n³ that the eigenvalue and its certificate take, measured on a core."""

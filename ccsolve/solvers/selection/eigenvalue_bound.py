@@ -20,7 +20,7 @@ from ccsolve.linalg.sphere import (
 )
 from ccsolve.problems import ChannelSelection
 from ccsolve.solution import Solution
-from ccsolve.solvers.selection.convex_form import (
+from ccsolve.solvers.selection.relaxing.convex_form import (
     ConvexForm,
     Tangent,
     evaluate,
@@ -29,9 +29,13 @@ from ccsolve.solvers.selection.convex_form import (
     tangent,
     with_shift,
 )
-from ccsolve.solvers.selection.engine import engine_for
-from ccsolve.solvers.selection.lattice import lattice_of
-from ccsolve.solvers.selection.rounding import first_step, nearest_point, prices
+from ccsolve.solvers.selection.relaxing.lattice import lattice_of
+from ccsolve.solvers.selection.relaxing.rounding import (
+    first_step,
+    nearest_point,
+    prices,
+)
+from ccsolve.solvers.selection.searching.engine import engine_for
 
 DECOMPOSITION_SECONDS = 1.6e-10
 """Seconds per n³ that the decomposition and its certificate take, on one core."""

@@ -12,7 +12,7 @@ from ccsolve.problems import ChannelSelection
 from ccsolve.problems.checks import frozen
 from ccsolve.problems.exactness import forming_error
 from ccsolve.solution import Solution
-from ccsolve.solvers.selection.lattice import lattice_of
+from ccsolve.solvers.selection.relaxing.lattice import lattice_of
 
 CHUNK = 2**16
 """Points in one step: a few milliseconds."""

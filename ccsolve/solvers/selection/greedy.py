@@ -12,7 +12,7 @@ from ccsolve.kernels.greedy_choice import NEVER, greedy_block, scores
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.checks import frozen
 from ccsolve.solution import Solution
-from ccsolve.solvers.selection.dense_program import FORMED_LIMIT
+from ccsolve.solvers.selection.searching.dense_program import FORMED_LIMIT
 
 Direction = Literal["add", "delete", "best"]
 

@@ -13,10 +13,10 @@ from ccsolve.linalg.rounding import EPS
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.exactness import forming_error
 from ccsolve.solution import Solution
-from ccsolve.solvers.selection.convex_form import plain_form
-from ccsolve.solvers.selection.engine import engine_for
-from ccsolve.solvers.selection.lattice import lattice_of
-from ccsolve.solvers.selection.rounding import first_step
+from ccsolve.solvers.selection.relaxing.convex_form import plain_form
+from ccsolve.solvers.selection.relaxing.lattice import lattice_of
+from ccsolve.solvers.selection.relaxing.rounding import first_step
+from ccsolve.solvers.selection.searching.engine import engine_for
 
 TOLERANCE = 1e-6
 """The largest violation HiGHS lets pass in a constraint, a bound or a reduced cost."""

@@ -8,13 +8,13 @@ from typing import Any
 from ccsolve.iterate import Limits, Step, run
 from ccsolve.problems import ChannelSelection
 from ccsolve.solution import Solution
-from ccsolve.solvers.selection.convex_form import plain_form
 from ccsolve.solvers.selection.convex_relaxation import relax
-from ccsolve.solvers.selection.engine import engine_for
 from ccsolve.solvers.selection.options import at_least
-from ccsolve.solvers.selection.population import PopulationSettings, evolve
-from ccsolve.solvers.selection.rounding import first_step
-from ccsolve.solvers.selection.searching import TabuSettings
+from ccsolve.solvers.selection.relaxing.convex_form import plain_form
+from ccsolve.solvers.selection.relaxing.rounding import first_step
+from ccsolve.solvers.selection.searching.engine import engine_for
+from ccsolve.solvers.selection.searching.moves import TabuSettings
+from ccsolve.solvers.selection.searching.population import PopulationSettings, evolve
 
 SHARE = 0.75
 """Part of the time limit that the relaxation may use; it seldom needs it."""

@@ -8,10 +8,10 @@ import numpy as np
 from ccsolve.iterate import Limits, Step, run
 from ccsolve.problems import ChannelSelection
 from ccsolve.solution import Solution
-from ccsolve.solvers.selection.engine import engine_for
 from ccsolve.solvers.selection.options import at_least, start_point
-from ccsolve.solvers.selection.population import PopulationSettings, evolve
-from ccsolve.solvers.selection.searching import TabuSettings
+from ccsolve.solvers.selection.searching.engine import engine_for
+from ccsolve.solvers.selection.searching.moves import TabuSettings
+from ccsolve.solvers.selection.searching.population import PopulationSettings, evolve
 
 DEFAULT_TABU, DEFAULT_POPULATION = TabuSettings(), PopulationSettings()
 

@@ -4,7 +4,7 @@ import pytest
 from ccsolve import ChannelSelection, solve, testing
 from ccsolve.errors import InvalidProblem
 from ccsolve.problems.generate import FAMILIES, cancelling
-from ccsolve.solvers.selection import engine, windows
+from ccsolve.solvers.selection.searching import engine, windows
 
 
 @pytest.mark.parametrize("family", FAMILIES)

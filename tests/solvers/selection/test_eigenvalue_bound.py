@@ -6,8 +6,8 @@ import pytest
 from ccsolve import ChannelSelection, solve, testing
 from ccsolve.problems.generate import cancelling, k_cluster, loss_model
 from ccsolve.solvers.selection import eigenvalue_bound
-from ccsolve.solvers.selection.convex_form import plain_form
 from ccsolve.solvers.selection.eigenvalue_bound import sphere_bound
+from ccsolve.solvers.selection.relaxing.convex_form import plain_form
 
 
 def feasible_sphere(problem: ChannelSelection, count: int) -> np.ndarray:

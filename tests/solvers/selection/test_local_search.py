@@ -6,7 +6,7 @@ import pytest
 from ccsolve import ChannelSelection, solve, testing
 from ccsolve.errors import InvalidProblem
 from ccsolve.problems.generate import FAMILIES, cancelling, diversity, loss_model
-from ccsolve.solvers.selection import engine, windows
+from ccsolve.solvers.selection.searching import engine, windows
 
 
 def _swaps(z: np.ndarray):

@@ -5,7 +5,7 @@ from ccsolve import ChannelSelection, solve, testing
 from ccsolve.errors import InvalidProblem
 from ccsolve.problems.generate import FAMILIES, cancelling, diversity
 from ccsolve.solution import Stop
-from ccsolve.solvers.selection import engine, windows
+from ccsolve.solvers.selection.searching import engine, windows
 
 
 @pytest.mark.parametrize("family", FAMILIES)

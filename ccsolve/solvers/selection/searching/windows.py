@@ -11,8 +11,8 @@ import numpy as np
 
 from ccsolve.kernels.annealing import anneal_factored
 from ccsolve.problems import ChannelSelection
-from ccsolve.solvers.selection.dense_program import DenseProgram, program_from
-from ccsolve.solvers.selection.searching import (
+from ccsolve.solvers.selection.searching.dense_program import DenseProgram, program_from
+from ccsolve.solvers.selection.searching.moves import (
     COLDEST,
     HOTTEST,
     Incumbent,

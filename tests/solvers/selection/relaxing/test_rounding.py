@@ -4,8 +4,8 @@ import pytest
 from ccsolve import testing
 from ccsolve.problems.generate import FAMILIES
 from ccsolve.problems.sampling import random_point
-from ccsolve.solvers.selection.convex_form import plain_form
-from ccsolve.solvers.selection.rounding import (
+from ccsolve.solvers.selection.relaxing.convex_form import plain_form
+from ccsolve.solvers.selection.relaxing.rounding import (
     first_step,
     nearest_point,
     prices,

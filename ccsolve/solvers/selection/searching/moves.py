@@ -16,7 +16,7 @@ from ccsolve.kernels.annealing import anneal_dense
 from ccsolve.kernels.recombination import draw_tenure
 from ccsolve.kernels.swap_search import search
 from ccsolve.problems import ChannelSelection
-from ccsolve.solvers.selection.dense_program import DenseProgram, walk_from
+from ccsolve.solvers.selection.searching.dense_program import DenseProgram, walk_from
 
 Search = Generator[Step, None, tuple[np.ndarray, float]]
 

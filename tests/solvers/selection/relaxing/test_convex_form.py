@@ -1,12 +1,14 @@
 """The convex form agrees with the objective, is convex, and its tangents are bounds."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from ccsolve import ChannelSelection, testing
 from ccsolve.problems.generate import FAMILIES
 from ccsolve.problems.sampling import random_point
-from ccsolve.solvers.selection.convex_form import (
+from ccsolve.solvers.selection.relaxing.convex_form import (
     best_convex,
     evaluate,
     hastily_convex,
@@ -108,3 +110,18 @@ def test_shifts_add_up():
     twice = with_shift(with_shift(form, -1.5), -4.0)
     np.testing.assert_allclose(twice.linear, with_shift(form, -4.0).linear)
     assert twice.shift == -4.0
+
+
+def test_a_tangent_at_a_point_never_exceeds_the_exact_value_there():
+    # The kept columns of F add up to nothing: all of Qz is rounding.
+    rng = np.random.default_rng(4)
+    n, kept = 40, 20
+    z = np.arange(n) < kept
+    for _ in range(40):
+        F = rng.standard_normal((n, n))
+        F[:, kept - 1] -= F[:, :kept].sum(axis=1)
+        Q = F.T @ F
+        problem = ChannelSelection(Q, keep=kept)
+        exact = sum(Fraction(float(value)) for value in Q[:kept, :kept].flat)
+        form = best_convex(plain_form(problem))
+        assert tangent(form, evaluate(form, z * 1.0)).bound <= exact

@@ -10,7 +10,7 @@ import numpy as np
 from ccsolve.kernels.capped_polytope import project
 from ccsolve.linalg.rounding import EPS
 from ccsolve.problems.checks import frozen
-from ccsolve.solvers.selection.convex_form import (
+from ccsolve.solvers.selection.relaxing.convex_form import (
     ConvexForm,
     Point,
     Tangent,

@@ -17,12 +17,12 @@ import numpy as np
 from ccsolve.iterate import Step
 from ccsolve.kernels.recombination import STALE, admit, breed
 from ccsolve.problems import ChannelSelection
-from ccsolve.solvers.selection.box_qp import minimise
-from ccsolve.solvers.selection.convex_form import plain_form
-from ccsolve.solvers.selection.dense_program import DenseProgram
-from ccsolve.solvers.selection.engine import Engine
-from ccsolve.solvers.selection.rounding import nearest_point
-from ccsolve.solvers.selection.searching import TabuSettings, tenure_limits
+from ccsolve.solvers.selection.relaxing.box_qp import minimise
+from ccsolve.solvers.selection.relaxing.convex_form import plain_form
+from ccsolve.solvers.selection.relaxing.rounding import nearest_point
+from ccsolve.solvers.selection.searching.dense_program import DenseProgram
+from ccsolve.solvers.selection.searching.engine import Engine
+from ccsolve.solvers.selection.searching.moves import TabuSettings, tenure_limits
 
 _FRESH = 4
 """Members before the first child; from then on one new member per child."""

@@ -9,8 +9,12 @@ import scipy.linalg
 
 from ccsolve import testing
 from ccsolve.problems.generate import cancelling, diversity
-from ccsolve.solvers.selection.box_qp import minimise
-from ccsolve.solvers.selection.convex_form import best_convex, evaluate, plain_form
+from ccsolve.solvers.selection.relaxing.box_qp import minimise
+from ccsolve.solvers.selection.relaxing.convex_form import (
+    best_convex,
+    evaluate,
+    plain_form,
+)
 
 FAMILIES = (
     "k_cluster",

@@ -3,7 +3,7 @@ import pytest
 
 from ccsolve import ChannelSelection, testing
 from ccsolve.problems.generate import diversity, k_cluster
-from ccsolve.solvers.selection.lattice import Lattice, lattice_of
+from ccsolve.solvers.selection.relaxing.lattice import Lattice, lattice_of
 
 
 def every_value(problem: ChannelSelection) -> np.ndarray:

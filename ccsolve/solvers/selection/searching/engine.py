@@ -9,12 +9,12 @@ from ccsolve.iterate import Step
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.sampling import feasible_point, random_point
 from ccsolve.solvers.selection import greedy
-from ccsolve.solvers.selection.dense_program import (
+from ccsolve.solvers.selection.searching.dense_program import (
     FORMED_LIMIT,
     DenseProgram,
     dense_program,
 )
-from ccsolve.solvers.selection.searching import (
+from ccsolve.solvers.selection.searching.moves import (
     Incumbent,
     Search,
     TabuSettings,
@@ -23,7 +23,7 @@ from ccsolve.solvers.selection.searching import (
     random_state,
     tabu_search,
 )
-from ccsolve.solvers.selection.windows import anneal_on_factor, search_windows
+from ccsolve.solvers.selection.searching.windows import anneal_on_factor, search_windows
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,13 +7,13 @@ import numpy as np
 from ccsolve.iterate import Step
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.sampling import complete, feasible_point
-from ccsolve.solvers.selection.convex_form import (
+from ccsolve.solvers.selection.relaxing.convex_form import (
     ConvexForm,
     evaluate,
     hastily_convex,
     tangent,
 )
-from ccsolve.solvers.selection.engine import Engine
+from ccsolve.solvers.selection.searching.engine import Engine
 
 
 def first_step(problem: ChannelSelection, form: ConvexForm) -> Step:

@@ -1,0 +1,1 @@
+"""The relaxations that bounds are made of, and what rounds and sharpens them."""
