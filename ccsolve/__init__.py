@@ -21,6 +21,8 @@ from ccsolve.solution import Claim, Solution, Stop, merge, verify
 
 if TYPE_CHECKING:
     from ccsolve.io import read, write
+    from ccsolve.io.cvxpy_models import to_cvxpy
+    from ccsolve.io.dimod_models import from_bqm, from_cqm, to_bqm, to_cqm
     from ccsolve.planning import plan
     from ccsolve.plans import Plan
     from ccsolve.statistics import Statistics
@@ -36,12 +38,17 @@ __all__ = [
     "Statistics",
     "Stop",
     "errors",
+    "from_bqm",
+    "from_cqm",
     "merge",
     "methods",
     "pick",
     "plan",
     "read",
     "solve",
+    "to_bqm",
+    "to_cqm",
+    "to_cvxpy",
     "verify",
     "write",
 ]
@@ -49,8 +56,13 @@ __all__ = [
 _LAZY = {
     "Plan": "ccsolve.plans",
     "Statistics": "ccsolve.statistics",
+    "from_bqm": "ccsolve.io.dimod_models",
+    "from_cqm": "ccsolve.io.dimod_models",
     "plan": "ccsolve.planning",
     "read": "ccsolve.io",
+    "to_bqm": "ccsolve.io.dimod_models",
+    "to_cqm": "ccsolve.io.dimod_models",
+    "to_cvxpy": "ccsolve.io.cvxpy_models",
     "write": "ccsolve.io",
 }
 

@@ -9,6 +9,7 @@ import numpy as np
 from ccsolve.errors import Infeasible, InvalidFile, InvalidProblem, Unsupported
 from ccsolve.io.channel_selection import selection_arrays, selection_of
 from ccsolve.io.fields import Arrays, take_number, take_text
+from ccsolve.io.lp import write_lp
 from ccsolve.io.npz import read_arrays, write_arrays
 from ccsolve.io.pair_lists import read_biqmac, read_mdplib
 from ccsolve.io.qplib import read_qplib, write_qplib
@@ -25,6 +26,7 @@ _KINDS: dict[str, tuple[type, Callable[..., Arrays], Callable[[Arrays, str], Any
 _SUFFIXES = {
     ".npz": "npz",
     ".qplib": "qplib",
+    ".lp": "lp",
     ".bq": "biqmac",
     ".sparse": "biqmac",
     ".mdp": "mdplib",
@@ -54,11 +56,16 @@ def read(path: str | Path, format: str | None = None) -> ChannelSelection | Solu
         The file is sound and its problem has no feasible point.
     """
     path = Path(path)
-    reader = _READERS[_format(path, format)]
+    chosen = _format(path, format)
+    if chosen not in _READERS:
+        raise InvalidFile(
+            f"{path}: .{chosen} is written only; read .npz or .qplib, which hold the "
+            "same problem"
+        )
     if not path.is_file():
         raise InvalidFile(f"{path}: no such file")
     try:
-        return reader(path)
+        return _READERS[chosen](path)
     except InvalidProblem as error:
         raise InvalidFile(f"{path}: {error}") from None
     except Infeasible as error:
@@ -73,11 +80,12 @@ def write(
     Parameters
     ----------
     path
-        ``.npz`` for every kind; ``.qplib`` for a `ChannelSelection` without fixings.
+        ``.npz`` for every kind; for a `ChannelSelection` also ``.lp``, and without
+        fixings ``.qplib``.
     value
         A `ChannelSelection` or a `Solution`.
     format
-        "npz" or "qplib", for any other suffix.
+        "npz", "lp" or "qplib", for any other suffix.
 
     Raises
     ------
@@ -88,8 +96,8 @@ def write(
     chosen = _format(path, format)
     if chosen == "npz":
         _write_npz(path, value)
-    elif chosen == "qplib" and isinstance(value, ChannelSelection):
-        write_qplib(path, value)
+    elif chosen in _WRITERS and isinstance(value, ChannelSelection):
+        _WRITERS[chosen](path, value)
     else:
         raise Unsupported(
             f"{path}: a {type(value).__name__} cannot be written as {chosen}; "
@@ -99,11 +107,11 @@ def write(
 
 def _format(path: Path, given: str | None) -> str:
     found = _SUFFIXES.get(path.suffix.lower()) if given is None else given
-    if found not in _READERS:
-        known = ", ".join(_SUFFIXES)
+    names = dict.fromkeys(_SUFFIXES.values())
+    if found not in names:
         raise InvalidFile(
             f"{path}: format {given or path.suffix!r} unknown; expected a suffix of "
-            f"{known}, or format= one of {', '.join(_READERS)}"
+            f"{', '.join(_SUFFIXES)}, or format= one of {', '.join(names)}"
         )
     return found
 
@@ -136,4 +144,8 @@ _READERS: dict[str, Callable[[Path], ChannelSelection | Solution]] = {
     "qplib": read_qplib,
     "biqmac": read_biqmac,
     "mdplib": read_mdplib,
+}
+_WRITERS: dict[str, Callable[[Path, ChannelSelection], None]] = {
+    "qplib": write_qplib,
+    "lp": write_lp,
 }

@@ -20,6 +20,7 @@ import numpy as np
 
 from ccsolve.errors import InvalidFile, Unsupported
 from ccsolve.io.atomic import replacing
+from ccsolve.io.linear_constraints import constraint_of
 from ccsolve.io.text import VARIABLE_LIMIT, Line, lines_of, take_line
 from ccsolve.problems.selection import ChannelSelection
 
@@ -159,7 +160,7 @@ def _read_constraints(reader: _Reader, n: int, m: int) -> dict[str, Any]:
     high = _vector(reader, m, "right-hand sides", limit)
     found: dict[str, Any] = {}
     for index in range(m):
-        part = _constraint(A[index], low[index], high[index])
+        part = constraint_of(A[index], low[index], high[index])
         if part is None or found.keys() & part.keys():
             raise InvalidFile(
                 f"{reader.path}: constraint {index + 1} of {m} is neither the only "
@@ -168,17 +169,6 @@ def _read_constraints(reader: _Reader, n: int, m: int) -> dict[str, Any]:
             )
         found |= part
     return found
-
-
-def _constraint(a: np.ndarray, low: float, high: float) -> dict[str, Any] | None:
-    """Give the constraint as keep or as cost and budget, None if it is neither."""
-    if low == high and a[0] != 0 and (a == a[0]).all() and (low / a[0]).is_integer():
-        return {"keep": int(low / a[0])}
-    if low == -math.inf and math.isfinite(high) and (a >= 0).all():
-        return {"cost": a, "budget": high}
-    if high == math.inf and math.isfinite(low) and (a <= 0).all():
-        return {"cost": -a, "budget": -low}
-    return None
 
 
 def _read_starts(reader: _Reader, n: int, m: int | None) -> None:
