@@ -115,9 +115,9 @@ TABLE: tuple[Method, ...] = (
     Method(
         "milp",
         ChannelSelection,
-        Kind.EXACT,
+        Kind.RELAXATION,
         _SELECTION + "milp",
-        "products linearised, solved by HiGHS; an oracle for small programs",
+        "products linearised, solved by HiGHS: a second opinion, its own bound unproven",
         max_size=200,
     ),
     Method(

@@ -1,6 +1,7 @@
-"""Products linearised, solved by HiGHS: an independent oracle for small programs."""
+"""Products linearised, solved by HiGHS: a second opinion on small programs."""
 
 import math
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,20 +10,16 @@ import numpy as np
 import scipy.optimize
 
 from ccsolve.iterate import Limits, Step, run
-from ccsolve.linalg.rounding import EPS
 from ccsolve.problems import ChannelSelection
-from ccsolve.problems.exactness import forming_error
 from ccsolve.solution import Solution
 from ccsolve.solvers.selection.relaxing.convex_form import plain_form
-from ccsolve.solvers.selection.relaxing.lattice import lattice_of
 from ccsolve.solvers.selection.relaxing.rounding import first_step
 from ccsolve.solvers.selection.searching.engine import engine_for
 
-TOLERANCE = 1e-6
-"""The largest violation HiGHS lets pass in a constraint, a bound or a reduced cost."""
+LEAST = 0.02
+"""Seconds below which HiGHS is not begun: building its model takes as long."""
 
-SMALLEST = 1e-9
-"""Entries below this part of the largest are left out, as HiGHS would, but counted."""
+_POLL = 0.05
 
 
 def solve(problem: ChannelSelection, limits: Limits) -> Solution:
@@ -36,31 +33,38 @@ def solve(problem: ChannelSelection, limits: Limits) -> Solution:
     where low_i ≤ h_i(z) ≤ low_i + width_i at the points with z_i = 1 and high_i ≥
     h_i(z) at those with z_i = 0: sums of the keep - 1 smallest and largest entries of
     the row and of its keep largest, or of its negative and positive ones. n binary and
-    n continuous variables.
+    n continuous variables; data are scaled to a largest coefficient of 1.
 
-    HiGHS stops at the relative gap of ``limits``; its search cannot be cut into steps
-    and is given the time that is left. Its point is taken only if feasible, and
-    improved by swaps. Its bound is that of a floating-point solver: it is lowered by
-    what its tolerances can move the linear programs behind it (`_lowered`), not proven
-    in exact arithmetic. Data are scaled to a largest coefficient of 1. Takes n ≤ 200;
-    beyond n ≈ 40 the gap seldom closes.
+    Heuristic: the point. HiGHS's is taken only if feasible, and improved by swaps; it
+    stops at the relative gap of ``limits``. Proven: the bound, which is not HiGHS's. A
+    search in floating point prunes within tolerances and adds rounded cuts, and leaves
+    nothing behind from which its bound could be checked; it stands unproven as
+    ``extra["highs_bound"]``, -inf where there is none. The proven one is the tangent of
+    the first step; `merge` with a relaxation's solution gives a better one.
+
+    HiGHS cannot be cut into steps. It gets the time that is left and runs in a thread
+    of its own, so that Ctrl-C ends the call at once; scipy has no way to stop HiGHS,
+    which goes on in the background until that time is over, or the process is. Takes
+    n ≤ 200; beyond n ≈ 40 its gap seldom closes.
     """
     return run(_steps(problem, limits), limits)
 
 
 def _steps(problem: ChannelSelection, limits: Limits) -> Iterator[Step]:
     first = first_step(problem, plain_form(problem))
-    yield first
+    yield first._replace(extra={"highs_bound": -math.inf})
     engine = engine_for(problem, seed=0)
     yield from engine.descend(first.x)
+    if limits.remaining() < LEAST:
+        return
     program = _linearised(problem)
     result = _optimised(program, limits)
-    bound = lattice_of(problem).raised(_lowered(program, result.mip_dual_bound))
+    extra = {"highs_bound": _in_our_units(program, result.mip_dual_bound)}
     z = None if result.x is None else result.x[: problem.n] > 0.5
     if z is None or problem.violation(z) > 0:
-        yield Step(bound=bound)
+        yield Step(extra=extra)
         return
-    yield Step(z, problem.objective(z), bound)
+    yield Step(z, problem.objective(z), extra=extra)
     yield from engine.descend(z)
 
 
@@ -70,26 +74,18 @@ _Row = tuple[np.ndarray, Any, Any]
 
 @dataclass(frozen=True, eq=False)
 class _Program:
-    """min scale⁻¹·objectiveᵀ(z, s, 1) over the rows; the last variable is 1.
-
-    ``units`` is the sum of what the n rows of s were divided by; ``left_out`` bounds
-    what left-out entries, and rounding, can add to the objective.
-    """
+    """min scale⁻¹·objectiveᵀ(z, s, 1) over the rows; the last variable is 1."""
 
     n: int
     objective: np.ndarray
     rows: list[_Row]
     scale: float
-    units: float
-    left_out: float
 
 
 def _linearised(problem: ChannelSelection) -> _Program:
     n, scale = problem.n, _scale(problem)
-    Q = problem.dense() * scale
-    linear = np.diagonal(Q) + problem.q * scale
-    pairs = np.where(np.abs(Q) < SMALLEST, 0.0, Q)
-    left_out = float(np.abs(Q - pairs).sum()) + forming_error(problem) * scale
+    pairs = problem.dense() * scale
+    linear = np.diagonal(pairs) + problem.q * scale
     np.fill_diagonal(pairs, 0.0)
     low, width, high = _row_ranges(pairs, problem.keep)
     objective = np.concatenate([linear + low, width, [problem.constant * scale]])
@@ -99,14 +95,14 @@ def _linearised(problem: ChannelSelection) -> _Program:
     units[units == 0] = 1.0
     # Rows far below 1 are lost in HiGHS's tolerances, which are absolute.
     rows: list[_Row] = [(matrix / units[:, None], -high / units, np.inf)]
-    rows += _constraints(problem)
-    return _Program(n, objective, rows, scale, float(units.sum()), left_out)
+    return _Program(n, objective, rows + _constraints(problem), scale)
 
 
 def _scale(problem: ChannelSelection) -> float:
     largest = float(np.abs(problem.dense()).max(initial=0.0))
     largest = max(largest, float(np.abs(problem.q).max(initial=0.0)))
-    return 1.0 / largest if largest > 0 else 1.0
+    # The root of what Q may hold: the reciprocal of a denormal would be infinite.
+    return 1.0 / largest if largest > 1e-300 else 1.0
 
 
 def _row_ranges(
@@ -139,6 +135,27 @@ def _constraints(problem: ChannelSelection) -> list[_Row]:
 
 
 def _optimised(program: _Program, limits: Limits) -> Any:
+    """Run HiGHS in a thread: Ctrl-C reaches Python between two looks at it."""
+    found: list[Any] = []
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            found.append(_highs(program, limits))
+        except BaseException as error:
+            failed.append(error)
+
+    # A daemon, so that a program that ends does not wait for it.
+    thread = threading.Thread(target=work, daemon=True, name="HiGHS")
+    thread.start()
+    while thread.is_alive():
+        thread.join(_POLL)
+    if failed:
+        raise failed[0]
+    return found[0]
+
+
+def _highs(program: _Program, limits: Limits) -> Any:
     n = program.n
     # Its presolve ends at wrong optima where data differ much in scale (scipy 1.17).
     options: dict[str, float] = {"mip_rel_gap": limits.gap, "presolve": False}
@@ -154,18 +171,5 @@ def _optimised(program: _Program, limits: Limits) -> Any:
     )
 
 
-def _lowered(program: _Program, dual_bound: float | None) -> float:
-    """Give HiGHS's bound in our units, less what its tolerances may have added.
-
-    Each leaf of the search is a linear program solved to feasibility and reduced costs
-    within ``TOLERANCE``. Reduced costs off by that much move its optimum by the ranges
-    of the 2n variables, which are 1. Rows off by that much move it by their dual
-    values: at most its unit for a row of s, at most the largest coefficient of the
-    objective for the cardinality.
-    """
-    if dual_bound is None or not math.isfinite(dual_bound):
-        return -math.inf
-    largest = float(np.abs(program.objective[: program.n]).max(initial=0.0))
-    moved = TOLERANCE * (2 * program.n + program.units + largest)
-    moved += program.left_out + 64 * EPS * abs(dual_bound)
-    return (dual_bound - moved) / program.scale
+def _in_our_units(program: _Program, bound: float | None) -> float:
+    return -math.inf if bound is None else bound / program.scale

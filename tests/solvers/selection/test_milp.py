@@ -1,11 +1,15 @@
 import itertools
+import math
+import threading
+import time
+from typing import Any
 
 import numpy as np
 import pytest
 
-from ccsolve import ChannelSelection, solve, testing
+from ccsolve import ChannelSelection, Stop, solve, testing
 from ccsolve.problems.generate import FAMILIES, k_cluster
-from ccsolve.solution import Claim
+from ccsolve.solvers.selection import milp
 from ccsolve.solvers.selection.milp import _row_ranges
 
 
@@ -16,14 +20,21 @@ def test_it_agrees_with_brute_force(family: str):
     found = solve(problem, "milp", time_limit=None)
     assert found.bound <= optimum + 1e-15 * abs(optimum)
     assert found.objective <= optimum + 1e-6 * abs(optimum) + problem.resolution
-    room = 1e-4 * problem.n * problem.data_scale
-    assert found.bound >= optimum - room
+    if found.stop is Stop.FINISHED and "highs_bound" in found.extra:
+        room = 1e-4 * problem.n * problem.data_scale
+        assert abs(found.extra["highs_bound"] - optimum) <= room
 
 
-def test_whole_data_are_proven():
-    problem = k_cluster(16, 0.4, 5, seed=2)
+def test_highs_is_not_believed(monkeypatch: pytest.MonkeyPatch):
+    class Wrong:
+        x = None
+        mip_dual_bound = 1e6
+
+    monkeypatch.setattr(milp, "_highs", lambda program, limits: Wrong)
+    problem = k_cluster(10, 0.5, 4)
     found = solve(problem, "milp", time_limit=None)
-    assert found.claim() is Claim.OPTIMAL
+    assert found.extra["highs_bound"] > 1e5
+    assert -math.inf < found.bound <= testing.brute_force(problem)[1]
 
 
 @pytest.mark.parametrize("keep", [None, 1, 2, 4])
@@ -49,12 +60,47 @@ def test_a_time_limit_gives_a_point_and_a_bound():
     found = solve(problem, "milp", time_limit=0.5)
     assert problem.violation(found.x) == 0
     assert -np.inf < found.bound <= found.objective
+    assert found.extra["highs_bound"] <= found.objective
 
 
 def test_the_gap_is_handed_on():
     problem = testing.problem("indefinite", 14, 1)
     rough = solve(problem, "milp", gap=0.5, time_limit=None)
-    assert rough.gap <= 0.5
+    missing = rough.objective - rough.extra["highs_bound"]
+    assert missing <= 0.5 * abs(rough.objective)
+
+
+def test_an_error_of_the_thread_reaches_the_caller(monkeypatch: pytest.MonkeyPatch):
+    def fail(program: Any, limits: Any) -> Any:
+        raise ValueError("from the thread")
+
+    monkeypatch.setattr(milp, "_highs", fail)
+    with pytest.raises(ValueError, match="from the thread"):
+        solve(k_cluster(10, 0.5, 4), "milp")
+
+
+def test_an_interrupt_does_not_wait_for_highs(monkeypatch: pytest.MonkeyPatch):
+    begun, end = threading.Event(), threading.Event()
+
+    def endless(program: Any, limits: Any) -> Any:
+        begun.set()
+        end.wait(60)
+        raise AssertionError("nobody waits for this")
+
+    class Interrupted(threading.Thread):
+        def join(self, timeout: float | None = None) -> None:
+            assert begun.wait(30) and timeout is not None
+            raise KeyboardInterrupt
+
+    problem = k_cluster(10, 0.5, 4)
+    solve(problem, "milp", step_limit=2)
+    monkeypatch.setattr(milp, "_highs", endless)
+    monkeypatch.setattr(milp.threading, "Thread", Interrupted)
+    start = time.perf_counter()
+    found = solve(problem, "milp", time_limit=None)
+    end.set()
+    assert time.perf_counter() - start < 30
+    assert found.stop is Stop.INTERRUPTED and problem.violation(found.x) == 0
 
 
 def mixed_scales(rng: np.random.Generator) -> ChannelSelection:
