@@ -6,6 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # options of pip, such as the index of the CPU builds.
 TORCH ?= torch==2.13.0
 DATA ?=
+ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,7 +21,8 @@ help:
 	@echo "make test-all    the slow tests too, then the wheel away from the checkout"
 	@echo "make check       formatting, lint, types, floors"
 	@echo "make docs        the documentation, into site/"
-	@echo "make bench       the benchmarks; DATA=DIR says where the instances are"
+	@echo "make bench       the benchmarks; DATA=DIR says where the instances are,"
+	@echo "                 ARGS='--suite proofs --seconds 10' what to run of them"
 	@echo "make wheel-test  the same tests against a built wheel"
 
 demo: $(VENV)/.base
@@ -42,7 +44,7 @@ docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict
 
 bench: data-given $(VENV)/.peers
-	$(BIN)/python -m benchmarks.selection --data "$(DATA)"
+	$(BIN)/python -m benchmarks.selection --data "$(DATA)" $(ARGS)
 
 data-given:
 	@test -n "$(DATA)" || { echo "usage: make bench DATA=DIR, the folder of instances; benchmarks/README.md says what it holds" >&2; exit 2; }

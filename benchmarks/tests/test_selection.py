@@ -1,37 +1,43 @@
 """The parts of the selection benchmark, on made-up instances."""
 
 import itertools
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import ccsolve
-from benchmarks import competitors
-from benchmarks.competitors import ours
-from benchmarks.instances import Instance, instances, public_instances
-from benchmarks.scorer import excess, reached, score
-from benchmarks.selection import rows, table
+from benchmarks.selection import report, running, scorer, suites, tables
+from benchmarks.selection.competitors import dwave_tabu, highs, ours, table
+from benchmarks.selection.competitors.answer import Answer, DoesNotFit, Terms
+from benchmarks.selection.instances import catalogue
+from benchmarks.selection.instances.instance import Instance
+from benchmarks.selection.jobs import Job
+from benchmarks.selection.scorer import score
+from ccsolve.bench.reading import refutations
+from ccsolve.bench.runs import MISFIT, RAN, Run, read_runs
 
 MANIFEST = """name,family,n,p,best_known,proven,source,note,S_from
 small,made-up,6,3,{best},1,,,
 again,made-up,6,2,0.5,0,,,small
 budget,made-up,6,-1,-1.0,0,,,
 """
+NAMES = ["small", "again", "budget", "ggn_00"]
 
 
-def written(folder: Path) -> np.ndarray:
-    """Write a folder of three instances and one real-looking program; give its S."""
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Write three instances and one real-looking program."""
     rng = np.random.default_rng(0)
     S = rng.standard_normal((6, 6))
     S = S + S.T
-    best = min(
-        S[np.ix_(chosen, chosen)].sum()
-        for chosen in map(list, itertools.combinations(range(6), 3))
-    )
-    path = folder / "instances"
+    sets = map(list, itertools.combinations(range(6), 3))
+    best = float(min(S[np.ix_(chosen, chosen)].sum() for chosen in sets))
+    path = tmp_path / "instances"
     path.mkdir()
-    (path / "manifest.csv").write_text(MANIFEST.format(best=float(best)))
+    (path / "manifest.csv").write_text(MANIFEST.format(best=best))
     none = np.empty(0)
     np.savez(path / "small.npz", S=S, c=np.zeros(6), p=3, a=none, b=none)
     np.savez(path / "again.npz", c=np.zeros(6), p=2, a=none, b=none)
@@ -44,96 +50,214 @@ def written(folder: Path) -> np.ndarray:
         proven=np.array([True]),
         ggn_00=(S @ S).astype(np.float32),
     )
-    return S
+    return tmp_path
 
 
-def test_instances_are_read_with_their_constraints(tmp_path: Path):
-    S = written(tmp_path)
-    small, again, budget, real = instances(tmp_path)
+def all_points(n: int) -> list[np.ndarray]:
+    return [np.array(bits) for bits in itertools.product((0, 1), repeat=n)]
+
+
+def some_run(**fields: object) -> Run:
+    key = ("gaps", "one", "made-up n=8", 8, 4, "ours", 0, 1.0)
+    return replace(Run(*key), **fields)  # pyright: ignore[reportArgumentType]
+
+
+def test_instances_are_read_with_their_constraints(folder: Path):
+    assert catalogue.names_of_files(folder) == NAMES
+    small, again, budget, real = (catalogue.find(name, folder) for name in NAMES)
     assert (small.problem.keep, again.problem.keep, budget.problem.keep) == (3, 2, None)
-    np.testing.assert_array_equal(again.S, S)
+    np.testing.assert_array_equal(again.S, small.S)
     assert budget.problem.budget == 2.0
-    assert real.problem.keep == 4
-    assert real.family == "ccp ggn n=6"
+    assert real.problem.keep == 4 and real.family == "ccp ggn n=6"
 
 
-def test_the_scorer_agrees_with_the_problems(tmp_path: Path):
-    written(tmp_path)
-    for instance in instances(tmp_path):
-        for bits in itertools.product((False, True), repeat=6):
-            z = np.array(bits)
-            if instance.problem.violation(z) > 0:
-                assert score(instance, z) == np.inf
-                continue
-            expected = instance.problem.objective(z)
-            assert score(instance, z) == pytest.approx(expected, abs=1e-4)
+@pytest.mark.parametrize(
+    ("name", "n", "keep"),
+    [
+        ("kcluster-12-25-4-s3", 12, 4),
+        ("mdg-20-5-s0", 20, 5),
+        ("gkd-20-5-s1", 20, 5),
+        ("ccpz-10-s2", 10, 5),
+    ],
+)
+def test_names_of_members_say_all(name: str, n: int, keep: int):
+    made, again = catalogue.find(name, None), catalogue.find(name, None)
+    assert (made.problem.n, made.problem.keep, made.count) == (n, keep, keep)
+    np.testing.assert_array_equal(made.S, again.S)
 
 
-def test_reached_is_the_best_known_and_nothing_above(tmp_path: Path):
-    written(tmp_path)
-    small = next(public_instances(tmp_path / "instances"))
-    found = ccsolve.solve(small.problem)
-    assert reached(small, found.x)
-    assert excess(small, score(small, found.x)) == pytest.approx(0, abs=1e-9)
-    worst = ccsolve.solve(ccsolve.ChannelSelection(-small.S, keep=3))
-    assert not reached(small, worst.x)
-
-
-def test_rows_and_table(tmp_path: Path):
-    written(tmp_path)
-    chosen = list(instances(tmp_path))
-    found = list(rows(chosen, {"greedy": ours("greedy")}, 0.2, 2))
-    assert len(found) == 8
-    assert all(0 <= row.to_best <= row.seconds for row in found)
-    shown = table(found).splitlines()
-    assert len(shown) == 4
-    assert all(line.count("|") == shown[0].count("|") for line in shown)
-
-
-def test_peers_without_budgets_get_no_budget(tmp_path: Path):
-    written(tmp_path)
-
-    def peer(
-        problem: ccsolve.ChannelSelection, seconds: float, seed: int
-    ) -> competitors.Found:
-        assert problem.cost is None
-        return ours("greedy")(problem, seconds, seed)
-
-    found = list(rows(instances(tmp_path), {"dwave peer": peer}, 0.1, 1))
-    assert len(found) == 3
-
-
-def test_the_penalised_matrix_is_the_objective_plus_the_penalty(tmp_path: Path):
-    written(tmp_path)
-    small: Instance = next(public_instances(tmp_path / "instances"))
-    problem = small.problem
-    matrix = competitors._penalised(problem, 1.0)
-    qubo = competitors._entries(matrix)
-
-    def energy(z: np.ndarray) -> float:
-        return sum(value * z[i] * z[j] for (i, j), value in qubo.items())
-
-    points = [np.array(bits) for bits in itertools.product((0, 1), repeat=6)]
-    beyond = [energy(z) - score_any(small, z) for z in points]
-    by_count = {int(z.sum()): rest for z, rest in zip(points, beyond, strict=True)}
-    for z, rest in zip(points, beyond, strict=True):
-        assert rest == pytest.approx(by_count[int(z.sum())], abs=1e-9)
-    assert min(by_count, key=lambda count: by_count[count]) == problem.keep
-
-
-def score_any(instance: Instance, z: np.ndarray) -> float:
-    """Give the value of a set whatever its size."""
-    return float(z @ instance.S @ z)
-
-
-def test_repair_ends_at_the_cardinality(tmp_path: Path):
-    written(tmp_path)
-    problem = next(public_instances(tmp_path / "instances")).problem
-    for count in range(7):
-        z = competitors._repaired(problem, np.arange(6) < count)
-        assert z.sum() == problem.keep
+@pytest.mark.parametrize("name", ["ccpz-10", "mdg-20-s0", "small", "ccpz-x-s0"])
+def test_what_is_nowhere_is_named(name: str):
+    with pytest.raises(LookupError, match=name):
+        catalogue.find(name, None)
 
 
 def test_missing_data_are_named(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match=r"manifest\.csv is missing; expected"):
-        list(instances(tmp_path))
+        catalogue.find("small", tmp_path)
+
+
+def test_the_scorer_agrees_with_the_problems(folder: Path):
+    for instance in (catalogue.find(name, folder) for name in NAMES):
+        for z in all_points(6):
+            if instance.problem.violation(z) > 0:
+                assert score(instance, z) == math.inf
+            else:
+                expected = instance.problem.objective(z)
+                assert score(instance, z) == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_scorer_takes_no_fraction_and_no_other_shape(folder: Path):
+    small = catalogue.find("small", folder)
+    assert score(small, np.full(6, 0.5)) == math.inf
+    assert score(small, np.ones(3)) == math.inf
+
+
+def test_only_improvements_are_kept(folder: Path):
+    small = catalogue.find("small", folder)
+    points = [z for z in all_points(6) if z.sum() == 3]
+    timed = [(float(at), z) for at, z in enumerate(points)]
+    curve, best = scorer.improvements(small, [*timed[::-1], (0.5, np.ones(6))])
+    values = [value for _, value in curve]
+    assert values == sorted(values, reverse=True) and len(set(values)) == len(values)
+    assert best is not None and values[-1] == min(score(small, z) for z in points)
+
+
+def test_our_methods_tell_when(folder: Path):
+    small = catalogue.find("small", folder)
+    found = ours.run(small.problem, Terms(1.0), method="auto")
+    curve, _ = scorer.improvements(small, found.points)
+    assert curve[-1][1] == pytest.approx(small.best_known)
+    assert max(bound for _, bound in found.bounds) <= curve[-1][1] + 1e-9
+    stopped = ours.run(small.problem, Terms(60.0, target=1e9), method="tabu")
+    assert stopped.seconds < 10.0
+
+
+def test_what_a_method_cannot_take_is_said():
+    with pytest.raises(DoesNotFit, match="n <= 40"):
+        large = catalogue.find("ccpz-60-s0", None).problem
+        ours.run(large, Terms(1.0), method="enumerate_all")
+
+
+def test_the_penalised_matrix_is_the_objective_plus_the_penalty(folder: Path):
+    small = catalogue.find("small", folder)
+    matrix, shift = dwave_tabu._penalised(small.problem, 1.0)
+    upper = dwave_tabu._upper(matrix)
+    assert not np.tril(upper, -1).any()
+    for z in all_points(6):
+        energy = z @ upper @ z + shift
+        if z.sum() == small.count:
+            assert energy == pytest.approx(score(small, z))
+        else:
+            assert energy > z @ small.S @ z
+
+
+def test_repair_ends_at_the_cardinality(folder: Path):
+    problem = catalogue.find("small", folder).problem
+    for count in range(7):
+        assert dwave_tabu._repaired(problem, np.arange(6) < count).sum() == problem.keep
+
+
+@pytest.mark.parametrize("keep", [None, 0, 1, 3, 5, 6])
+def test_the_linearisation_has_the_same_values(keep: int | None):
+    rng = np.random.default_rng(1)
+    S = rng.standard_normal((6, 6))
+    problem = ccsolve.ChannelSelection(S + S.T, rng.standard_normal(6), keep=keep)
+    rows, low, _ = highs._rows(problem)
+    linear = np.diag(problem.dense()) + problem.q
+    for z in all_points(6):
+        if keep is None or z.sum() == keep:
+            ends = np.reshape((low - rows[:, :6] @ z)[:12], (2, 6))
+            least = ends.max(axis=0).sum() + linear @ z
+            assert least == pytest.approx(problem.objective(z))
+
+
+def test_every_suite_has_jobs(folder: Path):
+    for name in suites.SUITES:
+        found = list(suites.jobs(name, folder, seeds=2))
+        assert found and len({job.key for job in found}) == len(found)
+        assert all(table.known(job.competitor) for job in found)
+        generated = list(suites.jobs(name, None, seeds=1, competitors=["greedy"]))
+        assert all(catalogue.find(job.instance, None) for job in generated[:1])
+
+
+def jobs(*competitors: str, seconds: float = 0.2) -> list[Job]:
+    return [
+        Job("gaps", instance, competitor, seconds=seconds)
+        for instance in ("small", "budget")
+        for competitor in competitors
+    ]
+
+
+def test_rows_come_resume_and_make_a_page(folder: Path):
+    path, page = folder / "gaps.jsonl", folder / "page.md"
+    first = next(iter(running.run_all(jobs("greedy"), folder, path, [])))
+    assert first.status == RAN and first.objective < math.inf and first.kept
+    wanted = jobs("greedy", "convex_relaxation", "scs-sdp")
+    rest = list(running.run_all(wanted, folder, path, read_runs(path)))
+    assert len(rest) == 5 and len(read_runs(path)) == 6
+    assert [run.status for run in rest if run.instance == "budget"][-1] != RAN
+    assert not list(running.run_all(wanted, folder, path, read_runs(path)))
+    assert refutations(read_runs(path)) == []
+    written = report.write(read_runs(path), page)
+    text = page.read_text()
+    assert written[0] == page and "## Left out" in text and "scs-sdp" in text
+    assert str(folder) not in text
+
+
+def test_a_process_that_dies_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    path = folder / "gaps.jsonl"
+    found = list(running.run_all(jobs("greedy"), folder, path, []))
+    assert [run.note for run in found] == ["its process died"] * 2
+
+
+def test_targets_are_the_best_known(folder: Path):
+    small = catalogue.find("small", folder)
+    job = Job("targets", "small", "tabu", to_target=True, within=0.1)
+    assert running.target_of(replace(job, to_target=False), small, {}) is None
+    target = running.target_of(job, small, {})
+    assert target == pytest.approx(small.best_known + 0.1 * abs(small.best_known))
+    better = running.target_of(job, small, {"small": small.best_known - 1.0})
+    assert better is not None and target is not None and better < target
+    unknown: Instance = catalogue.find("ccpz-10-s0", None)
+    assert running.target_of(job, unknown, {}) is None
+
+
+def test_a_refuted_bound_is_loud():
+    point = some_run(competitor="theirs", objective=1.0)
+    bad = some_run(bound=1.0 + 1e-7)
+    assert "bound 1.0000001" in refutations([point, bad])[0]
+    assert not refutations([point, replace(bad, rigorous=False)])
+    assert not refutations([point, replace(bad, resolution=1e-6)])
+
+
+def test_tables_have_as_many_cells_as_titles():
+    runs = [
+        some_run(
+            competitor=name, objective=value, bound=0.5, seconds=0.1, base_mb=1.0,
+            peak_mb=2.0, points=((0.1, value),), bounds=((0.1, 0.5),), target=1.0,
+            best_known=1.0,
+        )
+        for name, value in (("ours", 1.0), ("gurobi", 2.0), ("scs-sdp", math.inf))
+    ]  # fmt: skip
+    runs.append(some_run(competitor="other", status=MISFIT, note="too | large"))
+    best = tables.best_of(runs)
+    for lines in (
+        tables.heuristics(runs[:2], best),
+        tables.duels(runs),
+        tables.targets(runs),
+        tables.proofs(runs),
+        tables.gaps(runs, best),
+        tables.bounds(runs, best),
+        tables.memory(runs),
+        tables.left_out(runs),
+    ):
+        shown = list(lines)
+        assert len(shown) > 2
+        assert len({line.count("|") for line in shown}) == 1
+
+
+def test_an_answer_without_points_has_no_value(folder: Path):
+    small = catalogue.find("small", folder)
+    assert scorer.improvements(small, Answer().points) == ([], None)

@@ -7,12 +7,8 @@ from typing import Any
 
 from ccsolve.bench.rows import SOLVER, Row
 from ccsolve.bench.summary import PROVEN, Line, excess, families, lines, methods_of
-from ccsolve.errors import MissingExtra
-from ccsolve.io.atomic import replacing
+from ccsolve.report.style import COLOURS, MARKERS, figure, save
 
-# Okabe and Ito's colours: told apart in any kind of sight, and in grey by the marker.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
-_MARKERS = ("o", "s", "^", "D", "v", "P")
 _TITLES = {"ggn": "Gauss-Newton curvature", "fisher": "empirical Fisher curvature"}
 
 
@@ -27,34 +23,15 @@ def draw(rows: Iterable[Row], folder: Path) -> list[Path]:
     grouped = families(lines(rows))
     if not grouped:
         return []
-    figures = {
-        folder / "objectives.png": _objectives(grouped),
-        folder / "gaps.png": _gaps(grouped),
-    }
-    for path, figure in figures.items():
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format="png", dpi=120)
-    return list(figures)
-
-
-def _figure(panels: int, height: float) -> tuple[Any, Sequence[Any]]:
-    """Give an empty figure with panels below each other.
-
-    The class is used directly, without pyplot: no window system, no global state.
-    """
-    try:
-        module = importlib.import_module("matplotlib.figure")
-    except ImportError:
-        raise MissingExtra(
-            "figures need matplotlib; install it with: pip install 'ccsolve[report]'"
-        ) from None
-    figure = module.Figure(figsize=(11, height * panels), layout="constrained")
-    return figure, figure.subplots(panels, 1, squeeze=False)[:, 0]
+    return [
+        save(_objectives(grouped), folder / "objectives.png"),
+        save(_gaps(grouped), folder / "gaps.png"),
+    ]
 
 
 def _objectives(grouped: dict[str, list[Line]]) -> Any:
-    figure, panels = _figure(len(grouped), 3.6)
-    figure.suptitle("Predicted rise of the loss, divided by the best known per group")
+    drawn, panels = figure(len(grouped), 1, 11.0, 3.6)
+    drawn.suptitle("Predicted rise of the loss, divided by the best known per group")
     for axes, (family, members) in zip(panels, grouped.items(), strict=True):
         axes.axhline(1.0, color="black", linewidth=0.8)
         names = [name for name in methods_of(members) if name != SOLVER] + [SOLVER]
@@ -73,7 +50,7 @@ def _objectives(grouped: dict[str, list[Line]]) -> Any:
             frameon=False, columnspacing=1.0, handletextpad=0.3,
         )  # fmt: skip
     _name_groups(panels, grouped)
-    return figure
+    return drawn
 
 
 def _draw_bounds(axes: Any, members: Sequence[Line]) -> None:
@@ -89,28 +66,28 @@ def _relative_bound(line: Line) -> float:
 
 
 def _gaps(grouped: dict[str, list[Line]]) -> Any:
-    figure, panels = _figure(len(grouped), 2.6)
-    figure.suptitle("What remains unproven: (objective - bound) / objective")
+    drawn, panels = figure(len(grouped), 1, 11.0, 2.6)
+    drawn.suptitle("What remains unproven: (objective - bound) / objective")
     for axes, (family, members) in zip(panels, grouped.items(), strict=True):
         gaps = [100 * min(line.solver.gap, 1.0) for line in members]
-        axes.bar(range(len(members)), gaps, color=_COLOURS[0], width=0.7)
+        axes.bar(range(len(members)), gaps, color=COLOURS[0], width=0.7)
         for place, line in enumerate(members):
             if line.solver.gap <= PROVEN:
                 axes.annotate(
                     "proven", (place, 0), (0, 3), textcoords="offset points",
-                    rotation=90, ha="center", va="bottom", color=_COLOURS[2],
+                    rotation=90, ha="center", va="bottom", color=COLOURS[2],
                 )  # fmt: skip
         axes.set_ylabel("gap, per cent\n(cut at 100)")
         axes.set_ylim(0, max([10.0, *(1.1 * gap for gap in gaps)]))
         _title(axes, family)
     _name_groups(panels, grouped)
-    return figure
+    return drawn
 
 
 def _mark(index: int) -> dict[str, Any]:
-    kind = index % len(_COLOURS)
-    shape = {"marker": _MARKERS[kind], "markersize": 6, "linestyle": ""}
-    return {"color": _COLOURS[kind], **shape}
+    kind = index % len(COLOURS)
+    shape = {"marker": MARKERS[kind], "markersize": 6, "linestyle": ""}
+    return {"color": COLOURS[kind], **shape}
 
 
 def _ticker() -> Any:

@@ -1,0 +1,1 @@
+"""Channel selection against its peers: instances, scorer and competitors apart."""

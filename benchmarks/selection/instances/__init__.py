@@ -1,0 +1,1 @@
+"""Programs to measure on: public files, real networks, seeded families."""

@@ -1,0 +1,228 @@
+"""The report's tables: Markdown lines from rows and nothing else."""
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from statistics import mean, median
+from typing import TypeVar
+
+from benchmarks.selection.competitors.table import PEERS
+from ccsolve.bench.reading import (
+    above,
+    best_value,
+    bound_at,
+    by_instance,
+    seconds_to,
+    seconds_to_bound,
+    value_at,
+)
+from ccsolve.bench.runs import RAN, Run
+from ccsolve.solution import relative_gap
+
+K = TypeVar("K", bound=Hashable)
+
+PROVEN = 1.01e-6
+"""Relative gap up to which a value counts as proven; solvers are asked for 1e-6."""
+SAME_BOUND = 1e-3
+"""A bound within this of a conic solver's value, relatively, is as good."""
+
+Best = dict[str, float]
+"""Instance -> the best value that anybody found or published, in any suite."""
+
+
+def heuristics(runs: Sequence[Run], best: Best) -> Iterator[str]:
+    """Points at equal time, by family and competitor."""
+    yield from _head(
+        "family", "competitor", "as good as the best known", "above it, mean",
+        "worst", "s to its best, median",
+    )  # fmt: skip
+    for family, members in _groups(runs, lambda run: run.family).items():
+        for name, own in _groups(members, lambda run: run.competitor).items():
+            excess = [above(run.objective, best[run.instance]) for run in own]
+            times = [run.points[-1][0] for run in own if run.points]
+            yield _line(
+                family, name, f"{sum(map(reached, own))}/{len(own)}",
+                _per_cent(mean(excess)), _per_cent(max(excess)),
+                _number(median(times)) if times else "-",
+            )  # fmt: skip
+
+
+def duels(runs: Sequence[Run]) -> Iterator[str]:
+    """Our heuristics against the better of the samplers, run by run, at equal time."""
+    yield from _head("family", "s", "competitor", "better", "equal", "worse")
+    for key, members in _groups(runs, lambda run: (run.family, run.limit)).items():
+        theirs = _lowest(run for run in members if run.competitor in PEERS)
+        ours = [run for run in members if run.competitor not in PEERS]
+        for name, own in _groups(ours, lambda run: run.competitor).items():
+            signs = [_sign(run, theirs) for run in own if _case(run) in theirs]
+            if signs:
+                counts = [str(signs.count(sign)) for sign in (-1, 0, 1)]
+                yield _line(key[0], f"{key[1]:g}", name, *counts)
+
+
+def targets(runs: Sequence[Run]) -> Iterator[str]:
+    """Seeds that reached the target, and the median time; inf counts as the limit."""
+    yield from _head("instance", "target", "competitor", "reached", "s, median")
+    aimed = [run for run in runs if not math.isnan(run.target)]
+    for name, members in by_instance(aimed).items():
+        for competitor, own in _groups(members, lambda run: run.competitor).items():
+            times = [seconds_to(run, run.target) for run in own]
+            middle = median(times)
+            shown = f"> {own[0].limit:g}" if middle == math.inf else _number(middle)
+            there = sum(at < math.inf for at in times)
+            target = f"{own[0].target:.9g}"
+            yield _line(name, target, competitor, f"{there}/{len(own)}", shown)
+
+
+def proofs(runs: Sequence[Run]) -> Iterator[str]:
+    """Proofs by family; who has none spent its time."""
+    yield from _head(
+        "family", "competitor", "limit, s", "proven", "s in all", "against gurobi",
+        "gap left, worst",
+    )  # fmt: skip
+    ran = [run for run in runs if run.status == RAN]
+    for (family, limit), members in _groups(ran, lambda r: (r.family, r.limit)).items():
+        spent = {
+            name: sum(run.seconds for run in own)
+            for name, own in _groups(members, lambda run: run.competitor).items()
+        }
+        for name, own in _groups(members, lambda run: run.competitor).items():
+            left = max(run.gap for run in own)
+            there = sum(run.gap <= PROVEN for run in own)
+            ratio = spent[name] / spent["gurobi"] if "gurobi" in spent else math.nan
+            yield _line(
+                family, name, f"{limit:g}", f"{there}/{len(own)}",
+                _number(spent[name]), "-" if math.isnan(ratio) else f"{ratio:.2g} x",
+                "0" if left <= PROVEN else _per_cent(left),
+            )  # fmt: skip
+
+
+def gaps(runs: Sequence[Run], best: Best) -> Iterator[str]:
+    """Gaps at one second and at the end, with both of their sides."""
+    yield from _head(
+        "instance", "competitor", "gap at 1 s", "gap at the end", "point above best",
+        "bound below best", "s",
+    )  # fmt: skip
+    for name, members in by_instance(runs).items():
+        for run in members:
+            early = relative_gap(value_at(run, 1.0), bound_at(run, 1.0), run.resolution)
+            yield _line(
+                name, run.competitor, _per_cent(early), _per_cent(run.gap),
+                _per_cent(above(run.objective, best[name])),
+                _per_cent(-above(run.bound, best[name])), _number(run.seconds),
+            )  # fmt: skip
+
+
+def bounds(runs: Sequence[Run], best: Best) -> Iterator[str]:
+    """What each relaxation proves, and when it was as good as SCS's value."""
+    yield from _head(
+        "instance", "competitor", "bound", "below best known", "proof", "s",
+        "s to SCS's sdp", "s to SCS's dnn",
+    )  # fmt: skip
+    for name, members in by_instance(runs).items():
+        claimed = {run.competitor: run.bound for run in members}
+        for run in members:
+            yield _line(
+                name, run.competitor, f"{run.bound:.8g}",
+                _per_cent(-above(run.bound, best[name])),
+                "yes" if run.rigorous else "no", _number(run.seconds),
+                _as_good(run, claimed.get("scs-sdp")),
+                _as_good(run, claimed.get("scs-dnn")),
+            )  # fmt: skip
+
+
+def memory(runs: Sequence[Run]) -> Iterator[str]:
+    """Memory beyond what was resident before the run, in Q's as well."""
+    yield from _head("n", "competitor", "MB more than before", "times Q", "s")
+    for run in runs:
+        if run.status == RAN and not math.isnan(run.base_mb):
+            more = run.peak_mb - run.base_mb
+            of_matrix = more / (8e-6 * run.n**2)
+            yield _line(
+                str(run.n), run.competitor, f"{more:.0f}", f"{of_matrix:.2g}",
+                _number(run.seconds),
+            )  # fmt: skip
+
+
+def left_out(runs: Iterable[Run]) -> Iterator[str]:
+    """Who did not run, and why: nothing is left out in silence."""
+    counts: dict[tuple[str, str, str], int] = {}
+    for run in runs:
+        if run.status != RAN:
+            key = run.competitor, run.status, run.note
+            counts[key] = counts.get(key, 0) + 1
+    if not counts:
+        return
+    yield from _head("competitor", "what", "why", "runs")
+    for (name, status, note), count in counts.items():
+        yield _line(name, status, note, str(count))
+
+
+def reached(run: Run) -> bool:
+    """Say whether a run's value is the published one, within the file's decimals."""
+    return run.objective <= run.best_known + max(run.room, run.resolution)
+
+
+def best_of(runs: Iterable[Run]) -> Best:
+    """Give the best value known of every instance."""
+    return {name: best_value(members) for name, members in by_instance(runs).items()}
+
+
+def with_best_known(runs: Iterable[Run], best: Best) -> list[Run]:
+    """Let the best that was found stand in where nothing is published."""
+    return [
+        replace(run, best_known=best.get(run.instance, math.nan))
+        if math.isnan(run.best_known)
+        else run
+        for run in runs
+    ]
+
+
+def _groups(runs: Iterable[Run], key: Callable[[Run], K]) -> dict[K, list[Run]]:
+    grouped: dict[K, list[Run]] = {}
+    for run in runs:
+        if run.status == RAN:
+            grouped.setdefault(key(run), []).append(run)
+    return grouped
+
+
+def _case(run: Run) -> tuple[str, int, float]:
+    return run.instance, run.seed, run.limit
+
+
+def _lowest(runs: Iterable[Run]) -> dict[tuple[str, int, float], float]:
+    cases = _groups(runs, _case)
+    return {case: min(r.objective for r in own) for case, own in cases.items()}
+
+
+def _sign(run: Run, theirs: dict[tuple[str, int, float], float]) -> int:
+    """Give -1 where the run is better than theirs, 1 where worse, beyond rounding."""
+    difference = run.objective - theirs[_case(run)]
+    room = max(run.room, run.resolution)
+    return 0 if abs(difference) <= room else -1 if difference < 0 else 1
+
+
+def _as_good(run: Run, claimed: float | None) -> str:
+    if claimed is None or not run.rigorous:
+        return ""
+    at = seconds_to_bound(run, claimed - SAME_BOUND * abs(claimed))
+    return "-" if at == math.inf else _number(at)
+
+
+def _head(*titles: str) -> Iterator[str]:
+    yield _line(*titles)
+    yield "|" + "---|" * len(titles)
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+
+
+def _per_cent(part: float) -> str:
+    if not math.isfinite(part):
+        return "-"
+    return "0" if abs(part) < 5e-8 else f"{100 * part:.3g} %"
+
+
+def _number(value: float) -> str:
+    return "-" if not math.isfinite(value) else f"{value:.3g}"
