@@ -106,6 +106,27 @@ TABLE: tuple[Method, ...] = (
         "eigenvalue shift on 1'x = 0, then the box QP; rounded and improved by swaps",
     ),
     Method(
+        "sdp",
+        ChannelSelection,
+        Kind.RELAXATION,
+        _SELECTION + "sdp",
+        "semidefinite, the constraints multiplied by every channel; proven bounds",
+    ),
+    Method(
+        "dnn",
+        ChannelSelection,
+        Kind.RELAXATION,
+        _SELECTION + "dnn",
+        "the same with every product at least 0; tighter, at hardly more time",
+    ),
+    Method(
+        "dnn_triangles",
+        ChannelSelection,
+        Kind.RELAXATION,
+        _SELECTION + "dnn_triangles",
+        "the same with the violated triangle cuts; the tightest bound",
+    ),
+    Method(
         "search_and_bound",
         ChannelSelection,
         Kind.RELAXATION,

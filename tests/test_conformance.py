@@ -80,6 +80,16 @@ OPTION_TRIALS = {
     ("convex_relaxation", "seed"): (0, 1),
     ("convex_relaxation", "tolerance"): (1e-1, 1e-6),
     ("convex_relaxation", "roundings"): (0, 8),
+    ("sdp", "seed"): (0, 1),
+    ("sdp", "tolerance"): (1e-1, 1e-6),
+    ("sdp", "roundings"): (0, 8),
+    ("dnn", "seed"): (0, 1),
+    ("dnn", "tolerance"): (1e-1, 1e-6),
+    ("dnn", "roundings"): (0, 8),
+    ("dnn_triangles", "seed"): (0, 1),
+    ("dnn_triangles", "tolerance"): (1e-1, 1e-6),
+    ("dnn_triangles", "roundings"): (0, 8),
+    ("dnn_triangles", "cuts"): (10, 1000),
     ("search_and_bound", "seed"): (0, 1),
     ("search_and_bound", "patience"): (1, 50),
 }
@@ -93,15 +103,27 @@ def test_every_option_has_a_trial():
 LATE = {
     ("tabu", "restarts"): (testing.problem("cancelling", 60, 1), 3000),
     ("search_and_bound", "seed"): (testing.problem("cancelling", 400, 1), 200),
+    ("sdp", "seed"): (testing.problem("cancelling", 90, 3), 300),
+    ("dnn", "seed"): (testing.problem("cancelling", 90, 3), 300),
+    ("dnn_triangles", "seed"): (testing.problem("cancelling", 90, 3), 300),
 }
 """Trials whose option acts late in a run: program and step limit."""
+
+QUICK = {
+    "tabu": {"patience": 20},
+    "sdp": {"tolerance": 1e-2},
+    "dnn": {"tolerance": 1e-2},
+    "dnn_triangles": {"tolerance": 1e-2},
+}
+"""Options that end a method's run soon, unless they are on trial."""
 
 
 @pytest.mark.parametrize("trial", OPTION_TRIALS, ids=".".join)
 def test_every_option_changes_the_run(trial: tuple[str, str]):
     method, option = trial
     problem, step_limit = LATE.get(trial, (HARD, 300))
-    others = {"patience": 20} if method == "tabu" and option != "patience" else {}
+    quick = QUICK.get(method, {})
+    others = {key: value for key, value in quick.items() if key != option}
     testing.check_option(
         method, problem, option, OPTION_TRIALS[trial], step_limit=step_limit, **others
     )

@@ -1,0 +1,34 @@
+"""The doubly nonnegative relaxation: semidefinite with products, and X ≥ 0."""
+
+from ccsolve.iterate import Limits, run
+from ccsolve.problems import ChannelSelection
+from ccsolve.problems.checks import real_number
+from ccsolve.solution import Solution
+from ccsolve.solvers.selection.options import at_least
+from ccsolve.solvers.selection.relaxing.admm import Settings
+from ccsolve.solvers.selection.relaxing.semidefinite import Accuracy, relax
+
+
+def solve(
+    problem: ChannelSelection,
+    limits: Limits,
+    *,
+    seed: int = 0,
+    tolerance: float = 1e-5,
+    roundings: int = 8,
+) -> Solution:
+    """Relax as `sdp` does, with every entry of X at least 0.
+
+    The n²/2 inequalities have multipliers of their own, which one exact coordinate step
+    each moves beside the eigen-decomposition: a step costs hardly more than `sdp`'s,
+    and the bound is much tighter on sparse programs. Proven and heuristic as there.
+
+    Parameters
+    ----------
+    tolerance : relative gap between the relaxation's value and the bound to end at.
+    roundings : points rounded at the end.
+    """
+    accuracy = Accuracy(
+        real_number("tolerance", tolerance, 0.0), at_least("roundings", roundings, 0)
+    )
+    return run(relax(problem, limits, Settings(), accuracy, seed), limits)
