@@ -80,12 +80,13 @@ def solve(
     (array([False,  True,  True]), 3.0, 0.0)
     """
     _require_problem(problem)
-    limits = _limits(problem, time_limit, gap, callback, step_limit)
-    reduced, lift = fix_variables(problem)
-    row = find(pick(reduced) if method == "auto" else method, reduced)
-    scale = math.nan
+    limits = _limits(time_limit, gap, callback, step_limit)
+    name, scale, lift = method, math.nan, None
     try:
-        options = _checked_options(row, options, seed)
+        limits = replace(limits, resolution=problem.resolution)
+        reduced, lift = fix_variables(problem)
+        row = find(pick(reduced) if method == "auto" else method, reduced)
+        name, options = row.name, _checked_options(row, options, seed)
         _compile(row, *_kind(reduced))
         # Before the run: what comes after it is lost if Ctrl-C meets it.
         scale = natural_scale(problem)
@@ -94,8 +95,13 @@ def solve(
         solution = settled or row.load()(reduced, _lifted(limits, lift), **options)
     except KeyboardInterrupt:
         solution = Solution(None, math.inf, -math.inf, Stop.INTERRUPTED)
-    solution = replace(solution, natural_scale=scale, method=row.name)
-    return _finished(problem, solution, lift, limits)
+    solution = replace(solution, natural_scale=scale, method=name)
+    try:
+        return _finished(problem, solution, lift, limits)
+    except KeyboardInterrupt:
+        # The answer is there, only its check was cut: once more.
+        solution = replace(solution, stop=Stop.INTERRUPTED)
+        return _finished(problem, solution, lift, limits)
 
 
 def pick(problem: ChannelSelection) -> str:
@@ -122,7 +128,6 @@ def _require_problem(problem: object) -> None:
 
 
 def _limits(
-    problem: ChannelSelection,
     time_limit: float | None,
     gap: float,
     callback: Callback | None,
@@ -137,7 +142,6 @@ def _limits(
         step_limit=step_limit,
         gap=real_number("gap", gap, 0.0),
         callback=callback,
-        resolution=problem.resolution,
     )
 
 
@@ -200,11 +204,14 @@ def _lifted(limits: Limits, lift: Lift) -> Limits:
 def _finished(
     problem: ChannelSelection,
     solution: Solution,
-    lift: Lift,
+    lift: Lift | None,
     limits: Limits,
 ) -> Solution:
     """Lift, score again and verify; a run cut before its first point gets one."""
-    x = feasible_point(problem) if solution.x is None else lift(solution.x)
+    if solution.x is None or lift is None:
+        x = feasible_point(problem)
+    else:
+        x = lift(solution.x)
     finished = replace(
         solution,
         x=x.astype(bool),

@@ -138,7 +138,7 @@ TABLE: tuple[Method, ...] = (
         ChannelSelection,
         Kind.RELAXATION,
         _SELECTION + "milp",
-        "products linearised, solved by HiGHS: a second opinion, its own bound unproven",
+        "products linearised, solved by HiGHS: a second opinion, its bound unproven",
         max_size=200,
     ),
     Method(

@@ -176,6 +176,32 @@ def test_an_interrupt_before_the_run_gives_a_point(monkeypatch: pytest.MonkeyPat
     assert not solution.cancels
 
 
+def test_an_interrupt_before_anything_gives_a_point(monkeypatch: pytest.MonkeyPatch):
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    fixed = [1, 0, -1, -1, -1, -1, -1, -1]
+    problem = ChannelSelection(SMALL.Q, keep=4, fixed=fixed)
+    monkeypatch.setattr(api, "fix_variables", interrupted)
+    solution = ccsolve.solve(problem)
+    assert solution.stop is Stop.INTERRUPTED and problem.violation(solution.x) == 0
+
+
+def test_an_interrupt_while_checking_keeps_the_answer(monkeypatch: pytest.MonkeyPatch):
+    calls = []
+
+    def once(problem: ChannelSelection, solution: Solution) -> None:
+        calls.append(solution)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+
+    best = ccsolve.solve(SMALL)
+    monkeypatch.setattr(api, "verify", once)
+    solution = ccsolve.solve(SMALL)
+    assert solution.stop is Stop.INTERRUPTED and len(calls) == 2
+    assert (solution.objective, solution.bound) == (best.objective, best.bound)
+
+
 @pytest.mark.parametrize(
     ("x", "bound"),
     [(np.zeros(8, dtype=bool), -math.inf), (testing.brute_force(SMALL)[0], 1e9)],

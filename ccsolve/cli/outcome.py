@@ -9,7 +9,8 @@ import typer
 
 from ccsolve.cli.console import complain
 from ccsolve.errors import CcsolveError, Infeasible, WrongAnswer
-from ccsolve.registry import Method
+from ccsolve.problems import ChannelSelection
+from ccsolve.registry import find
 from ccsolve.solution import Solution, Stop
 
 DONE = 0
@@ -23,12 +24,14 @@ CLOSED_PIPE = 141
 _LIMITS = (Stop.TIME_LIMIT, Stop.STEP_LIMIT)
 
 
-def exit_code(solution: Solution, row: Method, gap: float) -> int:
+def exit_code(solution: Solution, problem: ChannelSelection, gap: float) -> int:
     """Give the exit code of a solve: a method with bounds has a gap to reach."""
     if solution.stop is Stop.INTERRUPTED:
         return INTERRUPTED
     cut = solution.stop in _LIMITS and solution.gap > gap
-    return UNPROVEN if row.gives_bound and cut else DONE
+    if not cut:
+        return DONE
+    return UNPROVEN if find(solution.method, problem).gives_bound else DONE
 
 
 def reporting(command: Callable[..., int]) -> Callable[..., None]:

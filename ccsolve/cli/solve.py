@@ -18,7 +18,6 @@ from ccsolve.cli.inputs import Format, Json, read_problem, require_writable
 from ccsolve.cli.outcome import exit_code
 from ccsolve.iterate import Callback, Progress
 from ccsolve.problems import ChannelSelection
-from ccsolve.registry import find
 from ccsolve.solution import Solution
 
 EXAMPLES = (
@@ -69,7 +68,7 @@ def solve(
         console.show_json(_document(problem, solution, output))
     else:
         console.show(_table(problem, solution, output))
-    return exit_code(solution, find(solution.method, problem), gap)
+    return exit_code(solution, problem, gap)
 
 
 @contextmanager

@@ -21,7 +21,6 @@ from ccsolve.cli.inputs import read_problem, read_solution
 from ccsolve.cli.outcome import exit_code
 from ccsolve.cli.program import app
 from ccsolve.problems.generate import cancelling
-from ccsolve.registry import find
 from ccsolve.solution import Solution, Stop
 from ccsolve.statistics import Group, Operation, Statistics, Term
 
@@ -129,8 +128,8 @@ def test_an_asked_gap_that_is_reached_is_code_0(small: Path):
 )
 def test_exit_codes(method: str, stop: Stop, gap: float, code: int):
     problem = cancelling(10)
-    solution = Solution(np.ones(10), 1.0, 1.0 - gap, stop)
-    assert exit_code(solution, find(method, problem), 1e-6) == code
+    solution = Solution(np.ones(10), 1.0, 1.0 - gap, stop, method=method)
+    assert exit_code(solution, problem, 1e-6) == code
 
 
 def test_an_interrupt_keeps_the_best_so_far(
