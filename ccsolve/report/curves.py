@@ -62,11 +62,12 @@ def _anytime_panel(
     last = max(2 * LEAST_SECONDS, *(run.seconds for run in members))
     axes.axhline(0.0, color="black", linewidth=0.6)
     for competitor, run in reversed(first.items()):
-        colour = look[competitor]["color"]
+        colour, marker = look[competitor]["color"], look[competitor]["marker"]
+        ended = {"marker": marker, "markevery": [-1], "markersize": 5}
         for curve, style in ((run.points, "-"), (run.bounds, ":")):
             times, heights = _steps(curve, best, last)
             if times:
-                axes.plot(times, heights, style, color=colour, linewidth=1.6)
+                axes.plot(times, heights, style, color=colour, linewidth=1.6, **ended)
                 # One name where both curves of a competitor meet.
                 key = competitor, round(heights[-1], 1)
                 ends[key] = End(axes, competitor, colour, heights[-1])

@@ -9,9 +9,13 @@ from typing import Any, NamedTuple
 from ccsolve.errors import MissingExtra
 from ccsolve.io.atomic import replacing
 
-# Okabe and Ito's colours: told apart in any kind of sight, and in grey by the marker.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# Okabe and Ito's colours, then four of Tol's: told apart in any kind of sight, and in
+# grey by the marker.
+COLOURS = (
+    *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000"),
+    *("#882255", "#999933", "#332288", "#888888"),
+)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*")
 
 _LABEL_HEIGHT = 11.0
 """Points between the labels of two lines that end side by side."""
@@ -30,6 +34,16 @@ class End(NamedTuple):
     x: float | None = None
 
 
+def require_matplotlib() -> None:
+    """Raise MissingExtra, which says what to install, where matplotlib is missing."""
+    try:
+        importlib.import_module("matplotlib.figure")
+    except ImportError:
+        raise MissingExtra(
+            "figures need matplotlib; install it with: pip install 'ccsolve[report]'"
+        ) from None
+
+
 def figure(
     rows: int, columns: int, width: float, height: float
 ) -> tuple[Any, Sequence[Any]]:
@@ -42,12 +56,8 @@ def figure(
     MissingExtra
         matplotlib is not installed.
     """
-    try:
-        module = importlib.import_module("matplotlib.figure")
-    except ImportError:
-        raise MissingExtra(
-            "figures need matplotlib; install it with: pip install 'ccsolve[report]'"
-        ) from None
+    require_matplotlib()
+    module = importlib.import_module("matplotlib.figure")
     size = (width * columns, height * rows)
     made = module.Figure(figsize=size, layout="constrained")
     return made, made.subplots(rows, columns, squeeze=False).ravel()

@@ -8,6 +8,7 @@ from typing import Any
 import ccsolve
 from benchmarks.selection.competitors import ours
 from benchmarks.selection.competitors.answer import Answer, Terms
+from ccsolve.bench.side_by_side import ORACLES
 from ccsolve.registry import TABLE, Kind
 
 
@@ -32,9 +33,6 @@ PEERS: dict[str, Peer] = {
     "clarabel-dnn": Peer("clarabel", "clarabel", {"nonnegative": True}),
 }
 """Name -> peer. All come with the extra `peers`."""
-
-ORACLES = ("milp", "enumerate_all", "sdp_cvxpy")
-"""Methods of ccsolve that are there to check others; they run where they are named."""
 
 
 def methods(*kinds: Kind) -> list[str]:
