@@ -1,41 +1,35 @@
 """ChannelSelection: which channels to keep, as a binary quadratic program."""
 
-import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ccsolve.errors import Infeasible, InvalidProblem, Unsupported
+from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve.problems.checks import (
     LARGEST,
     frozen,
     real_array,
     real_number,
-    symmetric_matrix,
     whole_number,
 )
+from ccsolve.problems.constraints import (
+    budget_limit,
+    checked_budget,
+    checked_fixings,
+    require_a_feasible_point,
+)
+from ccsolve.problems.quadratic_form import (
+    NO_MATRIX,
+    NO_VECTOR,
+    QuadraticArrays,
+    quadratic_form,
+)
 from ccsolve.problems.records import reduced
+from ccsolve.problems.removal import removal_form
 
 DENSE_LIMIT = 20_000
 """Largest n for which a factored Q is formed: 3.2 GB of float64."""
-
-# Read-only like all that stands beside them, so that kernels are compiled once.
-_NO_MATRIX = frozen(np.empty((0, 0)))
-_NO_VECTOR = frozen(np.empty(0))
-
-
-class QuadraticArrays(NamedTuple):
-    """The quadratic form as kernels take it; what is absent has size zero.
-
-    Dense: ``Q`` (n, n). Factored: ``points`` (n, m), row i = column i of the factor,
-    and ``diagonal`` (n,): Q = points·pointsᵀ + diag(diagonal). ``q`` (n,) always.
-    """
-
-    Q: np.ndarray
-    points: np.ndarray
-    diagonal: np.ndarray
-    q: np.ndarray
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -103,8 +97,8 @@ class ChannelSelection:
         budget: float | None = None,
         fixed: Any = None,
     ) -> None:
-        Q, factor, diagonal, n = _quadratic_form(Q, factor, diagonal)
-        cost, budget = _checked_budget(cost, budget, n)
+        Q, factor, diagonal, n = quadratic_form(Q, factor, diagonal)
+        cost, budget = checked_budget(cost, budget, n)
         fields = {
             "Q": Q,
             "q": frozen(np.zeros(n)) if q is None else real_array("q", q, (n,)),
@@ -114,11 +108,13 @@ class ChannelSelection:
             "diagonal": diagonal,
             "cost": cost,
             "budget": budget,
-            "fixed": _checked_fixings(fixed, n),
+            "fixed": checked_fixings(fixed, n),
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
-        _require_a_feasible_point(self)
+        require_a_feasible_point(n, self.keep, cost, budget, self.fixed)
+        if self.fixed is not None:
+            _require_room_for_sums(self)
 
     @classmethod
     def from_removal(
@@ -152,32 +148,8 @@ class ChannelSelection:
         first_order : float
             Weight μ of the gradient; near a minimum its full weight does harm.
         """
-        damping = real_number("damping", damping, 0.0)
-        first_order = real_number("first_order", first_order)
-        if (hessian is None) == (factor is None):
-            raise InvalidProblem("give either hessian or factor, exactly one of them")
-        if hessian is not None and diagonal is not None:
-            raise InvalidProblem("diagonal belongs to factor; add it to hessian")
-        if hessian is not None:
-            H = symmetric_matrix("hessian", hessian)
-            n = H.shape[0]
-            rowsum = H.sum(axis=1) + damping
-            half = {"Q": 0.5 * (H + damping * np.eye(n))}
-        else:
-            F, d = _factor_form(factor, diagonal)
-            n = F.shape[1]
-            rowsum = F.T @ F.sum(axis=1) + d + damping
-            half = {"factor": math.sqrt(0.5) * F, "diagonal": 0.5 * (d + damping)}
-        g = np.zeros(n) if gradient is None else real_array("gradient", gradient, (n,))
-        return cls(
-            **half,
-            q=first_order * g - rowsum,
-            keep=keep,
-            constant=float(0.5 * rowsum.sum() - first_order * g.sum()),
-            cost=cost,
-            budget=budget,
-            fixed=fixed,
-        )
+        form = removal_form(hessian, gradient, factor, diagonal, damping, first_order)
+        return cls(**form, keep=keep, cost=cost, budget=budget, fixed=fixed)
 
     __reduce__ = reduced
 
@@ -205,9 +177,7 @@ class ChannelSelection:
     @property
     def budget_limit(self) -> float:
         """The budget with its rounding slack; inf without a budget."""
-        if self.cost is None or self.budget is None:
-            return math.inf
-        return self.budget + budget_slack(self.cost)
+        return budget_limit(self.cost, self.budget)
 
     @property
     def data_scale(self) -> float:
@@ -270,9 +240,9 @@ class ChannelSelection:
         """Give the quadratic form as the kernels take it; nothing is copied."""
         if self.factor is None:
             assert self.Q is not None
-            return QuadraticArrays(self.Q, _NO_MATRIX, _NO_VECTOR, self.q)
+            return QuadraticArrays(self.Q, NO_MATRIX, NO_VECTOR, self.q)
         assert self.diagonal is not None
-        return QuadraticArrays(_NO_MATRIX, self.factor.T, self.diagonal, self.q)
+        return QuadraticArrays(NO_MATRIX, self.factor.T, self.diagonal, self.q)
 
     def objective(self, z: np.ndarray, /) -> float:
         """Give zᵀQz + qᵀz + constant for one point (n,), binary or not."""
@@ -310,75 +280,11 @@ class ChannelSelection:
         return (spent - self.budget) / float(self.cost.max())
 
 
-def budget_slack(cost: np.ndarray) -> float:
-    """Give the rounding that a budget on these costs (n,) allows."""
-    return 1e-12 * cost.size * float(cost.max(initial=0.0))
-
-
-def _quadratic_form(
-    Q: Any, factor: Any, diagonal: Any
-) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None, int]:
-    if (Q is None) == (factor is None):
-        raise InvalidProblem("give either Q or factor, exactly one of them")
-    if Q is not None:
-        if diagonal is not None:
-            raise InvalidProblem("diagonal belongs to factor; add it to Q instead")
-        matrix = symmetric_matrix("Q", Q)
-        return matrix, None, None, matrix.shape[0]
-    F, d = _factor_form(factor, diagonal)
-    return None, F, d, F.shape[1]
-
-
-def _factor_form(factor: Any, diagonal: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Give (factor, diagonal); the factor's columns lie contiguous in memory."""
-    # The root, for Q holds the products of the factor's entries.
-    entries = real_array("factor", factor, (None, None), math.sqrt(LARGEST))
-    F = frozen(np.asfortranarray(entries))
-    n = F.shape[1]
-    if diagonal is None:
-        return F, frozen(np.zeros(n))
-    return F, real_array("diagonal", diagonal, (n,))
-
-
-def _checked_budget(
-    cost: Any, budget: float | None, n: int
-) -> tuple[np.ndarray | None, float | None]:
-    if (cost is None) != (budget is None):
-        given = "cost" if budget is None else "budget"
-        raise InvalidProblem(f"{given} given alone; cost and budget go together")
-    if cost is None or budget is None:
-        return None, None
-    cost = real_array("cost", cost, (n,))
-    if (cost < 0).any():
-        raise InvalidProblem(f"cost has entries down to {cost.min():g}; expected >= 0")
-    return cost, real_number("budget", budget, 0.0)
-
-
-def _checked_fixings(fixed: Any, n: int) -> np.ndarray | None:
-    if fixed is None:
-        return None
-    values = real_array("fixed", fixed, (n,))
-    if not np.isin(values, (-1, 0, 1)).all():
-        raise InvalidProblem("fixed holds other values than -1 (free), 0 and 1")
-    return frozen(values.astype(np.int8))
-
-
-def _require_a_feasible_point(problem: ChannelSelection) -> None:
-    """Raise Infeasible unless the cheapest choice satisfies every constraint."""
-    n = problem.n
-    fixed = np.full(n, -1) if problem.fixed is None else problem.fixed
-    kept, free = int((fixed == 1).sum()), fixed == -1
-    more = 0 if problem.keep is None else problem.keep - kept
-    if not 0 <= more <= free.sum():
-        raise Infeasible(
-            f"keep = {problem.keep}, but the fixings allow {kept} to "
-            f"{kept + int(free.sum())} channels; free some of them or change keep"
-        )
-    if problem.cost is None:
-        return
-    cheapest = problem.cost[fixed == 1].sum() + np.sort(problem.cost[free])[:more].sum()
-    if cheapest > problem.budget_limit:
-        raise Infeasible(
-            f"budget = {problem.budget:g}, but the cheapest choice allowed costs "
-            f"{cheapest:g}; raise the budget to that, or keep fewer channels"
+def _require_room_for_sums(problem: ChannelSelection) -> None:
+    """Refuse data that are accepted, but whose sums over fixed channels are not."""
+    largest = LARGEST / (2.0 * (problem.n + 1) ** 2)
+    if problem.data_scale > largest:
+        raise InvalidProblem(
+            f"the data are up to {problem.data_scale:g} in size; expected at most "
+            f"{largest:g} with fixings, which add them up; rescale the problem"
         )

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ccsolve.problems import ChannelSelection
+from ccsolve.problems.constraints import budget_slack
 from ccsolve.problems.exactness import fixing_error, objective_floor
-from ccsolve.problems.selection import budget_slack
 
 Lift = Callable[[np.ndarray], np.ndarray]
 """Maps a point of the smaller problem to the point of the original."""

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import ccsolve
 from ccsolve import ChannelSelection
 from ccsolve.errors import Infeasible, InvalidProblem, Unsupported
 
@@ -204,3 +205,22 @@ def test_a_large_factor_is_not_formed():
 def test_repr_says_what_it_is():
     problem = ChannelSelection(factor=np.ones((2, 5)), keep=3, fixed=[1, -1, -1, -1, 0])
     assert repr(problem) == "ChannelSelection(n=5, factor m=2, keep=3, 2 fixed)"
+
+
+@pytest.mark.parametrize("fixed", [[1, 1, 1, -1], [0, 0, 1, -1]])
+@pytest.mark.parametrize("size", [1e197, 1e198, 1e199, 1e200])
+def test_data_accepted_with_fixings_are_solved_with_them(size: float, fixed: list[int]):
+    forms: tuple[dict[str, Any], ...] = (
+        {"Q": np.full((4, 4), size)},
+        {"Q": -np.full((4, 4), size), "q": np.full(4, -size), "constant": -size},
+        {"factor": np.full((2, 4), np.sqrt(0.49 * size))},
+    )
+    for form in forms:
+        try:
+            problem = ChannelSelection(**form, fixed=fixed)
+        except InvalidProblem as error:
+            assert size > 1e198 and "rescale" in str(error)
+        else:
+            solution = ccsolve.solve(problem)
+            assert np.isfinite(solution.objective)
+            assert solution.bound <= solution.objective
