@@ -80,21 +80,27 @@ def proofs(runs: Sequence[Run]) -> Iterator[str]:
         "family", "competitor", "limit, s", "proven", "s in all", "against gurobi",
         "gap left, worst",
     )  # fmt: skip
-    ran = [run for run in runs if run.status == RAN]
-    for (family, limit), members in _groups(ran, lambda r: (r.family, r.limit)).items():
-        spent = {
-            name: sum(run.seconds for run in own)
-            for name, own in _groups(members, lambda run: run.competitor).items()
-        }
-        for name, own in _groups(members, lambda run: run.competitor).items():
+    for (family, limit), members in _groups(
+        runs, lambda r: (r.family, r.limit)
+    ).items():
+        by_name = _groups(members, lambda run: run.competitor)
+        for name, own in by_name.items():
             left = max(run.gap for run in own)
             there = sum(run.gap <= PROVEN for run in own)
-            ratio = spent[name] / spent["gurobi"] if "gurobi" in spent else math.nan
             yield _line(
                 family, name, f"{limit:g}", f"{there}/{len(own)}",
-                _number(spent[name]), "-" if math.isnan(ratio) else f"{ratio:.2g} x",
+                _number(sum(run.seconds for run in own)),
+                _times(own, by_name.get("gurobi", [])),
                 "0" if left <= PROVEN else _per_cent(left),
             )  # fmt: skip
+
+
+def _times(own: Sequence[Run], peers: Sequence[Run]) -> str:
+    """Give the ratio of the seconds, where both have run on the same programs."""
+    if sorted(map(_case, own)) != sorted(map(_case, peers)):
+        return "-"
+    theirs = sum(run.seconds for run in peers)
+    return f"{sum(run.seconds for run in own) / theirs:.2g} x"
 
 
 def gaps(runs: Sequence[Run], best: Best) -> Iterator[str]:

@@ -55,8 +55,9 @@ class Workers:
             self._end(job.process)
             return {"status": SILENT, "note": f"ended after {patience:.0f} s"}
         if not text:
+            code = process.wait()
             self._end(job.process)
-            return {"status": FAILED, "note": "its process died"}
+            return {"status": FAILED, "note": f"its process died with code {code}"}
         if job.fresh:
             self._end(job.process)
         return json.loads(text)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ccsolve
-from benchmarks.selection import report, running, scorer, suites, tables
+from benchmarks.selection import report, running, scorer, suites, tables, workers
 from benchmarks.selection.competitors import dwave_tabu, highs, ours, table
 from benchmarks.selection.competitors.answer import Answer, DoesNotFit, Terms
 from benchmarks.selection.instances import catalogue
@@ -17,7 +17,7 @@ from benchmarks.selection.instances.instance import Instance
 from benchmarks.selection.jobs import Job
 from benchmarks.selection.scorer import score
 from ccsolve.bench.reading import refutations
-from ccsolve.bench.runs import MISFIT, RAN, Run, read_runs
+from ccsolve.bench.runs import MISFIT, RAN, SILENT, Run, read_runs
 
 MANIFEST = """name,family,n,p,best_known,proven,source,note,S_from
 small,made-up,6,3,{best},1,,,
@@ -209,7 +209,16 @@ def test_a_process_that_dies_is_said(folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("sys.executable", "/bin/false")
     path = folder / "gaps.jsonl"
     found = list(running.run_all(jobs("greedy"), folder, path, []))
-    assert [run.note for run in found] == ["its process died"] * 2
+    assert [run.note for run in found] == ["its process died with code 1"] * 2
+
+
+def test_a_process_that_is_silent_is_ended(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(workers, "PATIENCE", 0.01)
+    path = folder / "gaps.jsonl"
+    (silent, *_) = running.run_all(jobs("greedy", seconds=1e-3), folder, path, [])
+    assert silent.status == SILENT and silent.objective == math.inf
 
 
 def test_targets_are_the_best_known(folder: Path):
