@@ -1,4 +1,4 @@
-"""The semidefinite relaxation with products, by alternating directions on the dual."""
+"""The semidefinite relaxation with products: low-rank descent, certified duals."""
 
 from collections.abc import Iterator
 
@@ -7,8 +7,10 @@ from ccsolve.problems import ChannelSelection
 from ccsolve.problems.checks import real_number
 from ccsolve.solution import Solution
 from ccsolve.solvers.selection.options import at_least
-from ccsolve.solvers.selection.relaxing.admm import Settings
-from ccsolve.solvers.selection.relaxing.semidefinite import Accuracy, relax
+from ccsolve.solvers.selection.relaxing import low_rank
+from ccsolve.solvers.selection.relaxing.convex_form import plain_form
+from ccsolve.solvers.selection.relaxing.rounding import first_step
+from ccsolve.solvers.selection.searching.engine import engine_for
 
 
 def solve(
@@ -27,24 +29,31 @@ def solve(
 
     Proven: any multipliers give a matrix M and a constant with objective ≥ constant +
     zᵀMz at feasible points, hence ≥ constant + keep·λ_min(M), for which a certified
-    eigenvalue bound stands; see `relaxing.duals`. Heuristic: the points, rounded from X
-    and improved by swaps.
+    eigenvalue bound stands; see `relaxing.low_rank_certificate`. Heuristic: the points,
+    rounded from X and improved by swaps. Without a budget ``extra["relaxation"]`` is
+    the value at an X of the relaxation: bound and value enclose its optimum.
 
-    Cost: one eigen-decomposition a step, O(n³) (0.4 ms at n = 80, 20 ms at n = 500),
-    and about two hundred steps; memory O(n²).
+    Cost: X = VVᵀ with r ≈ √(2n) columns, O(n²r) a step, O(mnr) factored, a hundred
+    steps or two; then O(n³) for a proof, with two matrices of n² beside Q. A factored
+    program of more than 8,192 channels gets `convex_relaxation`'s bound instead.
 
     Parameters
     ----------
     tolerance : relative gap between the relaxation's value and the bound to end at.
     roundings : points rounded at the end.
     """
-    accuracy = Accuracy(
-        real_number("tolerance", tolerance, 0.0), at_least("roundings", roundings, 0)
-    )
-    return run(_steps(problem, limits, accuracy, seed), limits)
+    real_number("tolerance", tolerance, 0.0)
+    at_least("roundings", roundings, 0)
+    return run(_steps(problem, limits, seed, tolerance, roundings), limits)
 
 
 def _steps(
-    problem: ChannelSelection, limits: Limits, accuracy: Accuracy, seed: int
+    problem: ChannelSelection,
+    limits: Limits,
+    seed: int,
+    tolerance: float,
+    roundings: int,
 ) -> Iterator[Step]:
-    return relax(problem, limits, Settings(nonnegative=False), accuracy, seed)
+    yield first_step(problem, plain_form(problem))
+    engine = engine_for(problem, seed)
+    yield from low_rank.relax(engine, limits, tolerance=tolerance, roundings=roundings)
