@@ -7,8 +7,8 @@
 
 Every competitor runs on one thread, in turn, in a process apart; a peer that is not
 installed is named and left out. Rows go to OUT/SUITE.jsonl as they come: what is cut
-short goes on where it stopped. Exit 1 where a bound was refuted by a point. Without
---data the public instances are left out.
+short goes on where it stopped. Exit 1 where a point refuted a bound called proven.
+Without --data the public instances are left out.
 """
 
 import argparse
@@ -99,11 +99,12 @@ def _rows(folder: Path) -> list[Run]:
 
 
 def _verdict(rows: list[Run]) -> int:
-    """Say loudly which bounds no longer stand; 1 where any is refuted."""
+    """Say loudly which bounds no longer stand; 1 where one called itself a proof."""
     refuted = refutations(rows)
-    for line in refuted:
-        print(f"REFUTED BOUND: {line}", file=sys.stderr)
-    return 1 if refuted else 0
+    for entry in refuted:
+        kind = "REFUTED BOUND" if entry.run.rigorous else "claimed, not proven, refuted"
+        print(f"{kind}: {entry}", file=sys.stderr)
+    return int(any(entry.run.rigorous for entry in refuted))
 
 
 def _asked() -> Asked:

@@ -236,7 +236,7 @@ def test_targets_are_the_best_known(folder: Path):
 def test_a_refuted_bound_is_loud():
     point = some_run(competitor="theirs", objective=1.0)
     bad = some_run(bound=1.0 + 1e-7)
-    assert "bound 1.0000001" in refutations([point, bad])[0]
+    assert "bound 1.0000001" in str(*refutations([point, bad]))
     assert not refutations([point, replace(bad, rigorous=False)])
     assert not refutations([point, replace(bad, resolution=1e-6)])
 

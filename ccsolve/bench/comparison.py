@@ -34,11 +34,16 @@ class Clock:
 
 
 def warm_up() -> None:
-    """Compile what the comparison will run, so that no program pays for it."""
+    """Compile what the comparison will run, so that no program pays for it.
+
+    KeyboardInterrupt where Ctrl-C cut it: `solve` takes that for the end of its run.
+    """
     for n in (6, 48):
         problem = cancelling(n)
         for method in ("greedy", pick(problem)):
-            solve(problem, method, time_limit=None, step_limit=20)
+            solution = solve(problem, method, time_limit=None, step_limit=20)
+            if solution.stop is Stop.INTERRUPTED:
+                raise KeyboardInterrupt
 
 
 def compare(

@@ -2,8 +2,26 @@
 
 import math
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from ccsolve.bench.runs import RAN, Run
+
+CLAIMED = 1e-6
+"""Relative tolerance of solvers that prove in floating point, without outward slack."""
+
+
+class Refutation(NamedTuple):
+    """A run whose bound is above the point of another."""
+
+    run: Run
+    best: Run
+
+    def __str__(self) -> str:
+        run, best = self
+        return (
+            f"{run.competitor} on {run.instance}, seed {run.seed}: bound {run.bound!r}"
+            f", but {best.competitor} found a point of value {best.objective!r}"
+        )
 
 
 def by_instance(runs: Iterable[Run]) -> dict[str, list[Run]]:
@@ -55,24 +73,20 @@ def bound_at(run: Run, seconds: float) -> float:
     return max((v for at, v in run.bounds if at <= seconds), default=-math.inf)
 
 
-def refutations(runs: Iterable[Run], claimed: float = 1e-6) -> list[str]:
-    """Name every bound that a feasible point of anybody's refutes.
+def refutations(runs: Iterable[Run]) -> list[Refutation]:
+    """Give every bound that a feasible point of anybody's refutes.
 
     The room is the rounding of the data; a solver that works in floating point and
-    makes no claim of rigour is forgiven ``claimed`` of the value besides.
+    makes no claim of rigour is forgiven `CLAIMED` of the value besides.
     """
-    found: list[str] = []
+    found: list[Refutation] = []
     for members in by_instance(runs).values():
         best = min(members, key=lambda run: run.objective)
-        value = best.objective
-        if value == math.inf:
-            continue
-        for run in members:
-            slack = run.resolution + (0.0 if run.rigorous else claimed * abs(value))
-            if run.bound > value + slack:
-                found.append(
-                    f"{run.competitor} on {run.instance}, seed {run.seed}: bound "
-                    f"{run.bound!r}, but {best.competitor} found a point of value "
-                    f"{value!r}"
-                )
+        if best.objective < math.inf:
+            room = 0.0, CLAIMED * abs(best.objective)
+            found += [
+                Refutation(run, best)
+                for run in members
+                if run.bound > best.objective + run.resolution + room[not run.rigorous]
+            ]
     return found

@@ -78,7 +78,7 @@ def run(asked: Asked) -> int:
         console.show(*bench_tables.summary(rows), *(f"written: {f}" for f in files))
     refuted = refutations(rows)
     if refuted:
-        raise WrongAnswer("; ".join(refuted))
+        raise WrongAnswer("; ".join(map(str, refuted)))
     return INTERRUPTED if interrupted else DONE
 
 
@@ -152,6 +152,6 @@ def _document(rows: list[Run], files: list[Path]) -> dict[str, Any]:
         **environment(),
         "programs": len(by_instance(rows)),
         "rows": [asdict(row) for row in rows],
-        "refuted": refutations(rows),
+        "refuted": [str(entry) for entry in refutations(rows)],
         "files": [str(path) for path in files],
     }

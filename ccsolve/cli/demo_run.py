@@ -33,7 +33,10 @@ def run(seconds: float, output: Path, seed: int, jobs: int, json: bool) -> int:
         console.show_json(_document(rows, files))
     else:
         console.show(*demo_tables.tables(rows), *_where(files, missing))
-    return INTERRUPTED if interrupted else DONE
+    if not interrupted:
+        return DONE
+    console.complain(f"interrupted after {len(summary.lines(rows))} programs")
+    return INTERRUPTED
 
 
 def _solve_all(seconds: float, seed: int, jobs: int) -> tuple[list[Row], bool]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import typer
 
+from ccsolve.cli import INTERRUPTED
 from ccsolve.cli.console import complain
 from ccsolve.errors import CcsolveError, Infeasible, WrongAnswer
 from ccsolve.problems import ChannelSelection
@@ -17,7 +18,6 @@ DONE = 0
 UNPROVEN = 1
 BAD_INPUT = 2
 INFEASIBLE = 3
-INTERRUPTED = 130
 CLOSED_PIPE = 141
 """128 + SIGPIPE: what a shell reports of any tool whose reader went away."""
 

@@ -16,6 +16,7 @@ from ccsolve.plans import Plan
 EXAMPLES = (
     "ccsolve plan resnet56_cifar10 --macs 0.5",
     "ccsolve plan net.safetensors --macs 0.5 --params 300000 -o plan.json",
+    "ccsolve plan net.safetensors --macs 0.5 --time-limit 60",
     "ccsolve plan net.safetensors --macs 0.5 --recipe uniform --json",
 )
 
@@ -40,6 +41,10 @@ def plan(
     params: Budget = None,
     recipe: Annotated[str, typer.Option(help="How to decide: ccp, uniform.")] = "ccp",
     multiple_of: Annotated[int, typer.Option(help="Widths are multiples of this.")] = 1,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(help="Seconds for all groups; the recipe's own if not given."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same answer.")] = 0,
     output: Annotated[
         Path | None,
@@ -54,6 +59,8 @@ def plan(
     """
     if output is not None:
         require_writable(output, ".json")
+    # Recipes without a search have no time limit and say so.
+    options = {} if time_limit is None else {"time_limit": time_limit}
     made = ccsolve.plan(
         read_statistics(stats),
         macs=amount("macs", macs),
@@ -61,6 +68,7 @@ def plan(
         recipe=recipe,
         multiple_of=multiple_of,
         seed=seed,
+        **options,
     )
     if output is not None:
         made.save(output)

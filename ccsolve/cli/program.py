@@ -8,7 +8,7 @@ import typer
 
 import ccsolve
 from ccsolve.cli import bench, demo, methods, plan, solve, verify
-from ccsolve.cli.outcome import reporting
+from ccsolve.cli.outcome import CLOSED_PIPE, reporting
 
 _EPILOG = (
     "Start with:  ccsolve demo    Then:  ccsolve COMMAND --help\n\n"
@@ -25,13 +25,22 @@ _COMMANDS: tuple[tuple[Callable[..., int], tuple[str, ...]], ...] = (
 )
 
 
-def main() -> None:
-    """Run the command line and exit."""
+def run() -> None:
+    """Run the command line and exit.
+
+    typer ends with 1, which has a meaning of ours, where the reader of its help or its
+    complaints went away.
+    """
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="replace")
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):
+            sys.exit(CLOSED_PIPE)
+        raise
 
 
 def _show_version(asked: bool) -> None:

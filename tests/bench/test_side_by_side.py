@@ -110,7 +110,9 @@ def test_what_runs_say():
 
 def test_a_bound_above_a_point_is_named():
     point, bad = run(competitor="theirs", objective=1.0), run(bound=1.1)
-    assert "theirs found a point of value 1.0" in reading.refutations([point, bad])[0]
+    assert "theirs found a point of value 1.0" in str(
+        *reading.refutations([point, bad])
+    )
     assert not reading.refutations([point, run(bound=1.0, objective=1.0)])
     assert not reading.refutations([run(bound=5.0)])
 
