@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from ccsolve import data
+from ccsolve import api, data
 from ccsolve.bench import comparison
 from ccsolve.cli import demo_run
 from ccsolve.cli.program import app
@@ -82,6 +82,19 @@ def test_an_interrupt_keeps_what_was_solved(
     result = call("--seconds", 1, "--json", "--output", tmp_path)
     assert result.exit_code == 130
     assert {row["instance"] for row in json.loads(result.stdout)["rows"]} == {"first"}
+
+
+def test_an_interrupt_before_the_first_program_is_said(
+    two_groups: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    # `solve` takes Ctrl-C for the end of its run: the demo must not go on after it.
+    monkeypatch.setattr(api, "natural_scale", interrupted)
+    result = call("--seconds", 5, "--output", tmp_path)
+    assert result.exit_code == 130 and result.stdout == ""
+    assert result.stderr == "error: interrupted after 0 programs\n"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""`ccsolve plan`: budgets, recipes, and bad ones."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+import ccsolve
+
+Call = Callable[..., Result]
+Document = Callable[..., dict[str, Any]]
+Refused = Callable[..., str]
+
+
+def test_plan_keeps_its_budget(
+    call: Call, document: Document, network: Path, tmp_path: Path
+):
+    out = tmp_path / "plan.json"
+    found = document("plan", network, "--macs", 0.5, "-o", out)
+    assert found["achieved"]["macs"] <= found["asked"]["macs"] == 400
+    assert len(found["keep"]["conv1"]) == found["widths"]["conv1"] == 4
+    assert ccsolve.Plan.load(out).widths == found["widths"]
+    table = call("plan", network, "--macs", 400, "--multiple-of", 4).stdout
+    assert "50.0 %" in table and "conv1 4/8" in table
+
+
+def test_plan_by_another_recipe(document: Document, network: Path):
+    found = document("plan", network, "--params", 40, "--recipe", "uniform")
+    assert found["keep"]["conv1"] == [4, 5, 6, 7] and found["objective"] is None
+
+
+def test_plan_finds_shipped_statistics_by_name(document: Document):
+    found = document("plan", "resnet56_cifar10", "--macs", 0.5, "--recipe", "uniform")
+    assert found["achieved"]["macs"] <= 0.5 * found["original"]["macs"]
+
+
+def test_an_infeasible_plan_is_code_3(refused: Refused, network: Path):
+    assert "budget" in refused("plan", network, "--macs", 1, code=3)
+
+
+@pytest.mark.parametrize("budget", ["half", "1.5", "0", "-3", "nan", "1e6"])
+def test_bad_budgets(refused: Refused, network: Path, budget: str):
+    assert "macs" in refused("plan", network, f"--macs={budget}")
+
+
+def test_a_plan_needs_a_budget_and_a_known_recipe(refused: Refused, network: Path):
+    assert "budget" in refused("plan", network)
+    assert "uniform" in refused("plan", network, "--macs", 0.5, "--recipe", "nothing")
+
+
+def test_a_plan_takes_a_time_limit(network: Path, document: Document, refused: Refused):
+    options = ("plan", network, "--macs", 0.5, "--time-limit")
+    assert document(*options, 2.5)["provenance"]["time_limit"] == 2.5
+    assert "time_limit" in refused(*options, -1)
+    assert "time_limit" in refused(*options, 1, "--recipe", "uniform")
