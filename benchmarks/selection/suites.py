@@ -94,8 +94,9 @@ def _clusters(sizes: Iterable[int], members: int) -> list[str]:
 
 
 def _reference(data: Path | None, seeds: int) -> list[str]:
-    large = [f"mdg-2000-200-s{seed}" for seed in range(seeds)]
-    return [*_ccpz((256, 512, 1024, 2048), seeds), *large]
+    made = ("kcluster-80-25-20", "kcluster-120-50-30", "kcluster-160-50-80")
+    members = [f"{n}-s{s}" for n in (*made, "mdg-2000-200") for s in range(seeds)]
+    return [*members, *_ccpz((256, 512, 1024, 2048), seeds)]
 
 
 def _heuristics(data: Path | None, seeds: int) -> list[str]:
@@ -104,8 +105,7 @@ def _heuristics(data: Path | None, seeds: int) -> list[str]:
 
 def _targets(data: Path | None, seeds: int) -> list[str]:
     chosen = ("SOM-b_08", "SOM-b_20", "MDG-a_01", "GKD-c_01_n500_m50", "kcluster_n100")
-    cluster = "kcluster-160-50-80-s0"
-    return [*_of_files(data, *chosen), cluster, *_reference(data, 1)]
+    return [*_of_files(data, *chosen), *_reference(data, 1)]
 
 
 def _proofs(data: Path | None, seeds: int) -> list[str]:

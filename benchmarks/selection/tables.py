@@ -48,16 +48,18 @@ def heuristics(runs: Sequence[Run], best: Best) -> Iterator[str]:
 
 
 def duels(runs: Sequence[Run]) -> Iterator[str]:
-    """Our heuristics against the better of the samplers, run by run, at equal time."""
+    """Our heuristic that loses least against the better of the samplers, run by run."""
+    theirs = _lowest(run for run in runs if run.competitor in PEERS)
+    ours = [r for r in runs if r.competitor not in PEERS and _case(r) in theirs]
+    by_name = _groups(ours, lambda run: run.competitor)
+    if not by_name:
+        return
     yield from _head("family", "s", "competitor", "better", "equal", "worse")
-    for key, members in _groups(runs, lambda run: (run.family, run.limit)).items():
-        theirs = _lowest(run for run in members if run.competitor in PEERS)
-        ours = [run for run in members if run.competitor not in PEERS]
-        for name, own in _groups(ours, lambda run: run.competitor).items():
-            signs = [_sign(run, theirs) for run in own if _case(run) in theirs]
-            if signs:
-                counts = [str(signs.count(sign)) for sign in (-1, 0, 1)]
-                yield _line(key[0], f"{key[1]:g}", name, *counts)
+    name = min(by_name, key=lambda n: sum(_sign(run, theirs) for run in by_name[n]))
+    for key, own in _groups(by_name[name], lambda r: (r.family, r.limit)).items():
+        signs = [_sign(run, theirs) for run in own]
+        counts = [str(signs.count(sign)) for sign in (-1, 0, 1)]
+        yield _line(key[0], f"{key[1]:g}", name, *counts)
 
 
 def targets(runs: Sequence[Run]) -> Iterator[str]:
@@ -129,7 +131,7 @@ def bounds(runs: Sequence[Run], best: Best) -> Iterator[str]:
         claimed = {run.competitor: run.bound for run in members}
         for run in members:
             yield _line(
-                name, run.competitor, f"{run.bound:.8g}",
+                name, run.competitor, f"{run.bound:.8g}" if run.bounds else run.stop,
                 _per_cent(-above(run.bound, best[name])),
                 "yes" if run.rigorous else "no", _number(run.seconds),
                 _as_good(run, claimed.get("scs-sdp")),

@@ -32,13 +32,21 @@ def run(
         value = program.solve(solver=solver, **options)
     except cvxpy.SolverError as error:
         return Answer(seconds=terms.seconds, stop=str(error)[:80], rigorous=False)
-    seconds = _seconds(program.solver_stats)
+    seconds, status = _seconds(program.solver_stats), program.status
+    claimed = _is_claim(status, seconds, terms.seconds)
     bound = value - _primal_above_dual(program.solver_stats.extra_stats)
     return Answer(
-        bounds=[(seconds, float(bound))],
+        bounds=[(seconds, float(bound))] if claimed else [],
         seconds=seconds,
-        stop=program.status,
+        stop=status,
         rigorous=False,
+    )
+
+
+def _is_claim(status: str, seconds: float, limit: float) -> bool:
+    """Say whether the solver calls its end one; what a limit cut short is no value."""
+    return status == "optimal" or (
+        status == "optimal_inaccurate" and seconds < 0.95 * limit
     )
 
 
