@@ -82,7 +82,7 @@ def _bounds_by_n(runs: list[Run], paths: Sequence[Path]) -> list[Path]:
 
 
 def _of_many_sizes(runs: list[Run]) -> list[Run]:
-    """Leave out families of fewer than three sizes: a line through them says nothing."""
+    """Leave out families of one or two sizes: a line through them says nothing."""
     sizes: dict[str, set[int]] = {}
     for run in runs:
         sizes.setdefault(run.family.partition(" n=")[0], set()).add(run.n)
