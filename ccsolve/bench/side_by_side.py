@@ -10,13 +10,14 @@ import numpy as np
 from ccsolve.api import solve
 from ccsolve.bench import rankings
 from ccsolve.bench.recording import recorded
-from ccsolve.bench.runs import MISFIT, Run, here
+from ccsolve.bench.runs import FAILED, MISFIT, Run, here
 from ccsolve.bench.scorer import score
-from ccsolve.errors import UnknownMethod, Unsupported
+from ccsolve.errors import UnknownMethod, Unsupported, WrongAnswer
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.generate import cancelling
 from ccsolve.registry import TABLE, find
 from ccsolve.registry import methods as methods_for
+from ccsolve.solution import Stop
 
 RANKING = "diagonal"
 """The ranking by what each channel costs alone: what toolkits do."""
@@ -51,8 +52,11 @@ def require_known(names: Sequence[str]) -> None:
 @functools.cache
 def warm_up(method: str) -> None:
     """Load and compile what a method needs, so that no program pays for it."""
-    if method != RANKING:
-        solve(cancelling(24), method, 5.0, step_limit=20)
+    if method == RANKING:
+        return
+    # Ctrl-C ends a solve and not its caller; here it is meant for the caller.
+    if solve(cancelling(24), method, 5.0, step_limit=20).stop is Stop.INTERRUPTED:
+        raise KeyboardInterrupt
 
 
 def runs_of(
@@ -60,8 +64,8 @@ def runs_of(
 ) -> Iterator[Run]:
     """Run a method on a program with seeds 0, 1, ...
 
-    A method without randomness has one run. A method that cannot take the program has
-    one that says so.
+    A method without randomness has one run. A method that cannot take the program, or
+    whose answer does not survive `verify`, has one that says so.
     """
     problem = entry.problem
     empty = Run(
@@ -115,7 +119,12 @@ def _ranked(run: Run, problem: ChannelSelection) -> Run:
 
 
 def _solved(run: Run, problem: ChannelSelection) -> Run:
-    found = recorded(problem, run.competitor, run.limit, run.seed)
+    try:
+        found = recorded(problem, run.competitor, run.limit, run.seed)
+    except Unsupported as error:
+        return replace(run, status=MISFIT, note=str(error))
+    except WrongAnswer as error:
+        return replace(run, status=FAILED, note=str(error))
     solution = found.solution
     timed = replace(
         run,

@@ -10,7 +10,7 @@ from rich.live import Live
 
 from ccsolve.bench.reading import by_instance, refutations
 from ccsolve.bench.rows import environment
-from ccsolve.bench.runs import Run, write_runs
+from ccsolve.bench.runs import FAILED, Run, write_runs
 from ccsolve.bench.side_by_side import (
     Entry,
     default_methods,
@@ -62,7 +62,8 @@ def entries(
 def run(asked: Asked) -> int:
     """Run the comparison and give its exit code; Ctrl-C keeps what was there by then.
 
-    WrongAnswer where a point of one method refutes the bound of another.
+    WrongAnswer where a point of one method refutes the bound of another, or an answer
+    did not survive `verify`.
     """
     require_known(asked.methods or ())
     if asked.figures is not None:
@@ -76,9 +77,10 @@ def run(asked: Asked) -> int:
         console.show_json(_document(rows, files))
     else:
         console.show(*bench_tables.summary(rows), *(f"written: {f}" for f in files))
-    refuted = refutations(rows)
-    if refuted:
-        raise WrongAnswer("; ".join(map(str, refuted)))
+    wrong = [row.note for row in rows if row.status == FAILED]
+    wrong += map(str, refutations(rows))
+    if wrong:
+        raise WrongAnswer("; ".join(wrong))
     return INTERRUPTED if interrupted else DONE
 
 

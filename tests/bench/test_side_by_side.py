@@ -9,11 +9,12 @@ import pytest
 
 from ccsolve.bench import reading, side_by_side, suites
 from ccsolve.bench.recording import recorded
-from ccsolve.bench.runs import MISFIT, RAN, Run, line_of, read_runs, write_runs
+from ccsolve.bench.runs import FAILED, MISFIT, RAN, Run, line_of, read_runs, write_runs
 from ccsolve.bench.side_by_side import RANKING, Entry, default_methods, runs_of
-from ccsolve.errors import InvalidFile, UnknownMethod
+from ccsolve.errors import InvalidFile, UnknownMethod, Unsupported, WrongAnswer
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.generate import cancelling
+from ccsolve.solution import Stop
 
 
 def entry(n: int = 12) -> Entry:
@@ -64,6 +65,31 @@ def test_a_method_that_cannot_take_it_says_so():
     assert RANKING not in default_methods(free.problem)
     (only,) = runs_of("test", free, RANKING, 0.1, 1)
     assert only.status == MISFIT
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(WrongAnswer("bad"), FAILED), (Unsupported("bad"), MISFIT)]
+)
+def test_what_a_run_raises_is_data(
+    error: Exception, status: str, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr(side_by_side, "recorded", fail)
+    (only,) = runs_of("test", entry(), "greedy", 0.1, 1)
+    assert (only.status, only.note) == (status, "bad")
+
+
+def test_an_interrupt_of_the_warming_up_is_the_callers(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    stopped = recorded(entry().problem, "greedy", 1.0).solution
+    interrupted = replace(stopped, stop=Stop.INTERRUPTED)
+    monkeypatch.setattr(side_by_side, "solve", lambda *args, **options: interrupted)
+    side_by_side.warm_up.cache_clear()
+    with pytest.raises(KeyboardInterrupt):
+        next(runs_of("test", entry(), "greedy", 0.1, 1))
 
 
 def test_unknown_names_are_refused_with_those_that_exist():
