@@ -32,10 +32,10 @@ def solve(
     ----------
     tolerance : relative gap between the relaxation's value and the bound to end at.
     roundings : points rounded at the end.
-    cuts : cuts held at most; 25n by default.
+    cuts : cuts held at most; 50n by default.
     """
     accuracy = Accuracy(
         real_number("tolerance", tolerance, 0.0), at_least("roundings", roundings, 0)
     )
-    most = 25 * problem.n if cuts is None else at_least("cuts", cuts, 1)
+    most = 50 * problem.n if cuts is None else at_least("cuts", cuts, 1)
     return run(relax(problem, limits, Settings(cuts=most), accuracy, seed), limits)

@@ -1,11 +1,11 @@
 """Alternating directions on the dual of the lifted program: one eigh a step."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-import scipy.linalg
 
 from ccsolve.kernels.dual_sweep import (
     budget_steps,
@@ -19,23 +19,34 @@ from ccsolve.solvers.selection.relaxing.duals import (
     Cuts,
     Dual,
     certified,
+    decomposed,
     dual_matrix,
-    least_eigenvalue,
     zero_dual,
 )
 from ccsolve.solvers.selection.relaxing.lifted import (
     LiftedProgram,
     average_point,
 )
+from ccsolve.solvers.selection.relaxing.plane_shift import shifted
 from ccsolve.solvers.selection.relaxing.separation import renewed_cuts
 
 RELAXATION = 1.6
 """Over-relaxation of the steps."""
 
+FIRST_PENALTY = 2.0
+"""Times the norm of X over that of M: from 1.5 to 4.5 it made little difference."""
+
+LAG_WEIGHT = 6.0
+"""How many times larger the infeasibility may be than the lag of the bound."""
+
+BALANCING = 5
+"""Checks between two looks at the penalty."""
+
+SMOOTHING = 0.7
+"""What is left after a check of a measure that falls at once."""
+
 PAUSES = 150
 """Channels above which every single step is given, so that a run can be stopped."""
-
-_decompose = scipy.linalg.get_lapack_funcs(("syevd",), dtype=np.float64)[0]
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,7 @@ class Settings:
     nonnegative: bool = True
     cuts: int = 0
     check: int = 10
-    renewal: int = 3
+    renewal: int = 1
 
 
 class Ascent(NamedTuple):
@@ -65,7 +76,7 @@ class Ascent(NamedTuple):
     certificate : of that dual.
     X : (N, N), within the equalities, the cuts and X ≥ 0 as far as it has come.
     value : the relaxation's value at X, in the problem's units, not rigorous.
-    residual : the larger of the relative primal and dual residuals.
+    residual : what the last step moved, relative to X.
     penalty : where a warm start should begin.
     fresh : how many cuts came in the last separation.
     """
@@ -81,15 +92,21 @@ class Ascent(NamedTuple):
 
 
 class _State(NamedTuple):
-    """X (N, N), the dual, M of the dual, the penalty σ, the last residuals, steps."""
+    """What a step starts from.
+
+    X, P (N, N): before and after the projection. M (N, N): of the dual. ``change``:
+    what the last step moved, relative. ``imbalance``: the smoothed dual gap and the
+    smoothed price of P's infeasibility, see `_balanced`.
+    """
 
     X: np.ndarray
+    P: np.ndarray
     dual: Dual
     M: np.ndarray
     penalty: float
-    primal: float
-    stationary: float
-    steps: int
+    change: float
+    imbalance: tuple[float, float]
+    checks: int
 
 
 def ascend(
@@ -128,20 +145,52 @@ def ascend(
             state = _step(program, settings, state)
             if program.n > PAUSES:
                 yield best
-        state = state._replace(M=dual_matrix(program, state.dual))
-        best = _checked(program, state, best)
+        M = dual_matrix(program, state.dual)
+        dual, estimate = shifted(program, state.dual, M)
+        found = certified(program, dual, estimate)
+        state = _balanced(program, state._replace(M=M), found)
+        best = _better(program, state, best, dual, found)
         yield best
-        if settings.cuts and state.steps % (settings.check * settings.renewal) == 0:
+        if settings.cuts and state.checks % settings.renewal == 0:
             state, fresh = _renewed(program, settings, state)
             best = best._replace(fresh=fresh)
 
 
-def _checked(program: LiftedProgram, state: _State, best: Ascent) -> Ascent:
-    """Prove the bound of the state's dual; the better one stays."""
-    found = certified(program, state.dual, least_eigenvalue(state.M))
+def _better(
+    program: LiftedProgram,
+    state: _State,
+    best: Ascent,
+    dual: Dual,
+    found: Certificate,
+) -> Ascent:
+    """Keep the dual of the better bound, beside the X of now."""
     if found.bound > best.bound:
-        return _ascent(program, state, _own_copy(state.dual), found, best.fresh)
+        return _ascent(program, state, _own_copy(dual), found, best.fresh)
     return _ascent(program, state, best.dual, best.certificate, best.fresh)
+
+
+def _balanced(program: LiftedProgram, state: _State, found: Certificate) -> _State:
+    """Move the penalty to where dual gap and primal infeasibility fall together.
+
+    ⟨M, P⟩ + offset exceeds the dual's value by what λ_min(M) lacks, and differs from
+    ⟨C, P⟩ by what the multipliers charge P for its infeasibility. A larger penalty
+    favours the first, which pays more. It moves where they are far apart, for every
+    change costs steps; and not while cuts come and go, which make the charge jump.
+    Residuals in norms, the usual measure, were tried: they led to penalties with which
+    the bound lagged behind for hundreds of steps.
+    """
+    lagrangian = found.offset + float((state.M * state.P).sum())
+    lag = lagrangian - found.value
+    charge = abs(float((program.C * state.P).sum()) - lagrangian)
+    gap, price = state.imbalance
+    gap, price = max(lag, SMOOTHING * gap), max(charge, SMOOTHING * price)
+    state = state._replace(imbalance=(gap, price), checks=state.checks + 1)
+    ratio = LAG_WEIGHT * gap / price if price > 0 else 1.0
+    rests = state.checks % BALANCING > 0 or state.dual.cuts.t.size > 0
+    if rests or 0.2 < ratio < 5.0:
+        return state
+    factor = math.sqrt(min(max(ratio, 0.04), 25.0))
+    return state._replace(penalty=state.penalty * factor)
 
 
 def _ascent(
@@ -152,14 +201,13 @@ def _ascent(
     fresh: int,
 ) -> Ascent:
     value = program.in_units(float((program.C * state.X).sum()))
-    residual = max(state.primal, state.stationary)
     return Ascent(
         certificate.bound,
         dual,
         certificate,
         state.X,
         value,
-        residual,
+        state.change,
         state.penalty,
         fresh,
     )
@@ -178,10 +226,22 @@ def _begun(
     X = average_point(program) if X is None else X.copy()
     M = dual_matrix(program, dual)
     if penalty is None:
-        spread = M - np.eye(M.shape[0]) * (np.trace(M) / M.shape[0])
-        least = max(1e-9 * frobenius_norm(M), 1e-9)
-        penalty = frobenius_norm(X) / max(frobenius_norm(spread), least)
-    return _State(X, dual, M, penalty, np.inf, np.inf, 0)
+        penalty = FIRST_PENALTY * frobenius_norm(X) / _typical_norm(M)
+    return _State(X, X, dual, M, penalty, np.inf, (0.0, 0.0), 0)
+
+
+def _typical_norm(M: np.ndarray) -> float:
+    """Give the norm that the bulk of the spectrum makes; a few large values do not.
+
+    Directions of large eigenvalues leave X at once, and must not make the penalty small
+    for the others. The median deviation is 0.405 of the radius of a semicircle, the
+    root mean square 0.5: for random symmetric matrices this is ‖M - mean·I‖_F.
+    """
+    values = np.linalg.eigvalsh(M)
+    root = math.sqrt(values.size)
+    typical = root * float(np.median(np.abs(values - np.median(values)))) / 0.81
+    spread = root * float(values.std())
+    return max(typical, spread / 30.0, 1e-9 * frobenius_norm(M), 1e-9)
 
 
 def _own_copy(dual: Dual) -> Dual:
@@ -191,17 +251,19 @@ def _own_copy(dual: Dual) -> Dual:
 
 
 def _step(program: LiftedProgram, settings: Settings, state: _State) -> _State:
-    X, dual, M, sigma = state.X, state.dual, state.M, state.penalty
+    X, M, sigma = state.X, state.M, state.penalty
     P = _projected(X - sigma * M, program)
     R = RELAXATION * P + (1.0 - RELAXATION) * X
     target = M + R / sigma
-    _coordinate_steps(program, settings, dual, R, sigma)
+    _coordinate_steps(program, settings, state.dual, R, sigma)
     moved = target - R / sigma
-    size = 1.0 + float(np.linalg.norm(P))
-    primal = float(np.linalg.norm(P - R)) / size
-    stationary = sigma * float(np.linalg.norm(moved - M)) / size
-    penalty = _adapted(sigma, primal, stationary, state.steps)
-    return _State(R, dual, moved, penalty, primal, stationary, state.steps + 1)
+    change = np.linalg.norm(P - R) + sigma * np.linalg.norm(moved - M)
+    return state._replace(
+        X=R,
+        P=P,
+        M=moved,
+        change=float(change / np.linalg.norm(P)),
+    )
 
 
 def _coordinate_steps(
@@ -225,21 +287,9 @@ def _coordinate_steps(
     equalities(R, keep, sigma, dual.y)
 
 
-def _adapted(sigma: float, primal: float, stationary: float, count: int) -> float:
-    """Balance the residuals; less and less, for convergence needs a fixed penalty."""
-    if count % 5 != 4 or count >= 200:
-        return sigma
-    factor = 1.3 if count < 50 else 1.15
-    if primal > 1.5 * stationary:
-        return sigma / factor
-    return sigma * factor if stationary > 1.5 * primal else sigma
-
-
 def _projected(V: np.ndarray, program: LiftedProgram) -> np.ndarray:
     """Give the nearest X ⪰ 0 with tr X = keep, or ≤ most without ``keep``."""
-    values, vectors, failed = _decompose(V, overwrite_a=1)
-    if failed:
-        values, vectors = np.linalg.eigh(V)
+    values, vectors = decomposed(V)
     shift = simplex_shift(values, float(program.most))
     if not program.keep:
         shift = max(shift, 0.0)

@@ -12,6 +12,7 @@ from ccsolve.linalg.rounding import EPS, gamma
 from ccsolve.linalg.spectrum import eigenvalue_floor, frobenius_norm
 from ccsolve.solvers.selection.relaxing.lifted import LiftedProgram, adjoint
 
+_decompose = scipy.linalg.get_lapack_funcs(("syevd",), dtype=np.float64)[0]
 _some_eigenvalues = scipy.linalg.get_lapack_funcs(("syevr",), dtype=np.float64)[0]
 
 
@@ -139,6 +140,12 @@ def least_eigenvalue(A: np.ndarray) -> float:
     """Give the computed λ_min(A); O(n³), without the vectors."""
     values = _some_eigenvalues(A, compute_v=0, range="I", il=1, iu=1)[0]
     return float(values[0])
+
+
+def decomposed(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give eigenvalues, ascending, and vectors of a symmetric matrix; O(n³)."""
+    values, vectors, failed = _decompose(A)
+    return np.linalg.eigh(A) if failed else (values, vectors)
 
 
 def _signs_hold(dual: Dual) -> bool:
