@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.selection import tables
+from benchmarks.selection import goals, tables
 from ccsolve.bench.reading import refutations
 from ccsolve.bench.runs import RAN, Run
 from ccsolve.io.atomic import replacing
@@ -130,6 +130,9 @@ def _lines(
     yield _INTRODUCTION
     yield from _machine(rows)
     yield from _refuted(rows)
+    reached = list(goals.lines(rows, best))
+    if reached:
+        yield from ("", "## What was wanted, and what was measured", "", *reached)
     for suite, (title, note) in _NOTES.items():
         own = [run for run in rows if run.suite == suite]
         if own:

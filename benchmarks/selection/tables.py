@@ -40,10 +40,10 @@ def heuristics(runs: Sequence[Run], best: Best) -> Iterator[str]:
         for name, own in _groups(members, lambda run: run.competitor).items():
             excess = [above(run.objective, best[run.instance]) for run in own]
             times = [run.points[-1][0] for run in own if run.points]
-            yield _line(
+            yield line(
                 family, name, f"{sum(map(reached, own))}/{len(own)}",
                 _per_cent(mean(excess)), _per_cent(max(excess)),
-                _number(median(times)) if times else "-",
+                number(median(times)) if times else "-",
             )  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def duels(runs: Sequence[Run]) -> Iterator[str]:
     for key, own in _groups(by_name[name], lambda r: (r.family, r.limit)).items():
         signs = [_sign(run, theirs) for run in own]
         counts = [str(signs.count(sign)) for sign in (-1, 0, 1)]
-        yield _line(key[0], f"{key[1]:g}", name, *counts)
+        yield line(key[0], f"{key[1]:g}", name, *counts)
 
 
 def targets(runs: Sequence[Run]) -> Iterator[str]:
@@ -70,10 +70,10 @@ def targets(runs: Sequence[Run]) -> Iterator[str]:
         for competitor, own in _groups(members, lambda run: run.competitor).items():
             times = [seconds_to(run, run.target) for run in own]
             middle = median(times)
-            shown = f"> {own[0].limit:g}" if middle == math.inf else _number(middle)
+            shown = f"> {own[0].limit:g}" if middle == math.inf else number(middle)
             there = sum(at < math.inf for at in times)
             target = f"{own[0].target:.9g}"
-            yield _line(name, target, competitor, f"{there}/{len(own)}", shown)
+            yield line(name, target, competitor, f"{there}/{len(own)}", shown)
 
 
 def proofs(runs: Sequence[Run]) -> Iterator[str]:
@@ -89,9 +89,9 @@ def proofs(runs: Sequence[Run]) -> Iterator[str]:
         for name, own in by_name.items():
             left = max(run.gap for run in own)
             there = sum(run.gap <= PROVEN for run in own)
-            yield _line(
+            yield line(
                 family, name, f"{limit:g}", f"{there}/{len(own)}",
-                _number(sum(run.seconds for run in own)),
+                number(sum(run.seconds for run in own)),
                 _times(own, by_name.get("gurobi", [])),
                 "0" if left <= PROVEN else _per_cent(left),
             )  # fmt: skip
@@ -114,10 +114,10 @@ def gaps(runs: Sequence[Run], best: Best) -> Iterator[str]:
     for name, members in by_instance(runs).items():
         for run in members:
             early = relative_gap(value_at(run, 1.0), bound_at(run, 1.0), run.resolution)
-            yield _line(
+            yield line(
                 name, run.competitor, _per_cent(early), _per_cent(run.gap),
                 _per_cent(above(run.objective, best[name])),
-                _per_cent(-above(run.bound, best[name])), _number(run.seconds),
+                _per_cent(-above(run.bound, best[name])), number(run.seconds),
             )  # fmt: skip
 
 
@@ -130,10 +130,10 @@ def bounds(runs: Sequence[Run], best: Best) -> Iterator[str]:
     for name, members in by_instance(runs).items():
         claimed = {run.competitor: run.bound for run in members}
         for run in members:
-            yield _line(
+            yield line(
                 name, run.competitor, f"{run.bound:.8g}" if run.bounds else run.stop,
                 _per_cent(-above(run.bound, best[name])),
-                "yes" if run.rigorous else "no", _number(run.seconds),
+                "yes" if run.rigorous else "no", number(run.seconds),
                 _as_good(run, claimed.get("scs-sdp")),
                 _as_good(run, claimed.get("scs-dnn")),
             )  # fmt: skip
@@ -146,9 +146,9 @@ def memory(runs: Sequence[Run]) -> Iterator[str]:
         if run.status == RAN and not math.isnan(run.base_mb):
             more = run.peak_mb - run.base_mb
             of_matrix = more / (8e-6 * run.n**2)
-            yield _line(
+            yield line(
                 str(run.n), run.competitor, f"{more:.0f}", f"{of_matrix:.2g}",
-                _number(run.seconds),
+                number(run.seconds),
             )  # fmt: skip
 
 
@@ -163,7 +163,7 @@ def left_out(runs: Iterable[Run]) -> Iterator[str]:
         return
     yield from _head("competitor", "what", "why", "runs")
     for (name, status, note), count in counts.items():
-        yield _line(name, status, note, str(count))
+        yield line(name, status, note, str(count))
 
 
 def reached(run: Run) -> bool:
@@ -214,15 +214,16 @@ def _as_good(run: Run, claimed: float | None) -> str:
     if claimed is None or not run.rigorous:
         return ""
     at = seconds_to_bound(run, claimed - SAME_BOUND * abs(claimed))
-    return "-" if at == math.inf else _number(at)
+    return "-" if at == math.inf else number(at)
 
 
 def _head(*titles: str) -> Iterator[str]:
-    yield _line(*titles)
+    yield line(*titles)
     yield "|" + "---|" * len(titles)
 
 
-def _line(*cells: str) -> str:
+def line(*cells: str) -> str:
+    """Give a row of a Markdown table."""
     return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
 
 
@@ -232,5 +233,6 @@ def _per_cent(part: float) -> str:
     return "0" if abs(part) < 5e-8 else f"{100 * part:.3g} %"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Give three significant digits; a dash for what is not finite."""
     return "-" if not math.isfinite(value) else f"{value:.3g}"

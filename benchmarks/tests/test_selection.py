@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ccsolve
-from benchmarks.selection import report, running, scorer, suites, tables, workers
+from benchmarks.selection import goals, report, running, scorer, suites, tables, workers
 from benchmarks.selection.competitors import dwave_tabu, highs, ours, table
 from benchmarks.selection.competitors.answer import Answer, DoesNotFit, Terms
 from benchmarks.selection.instances import catalogue
@@ -265,6 +265,31 @@ def test_tables_have_as_many_cells_as_titles():
         shown = list(lines)
         assert len(shown) > 2
         assert len({line.count("|") for line in shown}) == 1
+
+
+def test_goals_are_measured_by_rows_alone():
+    def row(suite: str, instance: str, competitor: str, **fields: object) -> Run:
+        key = {"suite": suite, "instance": instance, "competitor": competitor}
+        return some_run(**key, **fields)
+
+    proof = {"n": 64, "objective": 1.0, "bound": 1.0, "seconds": 2.0}
+    curve = {"n": 160, "bound": -10.0, "bounds": ((0.5, -10.0),), "seconds": 0.5}
+    runs = [
+        row("proofs", "ggn_00", "tabu", **{**proof, "bound": 0.0}),
+        row("proofs", "ggn_00", "exact", **proof),
+        row("proofs", "ggn_00", "gurobi", **proof),
+        row("bounds", "kcluster-160-25-40-s0", "dnn", **curve),
+        row("bounds", "kcluster-160-25-40-s0", "scs-dnn", rigorous=False, **{
+            **curve, "seconds": 5.0}),
+        row("heuristics", "ccpz-8-s0", "tabu", objective=1.0),
+        row("heuristics", "ccpz-8-s0", "dwave-tabu", objective=2.0),
+        row("targets", "kcluster-8-25-2-s0", "tabu", target=1.0, points=((0.1, 1.0),)),
+    ]  # fmt: skip
+    text = "\n".join(goals.lines(runs, tables.best_of(runs)))
+    assert "exact: 1/1, 2 s in all, longest 2 s; gurobi: 1/1" in text
+    assert "dnn 0.5 s, SCS 5 s: 10 x" in text
+    assert "better on 1/1, equal on 0" in text and "0/1, slowest 0.1 s" in text
+    assert list(goals.lines([], {})) == []
 
 
 def test_an_answer_without_points_has_no_value(folder: Path):
