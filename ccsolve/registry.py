@@ -134,6 +134,14 @@ TABLE: tuple[Method, ...] = (
         "the convex relaxation's bound, then tabu search for the rest of the time",
     ),
     Method(
+        "sdp_cvxpy",
+        ChannelSelection,
+        Kind.RELAXATION,
+        _SELECTION + "sdp_cvxpy",
+        "sdp or dnn by Clarabel or SCS through cvxpy, repaired to a proof; an oracle",
+        max_size=120,
+    ),
+    Method(
         "milp",
         ChannelSelection,
         Kind.RELAXATION,

@@ -90,6 +90,10 @@ OPTION_TRIALS = {
     ("dnn_triangles", "tolerance"): (1e-1, 1e-6),
     ("dnn_triangles", "roundings"): (0, 8),
     ("dnn_triangles", "cuts"): (10, 1000),
+    ("sdp_cvxpy", "cone"): ("sdp", "dnn"),
+    ("sdp_cvxpy", "solver"): ("CLARABEL", "SCS"),
+    ("sdp_cvxpy", "tolerance"): (1e-2, 1e-8),
+    ("sdp_cvxpy", "roundings"): (0, 8),
     ("search_and_bound", "seed"): (0, 1),
     ("search_and_bound", "patience"): (1, 50),
 }
@@ -106,8 +110,12 @@ LATE = {
     ("sdp", "seed"): (testing.problem("cancelling", 90, 3), 300),
     ("dnn", "seed"): (testing.problem("cancelling", 90, 3), 300),
     ("dnn_triangles", "seed"): (testing.problem("cancelling", 90, 3), 300),
+    **{
+        ("sdp_cvxpy", option): (testing.problem("cancelling", 14, 3), 300)
+        for option in METHODS["sdp_cvxpy"].options()
+    },
 }
-"""Trials whose option acts late in a run: program and step limit."""
+"""Trials whose option acts late in a run, or soon where it is slow: program, steps."""
 
 QUICK = {
     "tabu": {"patience": 20},
