@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,16 @@ import numpy as np
 import pytest
 
 import ccsolve
-from benchmarks.selection import goals, report, running, scorer, suites, tables, workers
+from benchmarks.selection import (
+    child,
+    goals,
+    report,
+    running,
+    scorer,
+    suites,
+    tables,
+    workers,
+)
 from benchmarks.selection.competitors import dwave_tabu, highs, ours, table
 from benchmarks.selection.competitors.answer import Answer, DoesNotFit, Terms
 from benchmarks.selection.instances import catalogue
@@ -17,7 +27,7 @@ from benchmarks.selection.instances.instance import Instance
 from benchmarks.selection.jobs import Job
 from benchmarks.selection.scorer import score
 from ccsolve.bench.reading import refutations
-from ccsolve.bench.runs import MISFIT, RAN, SILENT, Run, read_runs
+from ccsolve.bench.runs import FAILED, MISFIT, MISSING, RAN, SILENT, Run, read_runs
 
 MANIFEST = """name,family,n,p,best_known,proven,source,note,S_from
 small,made-up,6,3,{best},1,,,
@@ -203,6 +213,39 @@ def test_rows_come_resume_and_make_a_page(folder: Path):
     text = page.read_text()
     assert written[0] == page and "## Left out" in text and "scs-sdp" in text
     assert str(folder) not in text
+
+
+JOB = {"seconds": 0.1, "seed": 0, "target": None, "curve": False, "fresh": False}
+
+
+def test_a_peer_that_is_not_installed_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "gurobipy", None)
+    small = catalogue.find("small", folder)
+    found = child.answer({**JOB, "competitor": "gurobi"}, small)
+    assert found["status"] == MISSING and "ccsolve[peers]" in found["note"]
+
+
+def test_what_a_competitor_raises_names_no_path(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*args: object, **options: object) -> Answer:
+        raise ValueError(f"in {folder}/x:\n n(n + 1)/2 rows")
+
+    monkeypatch.setattr(ours, "run", fail)
+    small = catalogue.find("small", folder)
+    found = child.answer({**JOB, "competitor": "tabu"}, small)
+    assert found["status"] == FAILED
+    assert found["note"] == "ValueError: in ... n(n + 1)/2 rows"
+
+
+def test_memory_is_counted_from_where_the_run_begins(folder: Path):
+    small = catalogue.find("small", folder)
+    found = child.answer({**JOB, "competitor": "greedy", "fresh": True}, small)
+    assert found["peak_mb"] >= found["base_mb"] - 0.1 or math.isnan(found["base_mb"])
+    found = child.answer({**JOB, "competitor": "greedy"}, small)
+    assert math.isnan(found["peak_mb"])
 
 
 def test_a_process_that_dies_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch):
