@@ -84,7 +84,6 @@ def runs_of(
     if reason is not None:
         yield replace(empty, status=MISFIT, note=reason)
         return
-    warm_up(method)
     for seed in range(seeds if _is_random(problem, method) else 1):
         yield (
             _ranked(empty, problem)
@@ -120,6 +119,7 @@ def _ranked(run: Run, problem: ChannelSelection) -> Run:
 
 def _solved(run: Run, problem: ChannelSelection) -> Run:
     try:
+        warm_up(run.competitor)
         found = recorded(problem, run.competitor, run.limit, run.seed)
     except Unsupported as error:
         return replace(run, status=MISFIT, note=str(error))
