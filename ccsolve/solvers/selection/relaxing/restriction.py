@@ -16,6 +16,9 @@ from ccsolve.solvers.selection.relaxing.lifted import (
     most_affordable,
 )
 
+SMALLEST_SHARE = 1e-6
+"""Below it a channel's column says nothing of the others."""
+
 
 class Child(NamedTuple):
     """The program without one channel, and a dual of at least the parent's bound."""
@@ -58,6 +61,26 @@ def restrict(
     cuts, squares = _without_squares(parts.cuts)
     y += _squares_part(smaller, squares)
     return Child(smaller, Dual(y, parts.S, cuts, parts.spend, parts.save))
+
+
+def restrict_point(
+    program: LiftedProgram, X: np.ndarray, channel: int, kept: bool
+) -> np.ndarray:
+    """Give where the child's ascent should begin, from the parent's X; O(n²).
+
+    With g the channel's column and s its share X_ii: gg'/s, what X says of the others
+    where the channel is kept, or X - gg'/s, both scaled to the child's trace. Of the
+    ways tried (the mean of all points, the rows left as they are) this one overtakes
+    the parent's bound soonest, with a penalty of once or twice the parent's.
+    """
+    place = channel + program.first
+    rest = np.delete(np.arange(X.shape[0]), place)
+    column, share = X[rest, place], max(float(X[place, place]), SMALLEST_SHARE)
+    outer = np.outer(column, column) / share
+    Y = outer if kept else X[np.ix_(rest, rest)] - outer
+    trace = float(program.most - 1 if kept else program.most)
+    own = float(np.trace(Y))
+    return Y * (trace / own) if own > SMALLEST_SHARE * trace else np.eye(rest.size)
 
 
 def _program(
