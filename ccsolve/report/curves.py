@@ -15,6 +15,7 @@ LEAST_SECONDS = 1e-3
 """Where time axes begin; what is faster is drawn there."""
 _LEAST = 0.01
 """Smaller distances, in per cent, are drawn as this one on logarithmic axes."""
+_PANELS = 12
 _FARTHEST = 1000.0
 """Per cent beyond which a curve leaves the panel."""
 
@@ -27,13 +28,17 @@ def anytime(runs: Iterable[Run], paths: Sequence[Path]) -> list[Path]:
     """Draw each program's points (solid) and bounds (dotted) over time.
 
     Both are in per cent of the best value known, so that a gap is what lies between
-    them. Of each competitor the first seed is drawn. No file without a curve.
+    them. Of each competitor the first seed is drawn. Of more than `_PANELS` programs
+    those with the widest gaps are. No file without a curve.
     """
-    grouped = by_instance(run for run in runs if run.points or run.bounds)
+    found = by_instance(run for run in runs if run.points or run.bounds)
+    grouped = _widest(found)
     if not grouped:
         return []
     drawn, panels = grid(len(grouped), 2, 6.0, 3.4)
-    drawn.suptitle("Best point (solid) and lower bound (dotted) over time")
+    cut = f" (the {len(grouped)} widest gaps of {len(found)})"
+    title = "Best point (solid) and lower bound (dotted) over time"
+    drawn.suptitle(title + (cut if len(found) > len(grouped) else ""))
     look = looks(competitors(run for members in grouped.values() for run in members))
     ends: list[End] = []
     for axes, (name, members) in zip(panels, grouped.items(), strict=False):
@@ -52,6 +57,19 @@ def points_by_size(runs: Iterable[Run], paths: Sequence[Path]) -> list[Path]:
     """Draw how far each point stays above the best value known, by n and family."""
     title = "How far points stay above the best known value, by n (median)"
     return _by_size(runs, paths, title, lambda run, best: above(run.objective, best))
+
+
+def _widest(grouped: dict[str, list[Run]]) -> dict[str, list[Run]]:
+    """Give the programs with the widest gaps between best point and best bound."""
+
+    def width(name: str) -> float:
+        members = grouped[name]
+        best = best_value(members)
+        gap = -above(max(run.bound for run in members), best)
+        return math.inf if math.isnan(gap) else gap
+
+    kept = set(sorted(grouped, key=width, reverse=True)[:_PANELS])
+    return {name: members for name, members in grouped.items() if name in kept}
 
 
 def _anytime_panel(

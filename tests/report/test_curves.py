@@ -53,6 +53,18 @@ def test_extreme_values_can_be_drawn(tmp_path: Path):
     assert curves.anytime([flat, far, none], [tmp_path / "a.svg"])
 
 
+def test_of_many_programs_the_widest_gaps_are_drawn(tmp_path: Path):
+    point = ((0.1, 1.0),)
+    runs = [
+        replace(run("one", points=point, bounds=((0.1, -k),)), instance=f"program {k}.")
+        for k in range(20)
+    ]
+    (path,) = curves.anytime(runs, [tmp_path / "a.svg"])
+    text = path.read_text()
+    assert "12 widest gaps of 20" in text
+    assert "program 19." in text and "program 7." not in text
+
+
 def test_nothing_is_drawn_of_nothing(tmp_path: Path):
     paths = [tmp_path / "a.svg"]
     one_size = [row for row in some() if row.n == 8]
