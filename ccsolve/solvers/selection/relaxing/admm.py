@@ -21,23 +21,20 @@ from ccsolve.solvers.selection.relaxing.duals import (
     certified,
     decomposed,
     dual_matrix,
-    zero_dual,
 )
 from ccsolve.solvers.selection.relaxing.lifted import (
     LiftedProgram,
     average_point,
 )
+from ccsolve.solvers.selection.relaxing.plain_start import plain_start
 from ccsolve.solvers.selection.relaxing.plane_shift import shifted
 from ccsolve.solvers.selection.relaxing.separation import renewed_cuts
 
 RELAXATION = 1.6
 """Over-relaxation of the steps."""
 
-FIRST_PENALTY = 2.0
-"""Times the norm of X over that of M: from 1.5 to 4.5 it made little difference."""
-
-LAG_WEIGHT = 6.0
-"""How many times larger the infeasibility may be than the lag of the bound."""
+FIRST_PENALTY = 1.0
+"""Times the norm of X over that of M; from 0.5 to 3 it makes little difference."""
 
 BALANCING = 5
 """Checks between two looks at the penalty."""
@@ -134,9 +131,11 @@ def ascend(
 
     Parameters
     ----------
-    dual, X, penalty : where to begin, as an earlier ascent left them.
+    dual, X, penalty : where to begin, as an earlier ascent left them; without a dual,
+        near the relaxation that has no inequalities.
     """
-    dual = zero_dual(program) if dual is None else dual
+    if dual is None:
+        dual, X = plain_start(program)
     state = _begun(program, _own_copy(dual), X, penalty)
     best = _ascent(program, state, dual, certified(program, dual), 0)
     yield best
@@ -174,7 +173,7 @@ def _balanced(program: LiftedProgram, state: _State, found: Certificate) -> _Sta
 
     ⟨M, P⟩ + offset exceeds the dual's value by what λ_min(M) lacks, and differs from
     ⟨C, P⟩ by what the multipliers charge P for its infeasibility. A larger penalty
-    favours the first, which pays more. It moves where they are far apart, for every
+    favours the first. It moves where they are far apart, for every
     change costs steps; and not while cuts come and go, which make the charge jump.
     Residuals in norms, the usual measure, were tried: they led to penalties with which
     the bound lagged behind for hundreds of steps.
@@ -185,12 +184,11 @@ def _balanced(program: LiftedProgram, state: _State, found: Certificate) -> _Sta
     gap, price = state.imbalance
     gap, price = max(lag, SMOOTHING * gap), max(charge, SMOOTHING * price)
     state = state._replace(imbalance=(gap, price), checks=state.checks + 1)
-    ratio = LAG_WEIGHT * gap / price if price > 0 else 1.0
+    ratio = gap / price if price > 0 else 1.0
     rests = state.checks % BALANCING > 0 or state.dual.cuts.t.size > 0
-    if rests or 0.2 < ratio < 5.0:
+    if rests or 0.1 < ratio < 10.0:
         return state
-    factor = math.sqrt(min(max(ratio, 0.04), 25.0))
-    return state._replace(penalty=state.penalty * factor)
+    return state._replace(penalty=state.penalty * (3.0 if ratio > 1 else 1.0 / 3.0))
 
 
 def _ascent(
