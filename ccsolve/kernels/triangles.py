@@ -9,28 +9,35 @@ BINS = 256
 """Classes of violation, by which the largest are found without sorting."""
 
 
-@njit(cache=True)
-def violated_cuts(X, first, least, most):
+def violated_cuts(
+    X: np.ndarray, first: int, least: float, most: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give (kinds, places, violations) of the most violated cuts, ``most`` at most.
 
     Cuts violated by no more than ``least`` < 1 are left out. X is (N, N), channels
     begin at ``first``. Two passes of O(N³): one counts by classes of violation, one
     collects; within the lowest class that is taken, those that come first.
     """
+    # Made here, for arrays that numba makes are not safe against Ctrl-C (decision 8).
+    kinds, places = np.empty(most, np.int64), np.empty((most, 3), np.int64)
+    violations = np.empty(most)
+    found = _collect(X, first, least, kinds, places, violations)
+    return kinds[:found], places[:found], violations[:found]
+
+
+@njit(cache=True)
+def _collect(X, first, least, kinds, places, violations):
+    """Write the most violated cuts into the arrays, as many as fit; give how many."""
     counts = np.zeros(BINS, np.int64)
     room = np.zeros(BINS, np.int64)
-    kinds, places = np.empty(0, np.int64), np.empty((0, 3), np.int64)
-    violations = np.empty(0)
-    _visit(X, first, least, counts, room, kinds, places, violations)
-    total = 0
+    _visit(X, first, least, counts, room, kinds, places, violations[:0])
+    total, most = 0, violations.size
     for place in range(BINS - 1, -1, -1):
         room[place] = min(counts[place], most - total)
         total += room[place]
-    kinds, places = np.empty(total, np.int64), np.empty((total, 3), np.int64)
-    violations = np.empty(total)
     if total > 0:
         _visit(X, first, least, counts, room, kinds, places, violations)
-    return kinds, places, violations
+    return total
 
 
 @njit(cache=True)

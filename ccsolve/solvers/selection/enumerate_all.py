@@ -12,7 +12,9 @@ from ccsolve.problems import ChannelSelection
 from ccsolve.problems.checks import frozen
 from ccsolve.problems.exactness import forming_error
 from ccsolve.solution import Solution
+from ccsolve.solvers.selection.relaxing.convex_form import plain_form
 from ccsolve.solvers.selection.relaxing.lattice import lattice_of
+from ccsolve.solvers.selection.relaxing.rounding import first_step
 
 CHUNK = 2**16
 """Points in one step: a few milliseconds."""
@@ -23,14 +25,15 @@ def solve(problem: ChannelSelection, limits: Limits) -> Solution:
 
     Subsets of size ``keep`` in revolving-door order, all points in reflected Gray-code
     order without ``keep``: each is one swap or flip from the one before, O(n) to score,
-    about 10⁷ points a second. There is no bound before the last point is scored; then
-    it is the optimum less the rounding in the running values, for dense data below the
-    problem's resolution as a rule. Takes n ≤ 40, dense or factored.
+    about 10⁷ points a second. Until the last point is scored the bound is that of a
+    tangent; then it is the optimum less the rounding in the running values, for dense
+    data below the problem's resolution as a rule. Takes n ≤ 40, dense or factored.
     """
     return run(_steps(problem), limits)
 
 
 def _steps(problem: ChannelSelection) -> Iterator[Step]:
+    yield first_step(problem, plain_form(problem))
     best, value = np.zeros(problem.n), math.inf
     for value in _chunks(problem, best):
         if value < math.inf:
