@@ -9,6 +9,7 @@ from benchmarks.selection.tables import (
     PROVEN,
     SAME_BOUND,
     Best,
+    distance,
     line,
     number,
     reached,
@@ -147,7 +148,7 @@ def _cancelling(runs: Sequence[Run], best: Best) -> str:
     for n, limit in sorted({(run.n, run.limit) for run in own}):
         cases = [run for run in own if (run.n, run.limit) == (n, limit)]
         signs = [_sign(run, runs) for run in cases]
-        worst = max(above(run.objective, best[run.instance]) for run in cases)
+        worst = max(distance(run, best[run.instance]) for run in cases)
         parts.append(
             f"n = {n}, {limit:g} s: better on {signs.count(-1)}/{len(cases)}, equal on "
             f"{signs.count(0)}, at most {100 * worst:.2g} % off"

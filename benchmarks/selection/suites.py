@@ -104,8 +104,9 @@ def _heuristics(data: Path | None, seeds: int) -> list[str]:
 
 
 def _targets(data: Path | None, seeds: int) -> list[str]:
+    real = ("ggn_20", "fisher_20")
     chosen = ("SOM-b_08", "SOM-b_20", "MDG-a_01", "GKD-c_01_n500_m50", "kcluster_n100")
-    return [*_of_files(data, *chosen), *_reference(data, 1)]
+    return [*_of_files(data, *chosen, *real), *_reference(data, 1)]
 
 
 def _proofs(data: Path | None, seeds: int) -> list[str]:

@@ -38,7 +38,7 @@ def heuristics(runs: Sequence[Run], best: Best) -> Iterator[str]:
     )  # fmt: skip
     for family, members in _groups(runs, lambda run: run.family).items():
         for name, own in _groups(members, lambda run: run.competitor).items():
-            excess = [above(run.objective, best[run.instance]) for run in own]
+            excess = [distance(run, best[run.instance]) for run in own]
             times = [run.points[-1][0] for run in own if run.points]
             yield line(
                 family, name, f"{sum(map(reached, own))}/{len(own)}",
@@ -116,7 +116,7 @@ def gaps(runs: Sequence[Run], best: Best) -> Iterator[str]:
             early = relative_gap(value_at(run, 1.0), bound_at(run, 1.0), run.resolution)
             yield line(
                 name, run.competitor, _per_cent(early), _per_cent(run.gap),
-                _per_cent(above(run.objective, best[name])),
+                _per_cent(distance(run, best[name])),
                 _per_cent(-above(run.bound, best[name])), number(run.seconds),
             )  # fmt: skip
 
@@ -169,6 +169,13 @@ def left_out(runs: Iterable[Run]) -> Iterator[str]:
 def reached(run: Run) -> bool:
     """Say whether a run's value is the published one, within the file's decimals."""
     return run.objective <= run.best_known + max(run.room, run.resolution)
+
+
+def distance(run: Run, best: float) -> float:
+    """Give how far a point is above the best; 0 within the file's decimals."""
+    if run.objective <= best + run.room:
+        return 0.0
+    return above(run.objective, best)
 
 
 def best_of(runs: Iterable[Run]) -> Best:
