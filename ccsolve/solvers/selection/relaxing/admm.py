@@ -255,13 +255,11 @@ def _step(program: LiftedProgram, settings: Settings, state: _State) -> _State:
     target = M + R / sigma
     _coordinate_steps(program, settings, state.dual, R, sigma)
     moved = target - R / sigma
-    change = np.linalg.norm(P - R) + sigma * np.linalg.norm(moved - M)
-    return state._replace(
-        X=R,
-        P=P,
-        M=moved,
-        change=float(change / np.linalg.norm(P)),
-    )
+    change = float(np.linalg.norm(P - R) + sigma * np.linalg.norm(moved - M))
+    size = float(np.linalg.norm(P))
+    # All of it may be projected away; that is no rest.
+    relative = change / size if size > 0 else np.inf
+    return state._replace(X=R, P=P, M=moved, change=relative)
 
 
 def _coordinate_steps(
