@@ -26,11 +26,12 @@ def solve(
     multiplier is 0 go. Proven and heuristic as in `sdp`.
 
     Cost: as `dnn`, with more steps, and O(n³) to look through all triples: 0.3 ms at
-    n = 80, 0.1 s at n = 500.
+    n = 80, 0.1 s at n = 500. Over 600 channels no cuts are made: the bound is `dnn`'s.
 
     Parameters
     ----------
-    tolerance : relative gap between the relaxation's value and the bound to end at.
+    tolerance : relative gap between the relaxation's value and the bound to end at, and
+        relative rise of the bound in 15 checks below which to end.
     roundings : points rounded at the end.
     cuts : cuts held at most; 50n by default.
     """

@@ -1,12 +1,15 @@
 """Steps of the semidefinite methods: bounds as they rise, and points rounded from X."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ccsolve.iterate import Limits, Step
 from ccsolve.problems import ChannelSelection
+from ccsolve.solvers.selection.relaxing import low_rank
 from ccsolve.solvers.selection.relaxing.admm import Ascent, Settings, ascend
 from ccsolve.solvers.selection.relaxing.convex_form import plain_form
 from ccsolve.solvers.selection.relaxing.lattice import Lattice, lattice_of
@@ -18,6 +21,9 @@ from ccsolve.solvers.selection.relaxing.rounding import (
 )
 from ccsolve.solvers.selection.searching.engine import Engine, engine_for
 
+DENSE_CHANNELS = 600
+"""Largest n for an eigen-decomposition in every step: 40 ms there, growing as n³."""
+
 STEP_SECONDS = 4e-10
 """Seconds per n³ that the first steps and certificates take, on one core."""
 
@@ -26,6 +32,10 @@ CREDIBLE = 1e-3
 
 SETTLED = 1e-9
 """Residual below which rounding is what is left."""
+
+LEAST_RISE, STALE = 0.02, 15
+"""Part of what the bound lacks by which it must rise within that many checks; more
+where the tolerance is larger."""
 
 LEADING = 4
 """Points rounded along leading directions before any is drawn."""
@@ -52,29 +62,62 @@ def relax(
     accuracy: Accuracy,
     seed: int,
 ) -> Iterator[Step]:
-    """Give the bounds of the semidefinite relaxation as they rise, and points.
+    """Give the bounds of the doubly nonnegative relaxation as they rise, and points.
 
-    A point is rounded at the first check, then at every doubling of their number, and
-    ``roundings`` times at the end.
+    Points are rounded from X at the first check, at every doubling of their number and
+    at the end. Programs of more than `DENSE_CHANNELS` channels go to the low-rank
+    descent, without cuts of three channels.
     """
     yield first_step(problem, plain_form(problem))
-    if STEP_SECONDS * problem.n**3 > limits.remaining():
-        return
-    program, lattice = lift(problem), lattice_of(problem)
     engine = engine_for(problem, seed)
-    last, checks = None, 0
+    if problem.n > DENSE_CHANNELS:
+        yield from low_rank.relax(
+            engine,
+            limits,
+            nonnegative=True,
+            tolerance=accuracy.tolerance,
+            roundings=accuracy.roundings,
+        )
+    elif STEP_SECONDS * problem.n**3 <= limits.remaining():
+        yield from _ascended(engine, settings, accuracy)
+
+
+def _ascended(engine: Engine, settings: Settings, accuracy: Accuracy) -> Iterator[Step]:
+    program, lattice = lift(engine.problem), lattice_of(engine.problem)
+    last, progress = None, _Progress()
     for ascent in ascend(program, settings):
         if ascent is last:
             yield Step()
             continue
-        last, checks = ascent, checks + 1
-        yield _step(problem, program, ascent, lattice)
-        if checks & (checks - 1) == 0:
-            yield from _descents(engine, program, ascent.X, 1)
-        if _is_closed(ascent, lattice, accuracy.tolerance):
+        last, progress = ascent, progress.after(ascent, accuracy.tolerance)
+        yield _step(engine.problem, program, ascent, lattice)
+        if progress.checks & (progress.checks - 1) == 0:
+            yield from _descents(engine, program, ascent.X, 1 + (progress.checks > 1))
+        if _is_closed(ascent, lattice, accuracy.tolerance) or progress.is_over:
             break
     assert last is not None
     yield from _descents(engine, program, last.X, accuracy.roundings)
+
+
+class _Progress(NamedTuple):
+    """Checks so far, and the bound when it last rose by enough."""
+
+    checks: int = 0
+    bound: float = -math.inf
+    at: int = 0
+
+    def after(self, ascent: Ascent, tolerance: float) -> "_Progress":
+        """Count a check."""
+        lacks = abs(ascent.value - ascent.bound)
+        rise = max(LEAST_RISE * lacks, tolerance * abs(ascent.bound))
+        if self.at == 0 or ascent.bound > self.bound + rise:
+            return _Progress(self.checks + 1, ascent.bound, self.checks + 1)
+        return self._replace(checks=self.checks + 1)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last checks brought next to nothing."""
+        return self.checks - self.at >= STALE
 
 
 def _step(
@@ -122,9 +165,10 @@ def rounded_points(
 ) -> Iterator[np.ndarray]:
     """Give feasible points near X: by its diagonal, its eigenvectors, then at random.
 
-    With d = diag X, X - dd' is a covariance. The first point follows d, the next four
-    d moved along the two leading directions of the covariance, either way; the rest are
-    drawn from the Gaussian of that mean and covariance. O(n³) once, O(n²) a point.
+    With d = diag X, X - dd' is a covariance. The first point follows d, the next is
+    drawn from the Gaussian of that mean and covariance; four follow d moved along the
+    two leading directions of the covariance, either way, and the rest are drawn again.
+    O(n³) once, O(n²) a point.
     """
     if count == 0:
         return
@@ -136,9 +180,9 @@ def rounded_points(
     values, vectors = np.linalg.eigh(X[own, own] - np.outer(centre, centre))
     spread = vectors * np.sqrt(np.maximum(values, 0.0))
     for trial in range(count - 1):
-        if trial < LEADING:
+        if 1 <= trial <= LEADING:
             weights = np.zeros(centre.size)
-            weights[-1 - (trial // 2) % centre.size] = 1.0 - 2.0 * (trial % 2)
+            weights[-1 - (trial - 1) // 2 % centre.size] = 1.0 - 2.0 * (trial % 2)
         else:
             weights = engine.rng.standard_normal(centre.size)
         yield nearest_point(engine.problem, centre + spread @ weights)
