@@ -27,15 +27,19 @@ from ccsolve.solvers.selection.relaxing.low_rank_program import LowRankProgram
 PROOF_SECONDS = 8e-11
 """Seconds per n³ of a certificate, measured on a core."""
 
-INNER, POLISH, FEWEST = 30, 50, 5
-"""Steps between two moves of the cuts' multipliers, before a proof of them, and before
-a proof when the time runs out."""
+INNER, POLISH, FEWEST = 40, 80, 5
+"""Steps between two moves of the cuts' multipliers, least ones before a proof of them,
+and those before a proof when the time runs out."""
 
-STALE = 4
+BEFORE_CUTS = 1e-3
+"""Relative gap at which a relaxation without cuts is solved well enough for them."""
+
+STALE = 5
 """Proofs in a row that bring nothing, after which to end."""
 
-SHAKE = 0.3
-"""Length of the random vectors that lead out of faces of too low a rank."""
+SHAKE = 0.02
+"""Length of the random vectors that lead out of faces of too low a rank; the longer,
+the more steps are lost on programs that converge slowly."""
 
 PERSISTENT = 0.9
 """Part of a violation that may be left by a move before its weight grows."""
@@ -97,10 +101,10 @@ class Ascent:
             U=iterate.U,
         )
 
-    def is_closed(self, proof: Proof) -> bool:
+    def is_closed(self, proof: Proof, tolerance: float) -> bool:
         """Whether more of the same can bring nothing that counts."""
         size = abs(proof.value - self.program.constant)
-        if proof.value - proof.dual <= self.tolerance * size:
+        if proof.value - proof.dual <= tolerance * size:
             return True
         return proof.bound >= self.lattice.raised(proof.value)
 
@@ -132,38 +136,46 @@ class Ascent:
 
 def proofs(ascent: Ascent, U: np.ndarray, nonnegative: bool) -> Iterator[Proof | None]:
     """Solve the plain relaxation, then raise its bound by the cuts there are."""
-    iterate = yield from _settled(ascent, no_cuts(), U)
     cuts = zero_cuts(ascent.program, nonnegative)
+    coarse = 0.0 if cuts.are_none else BEFORE_CUTS
+    progress = _Progress(max(ascent.tolerance, coarse))
+    iterate = yield from _settled(ascent, U, progress)
     if not cuts.are_none:
-        yield from _with_cuts(ascent, cuts, iterate.U)
+        # Programs that were slow to settle need more steps for a proof here too.
+        polish = max(POLISH, progress.proofs * ascent.interval // 2)
+        progress = _Progress(ascent.tolerance, progress.bound)
+        yield from _with_cuts(ascent, cuts, iterate.U, progress, polish)
 
 
-def _settled(ascent: Ascent, penalties: Penalties, U: np.ndarray) -> Proofs:
+def _settled(ascent: Ascent, U: np.ndarray, progress: "_Progress") -> Proofs:
     """Descend until value and bound meet, with a proof every so many steps."""
-    progress = _Progress(ascent.tolerance)
-    descent = ascent.descent(penalties, U)
+    descent = ascent.descent(no_cuts(), U)
     iterate = next(descent)
     while True:
         latest = yield from _taken(ascent, descent, ascent.interval)
         iterate = latest or iterate
-        proof = ascent.prove(penalties, iterate) if ascent.is_affordable() else None
+        proof = ascent.prove(no_cuts(), iterate) if ascent.is_affordable() else None
         yield proof
-        if proof is not None and ascent.is_closed(proof):
+        if proof is not None and ascent.is_closed(proof, progress.tolerance):
             return iterate
         if progress.has_ended(proof) and ascent.is_affordable():
             return iterate
         if latest is None:
-            descent = ascent.descent(penalties, ascent.shaken(iterate.U))
+            descent = ascent.descent(no_cuts(), ascent.shaken(iterate.U))
 
 
 def _with_cuts(
-    ascent: Ascent, cuts: Penalties, U: np.ndarray
+    ascent: Ascent,
+    cuts: Penalties,
+    U: np.ndarray,
+    progress: "_Progress",
+    polish: int,
 ) -> Iterator[Proof | None]:
     """Move the cuts' multipliers and prove a bound of them from time to time."""
-    progress = _Progress(ascent.tolerance)
     every, violation = max(1, 2 * ascent.interval // INNER), math.inf
     for count in range(1, ROUNDS):
-        U = (yield from _lowered(ascent, cuts, U, INNER)).U
+        inner = INNER * (2 + progress.stale) // 2
+        U = (yield from _lowered(ascent, cuts, U, inner)).U
         before = violation
         cuts, violation = moved(ascent.program, cuts, U)
         yield None
@@ -171,7 +183,7 @@ def _with_cuts(
             cuts = strengthened(cuts)
         if count % every and not ascent.is_last_chance():
             continue
-        steps = POLISH * (1 + progress.stale)
+        steps = polish * (1 + progress.stale)
         polished = yield from _lowered(ascent, cuts.held(), U, steps)
         if not ascent.is_affordable():
             continue
@@ -209,10 +221,12 @@ class _Progress:
     tolerance: float
     bound: float = -math.inf
     stale: int = 0
+    proofs: int = 0
 
     def has_ended(self, proof: Proof | None) -> bool:
         """Take a proof (None: a descent that ended) and say whether to go on."""
         self.stale += 1
+        self.proofs += 1
         if proof is not None:
             size = self.tolerance * max(abs(proof.value), abs(proof.dual))
             if proof.dual > self.bound + size:
