@@ -34,6 +34,9 @@ and those before a proof when the time runs out."""
 BEFORE_CUTS = 1e-3
 """Relative gap at which a relaxation without cuts is solved well enough for them."""
 
+CANCELLED = 1e-4
+"""Part of the variable part of a value at which it is small only by cancellation."""
+
 STALE = 5
 """Proofs in a row that bring nothing, after which to end."""
 
@@ -103,7 +106,8 @@ class Ascent:
 
     def is_closed(self, proof: Proof, tolerance: float) -> bool:
         """Whether more of the same can bring nothing that counts."""
-        size = abs(proof.value - self.program.constant)
+        varying = abs(proof.value - self.program.constant)
+        size = max(abs(proof.value), CANCELLED * varying)
         if proof.value - proof.dual <= tolerance * size:
             return True
         return proof.bound >= self.lattice.raised(proof.value)
