@@ -1,7 +1,7 @@
 """What ccsolve set out to reach in selection, and what the rows say of it."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from benchmarks.selection.competitors.table import PEERS
@@ -45,13 +45,13 @@ def _proofs(begins: Sequence[str], sizes: Sequence[int]) -> Callable[..., str]:
     """Measure the best of our provers, and Gurobi, on the same programs."""
 
     def measured(runs: Sequence[Run], best: Best) -> str:
-        chosen = [
+        chosen = _longest(
             run
             for run in runs
             if run.suite == "proofs"
             and run.n in sizes
             and run.instance.startswith(tuple(begins))
-        ]
+        )
         ours = _by_name(run for run in chosen if run.competitor not in PEERS)
         if not ours:
             return ""
@@ -61,6 +61,15 @@ def _proofs(begins: Sequence[str], sizes: Sequence[int]) -> Callable[..., str]:
         return f"{text}; gurobi: {_proven(gurobi)}" if gurobi else text
 
     return measured
+
+
+def _longest(runs: Iterable[Run]) -> list[Run]:
+    """Give each program's runs of the longest limit: one comparison, and the last."""
+    runs = list(runs)
+    limits: dict[str, float] = {}
+    for run in runs:
+        limits[run.instance] = max(run.limit, limits.get(run.instance, 0.0))
+    return [run for run in runs if run.limit == limits[run.instance]]
 
 
 def _strength(runs: Sequence[Run]) -> tuple[int, float]:
@@ -101,10 +110,8 @@ def _euclidean(runs: Sequence[Run], best: Best) -> str:
 def _against_scs(runs: Sequence[Run], best: Best) -> str:
     """Compare when a proven bound was as good as SCS's with when SCS was there."""
     parts = []
-    for scs in runs:
-        if scs.suite != "bounds" or scs.competitor != "scs-dnn" or scs.n != 160:
-            continue
-        if not scs.bounds:
+    for scs in _longest(run for run in runs if run.suite == "bounds"):
+        if scs.competitor != "scs-dnn" or scs.n != 160 or not scs.bounds:
             continue
         wanted = scs.bound - SAME_BOUND * abs(scs.bound)
         times = {
