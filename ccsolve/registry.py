@@ -142,6 +142,13 @@ TABLE: tuple[Method, ...] = (
         max_size=120,
     ),
     Method(
+        "branch_and_bound",
+        ChannelSelection,
+        Kind.EXACT,
+        _SELECTION + "branch_and_bound",
+        "semidefinite duals above, trees of convex quadratics below; the strongest proof",
+    ),
+    Method(
         "milp",
         ChannelSelection,
         Kind.RELAXATION,

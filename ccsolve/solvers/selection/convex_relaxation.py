@@ -100,7 +100,7 @@ def relax(
     The bounds end where the time limit does; the points do not look at it.
     """
     problem = engine.problem
-    convex = best_convex(form) if _affordable(form, limits) else hastily_convex(form)
+    convex = best_convex(form) if affordable(form, limits) else hastily_convex(form)
     lattice, z = lattice_of(problem), np.full(problem.n, 0.5)
     for count, iterate in enumerate(
         _converged(minimise(convex, z), lattice, tolerance)
@@ -114,7 +114,7 @@ def relax(
     yield from rounded_points(engine, z, roundings)
 
 
-def _affordable(form: ConvexForm, limits: Limits) -> bool:
+def affordable(form: ConvexForm, limits: Limits) -> bool:
     """Say whether the time left allows an eigenvalue, which nothing can interrupt."""
     if form.matrix is None:
         return True

@@ -1,0 +1,279 @@
+"""Exact search: semidefinite bounds above, trees of convex quadratics below."""
+
+import math
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ccsolve.iterate import Limits, Step, run
+from ccsolve.problems import ChannelSelection
+from ccsolve.problems.checks import whole_number
+from ccsolve.problems.exactness import objective_floor
+from ccsolve.solution import Solution
+from ccsolve.solvers.selection.branching.convex_program import (
+    convex_program,
+    plane_program,
+)
+from ccsolve.solvers.selection.branching.forcing import Reduced, reduce
+from ccsolve.solvers.selection.branching.frontier import Frontier
+from ccsolve.solvers.selection.branching.goal import Goal
+from ccsolve.solvers.selection.branching.growth import Growth, grow, planted
+from ccsolve.solvers.selection.branching.node import Node, Part, split
+from ccsolve.solvers.selection.branching.subtree import TREE_LIMIT
+from ccsolve.solvers.selection.convex_relaxation import affordable, relax
+from ccsolve.solvers.selection.relaxing.admm import Ascent, Settings, ascend
+from ccsolve.solvers.selection.relaxing.convex_form import plain_form, with_shift
+from ccsolve.solvers.selection.relaxing.lattice import lattice_of
+from ccsolve.solvers.selection.relaxing.lifted import LiftedProgram, lift
+from ccsolve.solvers.selection.relaxing.rounding import first_step, nearest_point
+from ccsolve.solvers.selection.searching.engine import Engine, engine_for
+from ccsolve.solvers.selection.searching.moves import TabuSettings
+from ccsolve.solvers.selection.searching.population import PopulationSettings, evolve
+
+SHORT, PLAIN, PAIRED = 20_000, 3_000_000, 1_000_000
+"""Estimated nodes up to which a tree is grown: any, at once; of the plain convex form;
+of a semidefinite dual. First estimates are high, up to ten times."""
+
+PATIENCE = 200
+"""Steps of the heuristic without a better point, where a tree is not short."""
+
+DEARER = 3.0
+"""Time of a node with pairs and cuts, in nodes of the plain form."""
+
+SOFT, LEAST_SOFTENING = 1e-3, 1e-11
+"""Part of the distance to the target that a tableau away from singular may cost; and
+the least such shift, of a matrix with entries near 1."""
+
+ROUND, LITTLE = 6, 0.1
+"""Checks in a round of an ascent, and the part of the distance to the target that a
+round must gain for another one."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """The parts of a run: the goal, the frontier, a heuristic kept alive."""
+
+    goal: Goal
+    frontier: Frontier
+    heuristic: Iterator[Step]
+    cuts: int
+
+    def bound_step(self) -> Step:
+        return Step(bound=self.goal.lattice.raised(self.frontier.bound()))
+
+
+def solve(
+    problem: ChannelSelection,
+    limits: Limits,
+    *,
+    seed: int = 0,
+    cuts: int = 25,
+) -> Solution:
+    """Prove the optimum, or close the gap as far as the limits allow.
+
+    1. A point: greedy, swaps and rounds of `tabu`, which go on between nodes.
+    2. The convex relaxation; reduced costs fix channels, and the smaller program has a
+       better shift, again and again.
+    3. A depth-first tree of the convex form, a few µs a node: tableaux by principal
+       pivoting, tangents as bounds, reduced-cost fixing, branching where either value
+       costs most. Its size is estimated after a few thousand nodes.
+    4. Where that promises no end: the semidefinite dual with products, X ≥ 0 and
+       triangle cuts. Its multipliers make a convex quadratic whose root is as tight
+       (Billionnet, Elloumi and Plateau 2009), products and cuts count again as channels
+       are fixed, and the same tree is grown on it. A tree too large is split at its
+       root, and both children raise their dual anew, best bound first.
+
+    Proven: the bound, by certified eigenvalues and tangents lowered by their rounding.
+    Cardinality, budget and fixings are in every relaxation. Memory: O(n³) for a tree;
+    open nodes are taken best first up to 512 MB, depth first beyond. Above 300 channels
+    left after step 2, nodes are bounded by step 2 alone. Exponential in the worst case:
+    k-cluster graphs of 120 vertices take seconds.
+
+    Parameters
+    ----------
+    cuts : triangle cuts held per channel; 0 for none.
+    """
+    cuts = whole_number("cuts", cuts, 0, 10_000)
+    return run(_steps(problem, limits, seed, cuts), limits)
+
+
+def _steps(
+    problem: ChannelSelection, limits: Limits, seed: int, cuts: int
+) -> Iterator[Step]:
+    form = plain_form(problem)
+    goal = Goal(problem, lattice_of(problem), limits.gap, limits.resolution)
+    yield goal.seen(first_step(problem, form))
+    engine = engine_for(problem, seed)
+    yield from goal.watch(relax(engine, form, limits, roundings=1))
+    search = _Search(goal, Frontier(), _heuristic(engine, goal), cuts)
+    yield from _improved(search, 1 + problem.n // 2)
+    search.frontier.push(Part(-math.inf, np.full(problem.n, -1, np.int8)))
+    while search.frontier.heap:
+        node = search.frontier.pop()
+        if node.bound >= goal.target():
+            search.frontier.close(node.bound)
+        elif isinstance(node, Node):
+            yield from _explore(search, node)
+        elif affordable(form, limits):
+            yield from _explore_part(search, node)
+        else:
+            return
+        yield search.bound_step()
+        yield from _improved(search, 1)
+
+
+def _heuristic(engine: Engine, goal: Goal) -> Iterator[Step]:
+    """Search for better points for ever; it begins at the best one known."""
+    if engine.program is not None:
+        z = yield from goal.watch(engine.first_point())
+        yield from goal.watch(engine.descend(z))
+    assert goal.x is not None
+    settings = PopulationSettings(restarts=None)
+    yield from goal.watch(evolve(engine, goal.x, TabuSettings(), settings))
+
+
+def _improved(search: _Search, fruitless: int) -> Iterator[Step]:
+    """Search for points until that many steps in a row bring none."""
+    idle = 0
+    while idle < fruitless:
+        step = next(search.heuristic)
+        idle = idle + 1 if step.x is None else 0
+        yield step
+
+
+def _explore_part(search: _Search, part: Part) -> Iterator[Step]:
+    """Fix channels by reduced costs, then grow the plain tree; else go on below."""
+    goal, frontier = search.goal, search.frontier
+    reduced = yield from reduce(part.fixed, goal)
+    if reduced is None:
+        frontier.close(math.inf)
+        return
+    frontier.leave_out(reduced.excluded)
+    frontier.raise_working(max(part.bound, reduced.bound))
+    if reduced.problem.keep in (0, reduced.problem.n):
+        point = reduced.fixed == 1
+        point[reduced.fixed == -1] = reduced.z > 0
+        yield goal.offer(point)
+        frontier.close(objective_floor(goal.problem, point))
+    elif frontier.working >= goal.target():
+        frontier.close(frontier.working)
+    elif reduced.problem.n > TREE_LIMIT:
+        _divide(frontier, reduced, int(np.argmin(np.abs(reduced.z - 0.5))), part.plain)
+    else:
+        yield from _explore_reduced(search, reduced, part.plain)
+
+
+def _divide(frontier: Frontier, reduced: Reduced, place: int, plain: bool) -> None:
+    """Split on the free channel at ``place``."""
+    channel = np.flatnonzero(reduced.fixed == -1)[place]
+    for value in (0, 1):
+        fixed = reduced.fixed.copy()
+        fixed[channel] = value
+        frontier.push(Part(frontier.working, fixed, plain))
+    frontier.close(math.inf)
+
+
+def _explore_reduced(
+    search: _Search, reduced: Reduced, plain: bool
+) -> Generator[Step, None, None]:
+    """Grow the tree of the plain form, or of the semidefinite dual if that is smaller.
+
+    Where ``plain``, the question has been answered above.
+    """
+    goal, frontier = search.goal, search.frontier
+    program = lift(reduced.problem)
+    names = np.flatnonzero(reduced.fixed == -1)
+    node = Node(frontier.working, program, names, reduced.fixed == 1)
+    growth = _plain_tree(search, reduced, node)
+    if (yield from _grown(search, growth, SHORT)):
+        return
+    if not plain:
+        # A tree grows with what it has to reach: better points are cheaper than nodes.
+        yield from _improved(search, PATIENCE)
+        growth = _plain_tree(search, reduced, node)
+        if (yield from _grown(search, growth, SHORT)):
+            return
+        if (yield from _explore(search, node, growth.estimate)):
+            return
+    if not (yield from _grown(search, growth, PLAIN)):
+        _divide(frontier, reduced, growth.tree.root_branch, True)
+
+
+def _plain_tree(search: _Search, reduced: Reduced, node: Node) -> Growth:
+    goal, frontier, program = search.goal, search.frontier, node.program
+    softening = math.ldexp(_softening(program, goal, frontier), program.exponent)
+    form = with_shift(reduced.form, reduced.form.shift - softening)
+    convex = plane_program(form, program)
+    return planted(convex, program, node.point, goal, frontier.working)
+
+
+def _explore(
+    search: _Search, node: Node, rival: float = math.inf
+) -> Generator[Step, None, bool]:
+    """Raise the dual; close the node by it, by a tree, or split it.
+
+    False, and the node is as it was, where the tree looks larger than ``rival`` nodes
+    of the plain form.
+    """
+    goal, frontier, program = search.goal, search.frontier, node.program
+    ascent = yield from _ascended(search, node)
+    if frontier.working >= goal.target():
+        frontier.close(frontier.working)
+        return True
+    yield from _rounded(search, node, ascent)
+    softening = _softening(program, goal, frontier)
+    convex = convex_program(program, ascent.dual, ascent.certificate, softening)
+    growth = planted(convex, program, node.point, goal, frontier.working)
+    if (yield from _grown(search, growth, SHORT)):
+        return True
+    if rival < DEARER * growth.estimate and rival < PLAIN:
+        return False
+    limit = PAIRED if node.can_split else math.inf
+    if not (yield from _grown(search, growth, limit)):
+        for child in split(node, ascent, growth.tree.root_branch):
+            frontier.push(child)
+        frontier.close(math.inf)
+    return True
+
+
+def _grown(
+    search: _Search, growth: Growth, limit: float
+) -> Generator[Step, None, bool]:
+    return grow(growth, search.goal, search.frontier, search.heuristic, limit)
+
+
+def _softening(program: LiftedProgram, goal: Goal, frontier: Frontier) -> float:
+    """Give the shift below the eigenvalue, in units of the lifted program."""
+    distance = program.from_units(goal.target()) - program.from_units(frontier.working)
+    share = SOFT * distance / program.most if math.isfinite(distance) else 0.0
+    return max(share, LEAST_SOFTENING)
+
+
+def _ascended(search: _Search, node: Node) -> Generator[Step, None, Ascent]:
+    """Raise the dual until the target is reached or rounds of checks gain little."""
+    goal, frontier = search.goal, search.frontier
+    settings = Settings(cuts=search.cuts * node.program.n)
+    checks, mark, last = 0, -math.inf, None
+    for ascent in ascend(node.program, settings, node.dual, node.X, node.penalty):
+        if ascent is last:
+            yield Step()
+            continue
+        checks, last = checks + 1, ascent
+        frontier.raise_working(ascent.bound)
+        yield search.bound_step()
+        left = goal.target() - ascent.bound
+        if left <= 0:
+            return ascent
+        if checks % ROUND == 0:
+            if ascent.bound - mark < LITTLE * left:
+                return ascent
+            mark = ascent.bound
+    raise AssertionError("the ascent has no end")
+
+
+def _rounded(search: _Search, node: Node, ascent: Ascent) -> Iterator[Step]:
+    """Offer the nearest point to diag X."""
+    share = np.where(node.kept, 2.0, -1.0)
+    share[node.names] = np.diagonal(ascent.X)[node.program.first :]
+    yield search.goal.offer(nearest_point(search.goal.problem, share))

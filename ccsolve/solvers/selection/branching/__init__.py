@@ -1,0 +1,1 @@
+"""What exact search is made of: convex trees below semidefinite nodes."""
