@@ -35,6 +35,12 @@ SHORT, PLAIN, PAIRED = 20_000, 3_000_000, 1_000_000
 """Estimated nodes up to which a tree is grown: any, at once; of the plain convex form;
 of a semidefinite dual. First estimates are high, up to ten times."""
 
+TRIAL, LONG_TRIAL = 4_000, 40_000
+"""Nodes after which a tree's size is estimated; where much depends on it."""
+
+BETWEEN = 20
+"""Steps of the heuristic without a better point between two nodes."""
+
 PATIENCE = 200
 """Steps of the heuristic without a better point, where a tree is not short."""
 
@@ -120,7 +126,7 @@ def _steps(
         else:
             return
         yield search.bound_step()
-        yield from _improved(search, 1)
+        yield from _improved(search, BETWEEN)
 
 
 def _heuristic(engine: Engine, goal: Goal) -> Iterator[Step]:
@@ -192,7 +198,7 @@ def _explore_reduced(
         # A tree grows with what it has to reach: better points are cheaper than nodes.
         yield from _improved(search, PATIENCE)
         growth = _plain_tree(search, reduced, node)
-        if (yield from _grown(search, growth, SHORT)):
+        if (yield from _grown(search, growth, SHORT, LONG_TRIAL)):
             return
         if (yield from _explore(search, node, growth.estimate)):
             return
@@ -238,9 +244,10 @@ def _explore(
 
 
 def _grown(
-    search: _Search, growth: Growth, limit: float
+    search: _Search, growth: Growth, limit: float, trial: int = TRIAL
 ) -> Generator[Step, None, bool]:
-    return grow(growth, search.goal, search.frontier, search.heuristic, limit)
+    goal, frontier, heuristic = search.goal, search.frontier, search.heuristic
+    return grow(growth, goal, frontier, heuristic, limit, trial)
 
 
 def _softening(program: LiftedProgram, goal: Goal, frontier: Frontier) -> float:

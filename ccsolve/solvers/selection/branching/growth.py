@@ -18,9 +18,6 @@ from ccsolve.solvers.selection.relaxing.lifted import LiftedProgram
 PORTION_WORK = 3e6
 """Squared channels times nodes between two steps: about 10 ms."""
 
-TRIAL = 4_000
-"""Nodes after which the size of a tree is estimated."""
-
 PORTIONS = 4
 """Portions of a tree to a step of the heuristic."""
 
@@ -73,10 +70,11 @@ def grow(
     frontier: Frontier,
     heuristic: Iterator[Step],
     limit: float,
+    trial: int,
 ) -> Generator[Step, None, bool]:
     """Search the tree until it is done (True) or estimated above ``limit`` nodes.
 
-    The estimate counts after `TRIAL` nodes. A step of the heuristic goes with every
+    The estimate counts after ``trial`` nodes. A step of the heuristic goes with every
     `PORTIONS` of the tree: a better point may cut most of what is left.
     """
     tree = growth.tree
@@ -91,7 +89,7 @@ def grow(
             frontier.close(growth.proven)
             return True
         yield Step(bound=goal.lattice.raised(frontier.bound()))
-        if tree.nodes >= TRIAL and growth.estimate > limit:
+        if tree.nodes >= trial and growth.estimate > limit:
             return False
         if count % PORTIONS == 0:
             yield next(heuristic)
