@@ -19,10 +19,16 @@ def solve(
 ) -> Solution:
     """Relax as `sdp` does, with every entry of X at least 0.
 
-    The n²/2 inequalities have multipliers of their own, which one exact coordinate step
-    each moves beside the eigen-decomposition: a step costs hardly more than `sdp`'s,
-    and the bound is much tighter on sparse programs. Proven and heuristic as there. Over
-    600 channels the low-rank descent takes the place of the eigen-decompositions.
+    Alternating directions on the dual, begun where a few steps of `sdp` lead: the n²/2
+    inequalities have multipliers of their own, which one exact coordinate step each
+    moves beside an eigen-decomposition; see `relaxing.admm`. The bound is much tighter
+    than `sdp`'s on sparse programs. Proven: as there, in `relaxing.duals`, with
+    multipliers ≥ 0 for X ≥ 0. Heuristic: the points, rounded from X and improved by
+    swaps.
+
+    Cost: O(n³) a step, 0.4 ms at n = 80 and 25 ms at n = 500 on one core; 50 to 100
+    steps come within 0.1 % of the relaxation as a rule; memory O(n²). Over 600 channels
+    the low-rank descent takes the place of the eigen-decompositions.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ def solve(
     For binary z: z_i z_j + z_i z_k - z_j z_k ≤ z_i; z_i + z_j + z_k - z_i z_j - z_i z_k
     - z_j z_k ≤ 1; z_i z_j ≤ z_i; z_i + z_j - z_i z_j ≤ 1 (Padberg, Math. Programming
     45, 1989). The most violated ones at X come in every few bounds, those whose
-    multiplier is 0 go. Proven and heuristic as in `sdp`.
+    multiplier is 0 go. Proven and heuristic as in `dnn`.
 
     Cost: as `dnn`, with more steps, and O(n³) to look through all triples: 0.3 ms at
     n = 80, 0.1 s at n = 500. Over 600 channels no cuts are made: the bound is `dnn`'s.

@@ -19,7 +19,6 @@ from ccsolve.solvers.selection.relaxing.duals import (
     Cuts,
     Dual,
     certified,
-    decomposed,
     dual_matrix,
 )
 from ccsolve.solvers.selection.relaxing.lifted import (
@@ -28,6 +27,7 @@ from ccsolve.solvers.selection.relaxing.lifted import (
 )
 from ccsolve.solvers.selection.relaxing.plain_start import plain_start
 from ccsolve.solvers.selection.relaxing.plane_shift import shifted
+from ccsolve.solvers.selection.relaxing.projection import projected
 from ccsolve.solvers.selection.relaxing.separation import renewed_cuts
 
 RELAXATION = 1.6
@@ -91,13 +91,15 @@ class Ascent(NamedTuple):
 class _State(NamedTuple):
     """What a step starts from.
 
-    X, P (N, N): before and after the projection. M (N, N): of the dual. ``change``:
-    what the last step moved, relative. ``imbalance``: the smoothed dual gap and the
-    smoothed price of P's infeasibility, see `_balanced`.
+    X, P (N, N), leading (N, m): before and after the projection, and what it follows.
+    M (N, N): of the dual. ``change``: what the last step moved, relative.
+    ``imbalance``: the smoothed dual gap and the smoothed price of P's infeasibility,
+    see `_balanced`.
     """
 
     X: np.ndarray
     P: np.ndarray
+    leading: np.ndarray | None
     dual: Dual
     M: np.ndarray
     penalty: float
@@ -119,7 +121,7 @@ def ascend(
     without ``keep``), M of the multipliers. One step of the alternating direction
     method on N = M (Wen, Goldfarb and Yin, Math. Prog. Comp. 2010), over-relaxed by α:
 
-        P ← projection of X - σM onto P                      (one eigen-decomposition)
+        P ← projection of X - σM onto P          (eigen-decomposition, see `projected`)
         R ← αP + (1 - α)X
         multipliers, X ← those that make ‖R‖ least when moved (exact coordinate steps)
 
@@ -147,7 +149,7 @@ def ascend(
         M = dual_matrix(program, state.dual)
         dual, estimate = shifted(program, state.dual, M)
         found = certified(program, dual, estimate)
-        state = _balanced(program, state._replace(M=M), found)
+        state = _balanced(program, state._replace(M=M, leading=None), found)
         best = _better(program, state, best, dual, found)
         yield best
         if settings.cuts and state.checks % settings.renewal == 0:
@@ -225,7 +227,7 @@ def _begun(
     M = dual_matrix(program, dual)
     if penalty is None:
         penalty = FIRST_PENALTY * frobenius_norm(X) / _typical_norm(M)
-    return _State(X, X, dual, M, penalty, np.inf, (0.0, 0.0), 0)
+    return _State(X, X, None, dual, M, penalty, np.inf, (0.0, 0.0), 0)
 
 
 def _typical_norm(M: np.ndarray) -> float:
@@ -250,7 +252,8 @@ def _own_copy(dual: Dual) -> Dual:
 
 def _step(program: LiftedProgram, settings: Settings, state: _State) -> _State:
     X, M, sigma = state.X, state.M, state.penalty
-    P = _projected(X - sigma * M, program)
+    total, is_exact = float(program.most), program.keep > 0
+    P, leading = projected(X - sigma * M, total, is_exact, state.leading)
     R = RELAXATION * P + (1.0 - RELAXATION) * X
     target = M + R / sigma
     _coordinate_steps(program, settings, state.dual, R, sigma)
@@ -259,7 +262,7 @@ def _step(program: LiftedProgram, settings: Settings, state: _State) -> _State:
     size = float(np.linalg.norm(P))
     # All of it may be projected away; that is no rest.
     relative = change / size if size > 0 else np.inf
-    return state._replace(X=R, P=P, M=moved, change=relative)
+    return state._replace(X=R, P=P, leading=leading, M=moved, change=relative)
 
 
 def _coordinate_steps(
@@ -281,23 +284,3 @@ def _coordinate_steps(
             R, program.first, sigma, program.cost, program.limit, dual.spend, dual.save
         )
     equalities(R, keep, sigma, dual.y)
-
-
-def _projected(V: np.ndarray, program: LiftedProgram) -> np.ndarray:
-    """Give the nearest X ⪰ 0 with tr X = keep, or ≤ most without ``keep``."""
-    values, vectors = decomposed(V)
-    shift = simplex_shift(values, float(program.most))
-    if not program.keep:
-        shift = max(shift, 0.0)
-    kept = values > shift
-    scaled = vectors[:, kept] * np.sqrt(values[kept] - shift)
-    return scaled @ scaled.T
-
-
-def simplex_shift(values: np.ndarray, total: float) -> float:
-    """Give θ with Σ max(values - θ, 0) = total, for ascending values; O(n)."""
-    sums = np.cumsum(values[::-1])
-    shifts = (sums - total) / np.arange(1, values.size + 1)
-    # θ is the last shift that is below the value which it was made with.
-    held = np.flatnonzero(values[::-1] > shifts)
-    return float(shifts[held[-1]]) if held.size else float(values[-1])

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from ccsolve.solvers.selection.relaxing.admm import Ascent, Settings, ascend
 from ccsolve.solvers.selection.relaxing.convex_form import plain_form
 from ccsolve.solvers.selection.relaxing.lattice import Lattice, lattice_of
 from ccsolve.solvers.selection.relaxing.lifted import LiftedProgram, lift
+from ccsolve.solvers.selection.relaxing.projection import FOLLOWED_FROM
 from ccsolve.solvers.selection.relaxing.rounding import (
     first_step,
     nearest_point,
@@ -85,6 +86,8 @@ def relax(
 def _ascended(engine: Engine, settings: Settings, accuracy: Accuracy) -> Iterator[Step]:
     program, lattice = lift(engine.problem), lattice_of(engine.problem)
     last, progress = None, _Progress()
+    if program.n > FOLLOWED_FROM:
+        settings = replace(settings, check=2 * settings.check)
     for ascent in ascend(program, settings):
         if ascent is last:
             yield Step()

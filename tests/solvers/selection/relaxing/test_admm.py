@@ -1,18 +1,14 @@
 """The ascent against conic optimality: feasible X, complementary multipliers, cvxpy."""
 
 from itertools import islice
+from typing import Any
 
 import cvxpy
 import numpy as np
 import pytest
 
 from ccsolve import ChannelSelection, testing
-from ccsolve.solvers.selection.relaxing.admm import (
-    Ascent,
-    Settings,
-    ascend,
-    simplex_shift,
-)
+from ccsolve.solvers.selection.relaxing.admm import Ascent, Settings, ascend
 from ccsolve.solvers.selection.relaxing.duals import NO_CUTS, zero_dual
 from ccsolve.solvers.selection.relaxing.lifted import LiftedProgram, lift
 from ccsolve.solvers.selection.relaxing.plain_start import plain_start
@@ -30,7 +26,7 @@ def by_cvxpy(program: LiftedProgram, nonnegative: bool) -> float:
     N, first, keep = program.C.shape[0], program.first, program.keep
     X = cvxpy.Variable((N, N), symmetric=True)
     x = cvxpy.diag(X)
-    rules = [X >> 0]
+    rules: list[Any] = [X >> 0]
     if keep:
         rules += [cvxpy.trace(X) == keep, cvxpy.sum(X, axis=1) == keep * x]
     else:
@@ -44,7 +40,8 @@ def by_cvxpy(program: LiftedProgram, nonnegative: bool) -> float:
         rules += [within >= 0, left - within >= 0]
     model = cvxpy.Problem(cvxpy.Minimize(cvxpy.trace(program.C @ X)), rules)
     model.solve(solver="CLARABEL")
-    return program.in_units(float(model.value))
+    value: Any = model.value
+    return program.in_units(float(value))
 
 
 # Clarabel finds no interior where a budget multiplies free cardinalities, and says so.
@@ -110,14 +107,6 @@ def test_triangles_close_what_they_can():
     cut = reached(program, Settings(cuts=200), 100).bound
     assert bare < optimum - 0.05
     assert cut == pytest.approx(optimum, abs=1e-2)
-
-
-def test_the_simplex_shift_gives_the_total():
-    rng = np.random.default_rng(0)
-    for total in (0.5, 3.0, 40.0):
-        values = np.sort(rng.standard_normal(12))
-        shift = simplex_shift(values, total)
-        assert np.maximum(values - shift, 0.0).sum() == pytest.approx(total)
 
 
 def test_the_start_is_near_the_plain_relaxation():
