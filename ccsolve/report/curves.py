@@ -89,7 +89,7 @@ def _anytime_panel(
                 # One name where both curves of a competitor meet.
                 key = competitor, round(heights[-1], 1)
                 ends[key] = End(axes, competitor, colour, heights[-1])
-    axes.set(xscale="log", xlim=(LEAST_SECONDS, last), xlabel="seconds")
+    axes.set(xscale="log", xlim=(LEAST_SECONDS, 1.1 * last), xlabel="seconds")
     axes.set_yscale("symlog", linthresh=0.1)
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, -_FARTHEST), min(high, _FARTHEST))
