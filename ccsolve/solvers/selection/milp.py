@@ -1,7 +1,6 @@
 """Products linearised, solved by HiGHS: a second opinion on small programs."""
 
 import math
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +11,13 @@ import scipy.optimize
 from ccsolve.iterate import Limits, Step, run
 from ccsolve.problems import ChannelSelection
 from ccsolve.solution import Solution
+from ccsolve.solvers.selection.interruptible import interruptible
 from ccsolve.solvers.selection.relaxing.convex_form import plain_form
 from ccsolve.solvers.selection.relaxing.rounding import first_step
 from ccsolve.solvers.selection.searching.engine import engine_for
 
 LEAST = 0.02
 """Seconds below which HiGHS is not begun: building its model takes as long."""
-
-_POLL = 0.05
 
 
 def solve(problem: ChannelSelection, limits: Limits) -> Solution:
@@ -58,7 +56,7 @@ def _steps(problem: ChannelSelection, limits: Limits) -> Iterator[Step]:
     if limits.remaining() < LEAST:
         return
     program = _linearised(problem)
-    result = _optimised(program, limits)
+    result = interruptible(lambda: _highs(program, limits), "HiGHS")
     extra = {"highs_bound": _in_our_units(program, result.mip_dual_bound)}
     z = None if result.x is None else result.x[: problem.n] > 0.5
     if z is None or problem.violation(z) > 0:
@@ -132,27 +130,6 @@ def _constraints(problem: ChannelSelection) -> list[_Row]:
         spent = np.concatenate([problem.cost / unit, np.zeros(n + 1)])
         rows.append((spent[None], -np.inf, problem.budget_limit / unit))
     return rows
-
-
-def _optimised(program: _Program, limits: Limits) -> Any:
-    """Run HiGHS in a thread: Ctrl-C reaches Python between two looks at it."""
-    found: list[Any] = []
-    failed: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            found.append(_highs(program, limits))
-        except BaseException as error:
-            failed.append(error)
-
-    # A daemon, so that a program that ends does not wait for it.
-    thread = threading.Thread(target=work, daemon=True, name="HiGHS")
-    thread.start()
-    while thread.is_alive():
-        thread.join(_POLL)
-    if failed:
-        raise failed[0]
-    return found[0]
 
 
 def _highs(program: _Program, limits: Limits) -> Any:

@@ -1,7 +1,6 @@
 """The semidefinite relaxations through cvxpy: a second opinion, repaired to a proof."""
 
 import math
-import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from ccsolve.iterate import Limits, Step, run
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.checks import real_number
 from ccsolve.solution import Solution
+from ccsolve.solvers.selection.interruptible import interruptible
 from ccsolve.solvers.selection.options import at_least
 from ccsolve.solvers.selection.relaxing.conic_model import (
     ConicModel,
@@ -37,8 +37,6 @@ INTERIOR_POINT = 50
 
 LEAST = 0.1
 """Seconds below which no solver is begun: building its model takes as long."""
-
-_POLL = 0.05
 
 
 def solve(
@@ -125,26 +123,19 @@ def _steps(
 
 def _solved(model: ConicModel, settings: _Settings, limits: Limits) -> str:
     """Run the solver in a thread, so that Ctrl-C reaches Python; give its status."""
-    failed: list[BaseException] = []
     options = _options(settings, limits)
 
     def work() -> None:
-        try:
-            model.problem.solve(solver=settings.solver, **options)
-        except BaseException as error:
-            failed.append(error)
+        model.problem.solve(solver=settings.solver, **options)
 
-    # A daemon, so that a program that ends does not wait for it.
-    thread = threading.Thread(target=work, daemon=True, name=settings.solver)
     with warnings.catch_warnings():
         # That a solution may be inaccurate is what the certificate is for.
         warnings.simplefilter("ignore")
-        thread.start()
-        while thread.is_alive():
-            thread.join(_POLL)
-    if failed and not isinstance(failed[0], SolverError):
-        raise failed[0]
-    return "solver_error" if failed else str(model.problem.status)
+        try:
+            interruptible(work, settings.solver)
+        except SolverError:
+            return "solver_error"
+    return str(model.problem.status)
 
 
 def _options(settings: _Settings, limits: Limits) -> dict[str, Any]:

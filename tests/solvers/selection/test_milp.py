@@ -1,8 +1,5 @@
 import itertools
 import math
-import threading
-import time
-from typing import Any
 
 import numpy as np
 import pytest
@@ -68,39 +65,6 @@ def test_the_gap_is_handed_on():
     rough = solve(problem, "milp", gap=0.5, time_limit=None)
     missing = rough.objective - rough.extra["highs_bound"]
     assert missing <= 0.5 * abs(rough.objective)
-
-
-def test_an_error_of_the_thread_reaches_the_caller(monkeypatch: pytest.MonkeyPatch):
-    def fail(program: Any, limits: Any) -> Any:
-        raise ValueError("from the thread")
-
-    monkeypatch.setattr(milp, "_highs", fail)
-    with pytest.raises(ValueError, match="from the thread"):
-        solve(k_cluster(10, 0.5, 4), "milp")
-
-
-def test_an_interrupt_does_not_wait_for_highs(monkeypatch: pytest.MonkeyPatch):
-    begun, end = threading.Event(), threading.Event()
-
-    def endless(program: Any, limits: Any) -> Any:
-        begun.set()
-        end.wait(60)
-        raise AssertionError("nobody waits for this")
-
-    class Interrupted(threading.Thread):
-        def join(self, timeout: float | None = None) -> None:
-            assert begun.wait(30) and timeout is not None
-            raise KeyboardInterrupt
-
-    problem = k_cluster(10, 0.5, 4)
-    solve(problem, "milp", step_limit=2)
-    monkeypatch.setattr(milp, "_highs", endless)
-    monkeypatch.setattr(milp.threading, "Thread", Interrupted)
-    start = time.perf_counter()
-    found = solve(problem, "milp", time_limit=None)
-    end.set()
-    assert time.perf_counter() - start < 30
-    assert found.stop is Stop.INTERRUPTED and problem.violation(found.x) == 0
 
 
 def mixed_scales(rng: np.random.Generator) -> ChannelSelection:
