@@ -40,6 +40,9 @@ CANCELLED = 1e-4
 STALE = 5
 """Proofs in a row that bring nothing, after which to end."""
 
+NARROW = 2
+"""Proofs in a row that bring nothing, after which more columns may."""
+
 SHAKE = 0.02
 """Length of the random vectors that lead out of faces of too low a rank; the longer,
 the more steps are lost on programs that converge slowly."""
@@ -195,6 +198,14 @@ def _with_cuts(
         yield proof
         if progress.has_ended(proof):
             return
+        if progress.stale == NARROW and U.shape[1] <= ascent.program.n:
+            U, progress.stale = _widened(U, ascent.program.n + 1), 0
+
+
+def _widened(U: np.ndarray, most: int) -> np.ndarray:
+    """Give U with half as many columns again, zero ones; cuts raise the rank of X."""
+    more = min(U.shape[1] // 2, most - U.shape[1])
+    return np.hstack((U, np.zeros((U.shape[0], more))))
 
 
 def _lowered(ascent: Ascent, penalties: Penalties, U: np.ndarray, steps: int) -> Proofs:

@@ -57,8 +57,8 @@ def no_cuts() -> Penalties:
 def zero_cuts(program: LowRankProgram, nonnegative: bool) -> Penalties:
     """Give the cuts of a program, all multipliers zero; O(n²).
 
-    The weights are in proportion to the entries of C off the diagonal, which the
-    multipliers have to outweigh.
+    The weights are in proportion to the entries of C, which the multipliers have to
+    outweigh. A weight by the entries of X, (keep/n)², made small ``keep`` no faster.
     """
     n, typical = program.n, FIRST_WEIGHT * typical_entry(program)
     return Penalties(
