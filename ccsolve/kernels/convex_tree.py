@@ -317,7 +317,9 @@ def _fix(program, tree, e, i, T, room):
     size, k = m + 2, tree.names[e, i]
     basic, x, reduced = tree.basic[e, :size], tree.x[e, :size], tree.reduced[e, :size]
     if basic[i]:
-        if abs(T[i, i]) >= TINY_PIVOT or _replace(tree, e, T, room):
+        if abs(T[i, i]) < TINY_PIVOT:
+            _replace(tree, e, T, room)
+        if abs(T[i, i]) >= TINY_PIVOT:
             leave(T, i, value, basic, x, reduced, room)
         else:
             # All is fixed, or rounding rules: the tableau may be wrong, bounds are not.
@@ -395,7 +397,10 @@ def _slack(program, c, x):
 
 @njit(cache=True)
 def _replace(tree, e, T, room):
-    """Have a variable that is not to be fixed enter, so that the last one may leave."""
+    """Have a variable that is not to be fixed enter, so that the last one may leave.
+
+    There may be none, and with a budget the pivot may be 0 even then.
+    """
     size = tree.free[e] + 2
     best, k = TINY_PIVOT, -1
     for j in range(size - 2):
@@ -410,7 +415,6 @@ def _replace(tree, e, T, room):
             tree.reduced[e, :size],
             room,
         )
-    return k >= 0
 
 
 @njit(cache=True)

@@ -184,6 +184,22 @@ def test_every_kind_of_matrix_with_every_kind_of_keep(method: str):
         check(method, kind, keep, seed)
 
 
+# Programs on which some method once failed.
+FOUND = [
+    ("strongly concave", "one", 925111689),
+    ("duplicated", "half", 905016482),
+    ("constant", "none", 1211343876),
+    ("mixed scales", "none", 771672463),
+    ("mixed scales", "all but one", 1931780797),
+]
+
+
+@pytest.mark.parametrize("case", FOUND, ids=str)
+@pytest.mark.parametrize("method", METHODS)
+def test_programs_that_broke_a_method(method: str, case: tuple[str, str, int]):
+    check(method, *case)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_thousands_of_programs(method: str):

@@ -96,15 +96,15 @@ def plane_program(form: ConvexForm, program: LiftedProgram) -> ConvexProgram:
     The quadratic is convex on the plane alone. With d = z - y and d₁ its part along 1,
     ½dᵀHd ≥ -(3/2)‖H‖‖d‖‖d₁‖, ‖d₁‖ = |1ᵀy - keep|/√n and ‖d‖ ≤ √n(1 + max |y_i|).
     """
-    assert form.matrix is not None
-    H = np.ldexp(2.0 * form.matrix, -program.exponent)
+    matrix, forming = _formed(form)
+    H = np.ldexp(2.0 * matrix, -program.exponent)
     own = np.arange(form.n)
     H[own, own] -= np.ldexp(2.0 * form.shift, -program.exponent)
     linear = np.ldexp(form.linear, -program.exponent)
     entries = form.most * frobenius_norm(H)
     entries += math.sqrt(form.most) * frobenius_norm(linear)
     entries += form.most * abs(math.ldexp(form.shift, -program.exponent))
-    error = math.ldexp(form.error, -program.exponent)
+    error = math.ldexp(form.error + forming, -program.exponent)
     return ConvexProgram(
         H=H,
         P=np.zeros_like(H),
@@ -120,6 +120,15 @@ def plane_program(form: ConvexForm, program: LiftedProgram) -> ConvexProgram:
 
 
 _NO_COST = np.empty(0)
+
+
+def _formed(form: ConvexForm) -> tuple[np.ndarray, float]:
+    """Give the form's matrix, and what forming it from a factor moves any value by."""
+    if form.matrix is not None:
+        return form.matrix, 0.0
+    assert form.factor is not None
+    rows = form.factor.shape[0]
+    return form.factor.T @ form.factor, gamma(rows) * form.most * form.norm**2
 
 
 def _least(block: np.ndarray) -> float:

@@ -60,10 +60,11 @@ def reduce(fixed: np.ndarray, goal: Goal) -> Generator[Step, None, Reduced | Non
         if problem is None:
             # No point has all the values that a point below the target would have.
             return before and replace(before, bound=excluded)
-        form = best_convex(plain_form(problem))
+        form = plain_form(problem)
         if problem.keep in (0, problem.n):
             z = np.full(problem.n, float(bool(problem.keep)))
             return Reduced(fixed, problem, form, z, -np.inf, excluded)
+        form = best_convex(form)
         last = yield from _relaxed(problem, form, goal)
         target, bound = goal.target(), last.best.bound
         before = Reduced(fixed, problem, form, last.point.z, bound, excluded)
