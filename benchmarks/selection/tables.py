@@ -128,7 +128,7 @@ def bounds(runs: Sequence[Run], best: Best) -> Iterator[str]:
         "s to SCS's sdp", "s to SCS's dnn",
     )  # fmt: skip
     for name, members in by_instance(runs).items():
-        claimed = {run.competitor: run.bound for run in members}
+        claimed = {run.competitor: run.bound for run in members if run.bounds}
         for run in members:
             yield line(
                 name, run.competitor, f"{run.bound:.8g}" if run.bounds else run.stop,

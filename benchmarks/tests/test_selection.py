@@ -310,6 +310,14 @@ def test_tables_have_as_many_cells_as_titles():
         assert len({line.count("|") for line in shown}) == 1
 
 
+def test_a_cut_solver_has_no_value_to_be_compared_with():
+    ours_ = some_run(competitor="dnn", bound=1.0, bounds=((0.1, 1.0),), objective=2.0)
+    cut = some_run(competitor="scs-dnn", rigorous=False, stop="optimal_inaccurate")
+    best = tables.best_of([ours_, cut])
+    _, _, first, second = tables.bounds([ours_, cut], best)
+    assert first.endswith("|  |  |") and "optimal_inaccurate" in second
+
+
 def test_goals_are_measured_by_rows_alone():
     def row(suite: str, instance: str, competitor: str, **fields: object) -> Run:
         key = {"suite": suite, "instance": instance, "competitor": competitor}
