@@ -170,7 +170,10 @@ def test_the_bound_is_that_of_an_interior_point_method(family: str, cone: str):
             assert oracle.gap == 0.0  # at once, without a solver
             continue
         value = oracle.extra["solver_value"]
-        room = 2e-3 * max(abs(value - problem.constant), problem.data_scale)
+        # Multipliers of cuts converge at first order.
+        has_cuts = cone == "dnn" or problem.cost is not None
+        accuracy = 2e-2 if has_cuts else 2e-3
+        room = accuracy * max(abs(value - problem.constant), problem.data_scale)
         assert found.bound <= value + 1e-6 * problem.n * problem.data_scale
         assert found.bound >= value - room
 
