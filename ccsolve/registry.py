@@ -36,6 +36,7 @@ class Method:
     module : where its ``solve`` is.
     summary : one line.
     max_size : largest ``problem.n`` it takes, None for any.
+    needs_budget : whether it takes only problems with a budget.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Method:
     module: str
     summary: str
     max_size: int | None = None
+    needs_budget: bool = False
 
     @property
     def gives_bound(self) -> bool:
@@ -127,6 +129,21 @@ TABLE: tuple[Method, ...] = (
         "the same with the violated triangle cuts; the tightest bound",
     ),
     Method(
+        "qcr",
+        ChannelSelection,
+        Kind.RELAXATION,
+        _SELECTION + "qcr",
+        "a convex quadratic as tight as sdp, for its bound and for MIQP solvers",
+    ),
+    Method(
+        "lagrangian",
+        ChannelSelection,
+        Kind.RELAXATION,
+        _SELECTION + "lagrangian",
+        "the budget priced, each price bounded by sdp's dual, its points mended",
+        needs_budget=True,
+    ),
+    Method(
         "search_and_bound",
         ChannelSelection,
         Kind.RELAXATION,
@@ -170,7 +187,7 @@ TABLE: tuple[Method, ...] = (
 def methods(problem: Any = None) -> tuple[Method, ...]:
     """Give the rows that apply to a problem, or all of them.
 
-    A row applies when the type fits and the size is within the method's limit.
+    A row applies when type and constraints fit and the size is within its limit.
     InvalidProblem for what is no problem of ccsolve.
     """
     if problem is None:
@@ -213,5 +230,10 @@ def reason_against(row: Method, problem: Any) -> str | None:
         return (
             f"method {row.name!r} takes n <= {row.max_size}, given n = {problem.n}; "
             f"use 'auto' or a heuristic with a bound"
+        )
+    if row.needs_budget and problem.budget is None:
+        return (
+            f"method {row.name!r} takes problems with a budget, given none; use 'auto' "
+            f"or a method that needs no budget"
         )
     return None

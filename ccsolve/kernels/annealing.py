@@ -1,4 +1,4 @@
-"""Metropolis sweeps of flips and swaps, on a dense form or on a factor.
+"""Metropolis sweeps of flips and swaps on a factor, where a row of Q costs too much.
 
 ``order`` (n,) holds the kept channels first, ``kept[0]`` of them, so that a random kept
 or removed channel is one draw and a move is one exchange of entries.
@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from ccsolve.kernels.random_numbers import below, unit
-from ccsolve.kernels.swap_search import BEST, USED, VALUE, flip, swap
+from ccsolve.kernels.search_state import BEST, USED, VALUE
 
 _HOPELESS = 40.0
 """exp(-40) is below the resolution of the random numbers: refuse without drawing."""
@@ -61,56 +61,6 @@ def _exchange(order, kept, a, b):
         first = kept[0]
         order[b], order[first] = order[first], order[b]
         kept[0] += 1
-
-
-@njit(cache=True)
-def anneal_dense(
-    Q,
-    cost,
-    limit,
-    swaps_only,
-    pair_gain,
-    change,
-    sign,
-    order,
-    kept,
-    totals,
-    best_sign,
-    temperatures,
-    tolerance,
-    state,
-):
-    """Make n proposals at each temperature; O(1) each, O(n) when accepted.
-
-    The state is that of `swap_search.search`, with ``order`` and ``kept`` besides.
-    ``pair_gain`` ≥ 2·max Q_ij off the diagonal: hopeless swaps never read Q.
-    """
-    n = change.shape[0]
-    for temperature in temperatures:
-        for _ in range(n):
-            slack = limit - totals[USED]
-            a, b = _draw(order, kept, cost, slack, swaps_only, limit < np.inf, state)
-            if a < 0 and b < 0:
-                continue
-            i = order[a] if a >= 0 else -1
-            j = order[b] if b >= 0 else -1
-            gain = (change[i] if i >= 0 else 0.0) + (change[j] if j >= 0 else 0.0)
-            if i >= 0 and j >= 0:
-                if gain - pair_gain >= _HOPELESS * temperature:
-                    continue
-                gain -= 2.0 * Q[i, j]
-            if not _accepts(gain, temperature, state):
-                continue
-            if i >= 0 and j >= 0:
-                swap(Q, change, sign, i, j)
-            else:
-                flip(Q, change, sign, max(i, j))
-            _exchange(order, kept, a, b)
-            totals[USED] += (cost[j] if j >= 0 else 0.0) - (cost[i] if i >= 0 else 0.0)
-            totals[VALUE] += gain
-            if totals[VALUE] < totals[BEST] - tolerance:
-                totals[BEST] = totals[VALUE]
-                best_sign[:] = sign
 
 
 @njit(cache=True)

@@ -1,33 +1,55 @@
 """One greedy decision after another, on a dense form or on a factor."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
-NEVER = 1e300
-"""Score of a channel that may not be flipped now."""
+from ccsolve.kernels.swap_search import NEVER, lowest
 
 
-@njit(cache=True)
-def entry(Q, points, diagonal, i, j):
-    """Give Q_ij: read where Q (n, n) is given, a product of rows of ``points`` else."""
-    if Q.shape[0] > 0:
-        return Q[i, j]
-    product = np.dot(points[i], points[j])
-    return product + diagonal[i] if i == j else product
+class Choices(NamedTuple):
+    """The channels looked at, in one piece; a of them.
 
-
-@njit(cache=True)
-def add_column(Q, points, diagonal, j, scale, active, gradient):
-    """Add scale·Q_kj to gradient_k for every active k; O(active), times m factored.
-
-    Q is symmetric, so row j is read, which lies in one piece.
+    Attributes
+    ----------
+    Q, points, diagonal : the form, (a, a), or (a, m) and (a,) with Q of size 0.
+    own, cost, gradient : (a,) Q_ii, costs and 2Qz + q, the last kept up.
+    open : (a,) whether a channel can still be flipped, kept up.
+    channels : (a,) their numbers.
     """
-    for k in active:
-        gradient[k] += scale * entry(Q, points, diagonal, j, k)
+
+    Q: np.ndarray
+    points: np.ndarray
+    diagonal: np.ndarray
+    own: np.ndarray
+    cost: np.ndarray
+    gradient: np.ndarray
+    open: np.ndarray
+    channels: np.ndarray
+
+
+class Growth(NamedTuple):
+    """A choice that grows from nothing, or shrinks from everything.
+
+    Attributes
+    ----------
+    cost, by_cost : (n,) costs, and the channels by rising cost.
+    limit, keep : inf and -1 where there is no budget, no cardinality.
+    adding : whether removed channels enter; otherwise kept ones leave.
+    kept : (n,) z as bool, updated in place.
+    """
+
+    cost: np.ndarray
+    by_cost: np.ndarray
+    limit: float
+    keep: int
+    adding: bool
+    kept: np.ndarray
 
 
 @njit(cache=True)
-def cost_bar(cost, by_cost, kept, adding, count, keep, limit, used):
+def cost_bar(growth, count, used):
     """Give the cost a channel may not pass, so that ``keep`` stay affordable; O(n).
 
     Adding: with S the cost of the keep - count cheapest removed channels and c the
@@ -35,10 +57,11 @@ def cost_bar(cost, by_cost, kept, adding, count, keep, limit, used):
     Deleting: with S the cost of the ``keep`` cheapest kept channels and c that of the
     next one, channel i may go iff cost_i ≥ c - (limit - S).
     """
-    total, wanted = 0.0, keep - count if adding else keep
+    adding, cost = growth.adding, growth.cost
+    total, wanted = 0.0, growth.keep - count if adding else growth.keep
     last = 0.0
-    for k in by_cost:
-        if kept[k] == adding:
+    for k in growth.by_cost:
+        if growth.kept[k] == adding:
             continue
         if wanted == 0:
             last = last if adding else cost[k]
@@ -47,101 +70,87 @@ def cost_bar(cost, by_cost, kept, adding, count, keep, limit, used):
         last = cost[k]
         wanted -= 1
     if adding:
-        return last + (limit - used) - total
-    return last - (limit - total)
+        return last + (growth.limit - used) - total
+    return last - (growth.limit - total)
 
 
 @njit(cache=True)
-def scores(
-    own, cost, by_cost, limit, keep, adding, active, gradient, kept, used, count, out
-):
-    """Score the flip of every active channel, lower is better; NEVER if not allowed.
-
-    The score is the change of the objective; where only a budget rules, the change per
-    unit of cost, as for a knapsack. ``keep`` = -1 stands for no cardinality.
-    """
-    limited = limit < np.inf
-    over = used > limit
-    bar = 0.0
-    if limited and keep >= 0:
-        bar = cost_bar(cost, by_cost, kept, adding, count, keep, limit, used)
-    unit = 1e-9 * cost.max() + 1e-300
-    for k in active:
-        change = own[k] + (gradient[k] if adding else -gradient[k])
-        allowed = kept[k] != adding
-        if keep >= 0 and limited:
-            allowed = allowed and (cost[k] <= bar if adding else cost[k] >= bar)
-        elif keep < 0:
-            if adding:
-                allowed = allowed and change < 0 and used + cost[k] <= limit
-            else:
-                allowed = allowed and (cost[k] > 0 if over else change < 0)
-        if keep < 0 and limited and (adding or over):
-            change /= cost[k] + unit
-        out[k] = change if allowed else NEVER
+def _score_counted(choices, way, bar, limited, out):
+    """Score by the change of the objective; a budget bars by cost."""
+    own, gradient, cost = choices.own, choices.gradient, choices.cost
+    for k in range(out.shape[0]):
+        out[k] = own[k] + way * gradient[k] if choices.open[k] else NEVER
+    if limited:
+        for k in range(out.shape[0]):
+            out[k] = out[k] if way * cost[k] <= way * bar else NEVER
 
 
 @njit(cache=True)
-def greedy_block(
-    Q,
-    points,
-    diagonal,
-    own,
-    cost,
-    by_cost,
-    limit,
-    keep,
-    adding,
-    active,
-    gradient,
-    kept,
-    steps,
-    score,
-):
-    """Flip the best active channel up to ``steps`` times; give how many were flipped.
+def _score_uncounted(choices, way, used, limit, out):
+    """Score flips that gain and are affordable, per unit of cost under a budget.
 
-    Parameters
-    ----------
-    Q, points, diagonal : the form; Q of size 0 where it is factored.
-    own, cost, by_cost : (n,) Q_ii, costs, and the channels by rising cost.
-    limit, keep : inf and -1 where there is no budget, no cardinality.
-    adding : whether removed channels enter; otherwise kept ones leave.
-    active : the channels looked at; ``gradient`` is kept up for them alone.
-    gradient, kept : (n,) 2Qz + q and z, updated in place.
-    score : (n,) scratch.
+    Above the budget all that cost anything may leave.
     """
-    count = 0
-    used = 0.0
-    for k in range(kept.shape[0]):
-        if kept[k]:
+    over, limited = used > limit, limit < np.inf
+    unit = 1e-9 * choices.cost.max() + 1e-300
+    for k in range(out.shape[0]):
+        change = choices.own[k] + way * choices.gradient[k]
+        cost = choices.cost[k]
+        if over and way < 0:
+            allowed = cost > 0
+        else:
+            allowed = change < 0 and (way < 0 or used + cost <= limit)
+        if limited and (over or way > 0):
+            change /= cost + unit
+        out[k] = change if allowed and choices.open[k] else NEVER
+
+
+@njit(cache=True)
+def score(choices, growth, count, used, out):
+    """Score the flip of each channel, lower is better; NEVER if not allowed. O(a).
+
+    The change of the objective; where only a budget rules, the change per unit of cost,
+    as for a knapsack.
+    """
+    way, limited = 1.0 if growth.adding else -1.0, growth.limit < np.inf
+    if growth.keep < 0:
+        _score_uncounted(choices, way, used, growth.limit, out)
+        return
+    bar = cost_bar(growth, count, used) if limited else 0.0
+    _score_counted(choices, way, bar, limited, out)
+
+
+@njit(cache=True)
+def add_row(choices, j, scale):
+    """Add scale·Q_j to the gradient; O(a), O(am) on a factor."""
+    gradient = choices.gradient
+    if choices.Q.shape[0] > 0:
+        for k in range(gradient.shape[0]):
+            gradient[k] += scale * choices.Q[j, k]
+    else:
+        gradient += scale * np.dot(choices.points, choices.points[j])
+        gradient[j] += scale * choices.diagonal[j]
+
+
+@njit(cache=True)
+def greedy_block(choices, growth, steps):
+    """Flip the best channel up to ``steps`` times; give how many were flipped."""
+    count, used = 0, 0.0
+    for k in range(growth.kept.shape[0]):
+        if growth.kept[k]:
             count += 1
-            used += cost[k]
+            used += growth.cost[k]
+    scores, step = np.empty(choices.own.shape[0]), 1 if growth.adding else -1
     for made in range(steps):
-        if count == keep:
+        if count == growth.keep:
             return made
-        scores(
-            own,
-            cost,
-            by_cost,
-            limit,
-            keep,
-            adding,
-            active,
-            gradient,
-            kept,
-            used,
-            count,
-            score,
-        )
-        best = active[0]
-        for k in active:
-            if score[k] < score[best]:
-                best = k
-        if score[best] >= NEVER:
+        score(choices, growth, count, used, scores)
+        best = lowest(scores, np.int64(0))
+        if scores[best] >= NEVER:
             return made
-        step = 1.0 if adding else -1.0
-        kept[best] = adding
-        count += 1 if adding else -1
-        used += step * cost[best]
-        add_column(Q, points, diagonal, best, 2.0 * step, active, gradient)
+        growth.kept[choices.channels[best]] = growth.adding
+        choices.open[best] = False
+        count += step
+        used += step * choices.cost[best]
+        add_row(choices, best, 2.0 * step)
     return steps

@@ -1,37 +1,43 @@
-"""A population of points: children midway between members, improved by tabu search."""
+"""A population of points: children midway between members, cooled and searched."""
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+from ccsolve.kernels.heat_bath import cool, warm
 from ccsolve.kernels.random_numbers import below
-from ccsolve.kernels.swap_search import BEST, MOVES, USED, VALUE, search
+from ccsolve.kernels.search_state import BEST, begin
+from ccsolve.kernels.swap_search import Rule, search
 
 COUNT, STALE, CHILDREN = 0, 1, 2
-"""Entries of ``population`` (3,): members, fruitless points in a row, children."""
+"""Entries of ``counts`` (3,): members, fruitless points in a row, children."""
 
 _UNINTERRUPTED = 1_000_000
 """Moves after which a search that still improves is cut; never seen in practice."""
 
 
-@njit(cache=True)
-def begin(Q, q, cost, sign, change, totals):
-    """Fill changes and totals of the point given by ``sign``; O(n·kept)."""
-    n = sign.shape[0]
-    change[:] = q
-    used = 0.0
-    for j in range(n):
-        if sign[j] < 0:
-            used += cost[j]
-            for k in range(n):
-                change[k] += 2.0 * Q[j, k]
-    value = 0.0
-    for k in range(n):
-        if sign[k] < 0:
-            value += 0.5 * (change[k] + q[k])
-        change[k] = Q[k, k] + sign[k] * change[k]
-    totals[VALUE] = value
-    totals[BEST] = value
-    totals[USED] = used
+class Population(NamedTuple):
+    """Distinct points as signs (size, n), their values (size,), and counts (3,)."""
+
+    members: np.ndarray
+    values: np.ndarray
+    counts: np.ndarray
+
+
+class Breeding(NamedTuple):
+    """What is done to a child.
+
+    Attributes
+    ----------
+    temperatures : (t,) of its cooling.
+    tenure : (3,) see `draw_tenure`.
+    rule : of the tabu search that ends it.
+    """
+
+    temperatures: np.ndarray
+    tenure: np.ndarray
+    rule: Rule
 
 
 @njit(cache=True)
@@ -42,19 +48,12 @@ def _shuffle(values, count, state):
 
 
 @njit(cache=True)
-def midway(first, second, cost, limit, swaps_only, child, state):
-    """Walk from one feasible point half-way to another, staying feasible; signs (n,).
-
-    By swaps where the cardinality is fixed, by flips elsewhere, in random order; what
-    the budget does not allow is left out.
-    """
+def _differences(first, second, state):
+    """Give the channels that leave, and those that enter, from first to second."""
     n = first.shape[0]
     leave, enter = np.empty(n, np.int64), np.empty(n, np.int64)
-    leaving, entering, slack = 0, 0, limit
+    leaving, entering = 0, 0
     for k in range(n):
-        child[k] = first[k]
-        if first[k] < 0:
-            slack -= cost[k]
         if first[k] < second[k]:
             leave[leaving] = k
             leaving += 1
@@ -63,11 +62,27 @@ def midway(first, second, cost, limit, swaps_only, child, state):
             entering += 1
     _shuffle(leave, leaving, state)
     _shuffle(enter, entering, state)
+    return leave[:leaving], enter[:entering]
+
+
+@njit(cache=True)
+def midway(program, first, second, child, state):
+    """Walk from one feasible point half-way to another, staying feasible; signs (n,).
+
+    By swaps where the cardinality is fixed, by flips elsewhere, in random order; what
+    the budget does not allow is left out.
+    """
+    cost, slack, swaps_only = program.cost, program.limit, program.keep >= 0
+    leave, enter = _differences(first, second, state)
+    child[:] = first
+    for k in range(first.shape[0]):
+        if first[k] < 0:
+            slack -= cost[k]
     if not swaps_only:
-        for i in leave[: (leaving + 1) // 2]:
+        for i in leave[: (leave.shape[0] + 1) // 2]:
             child[i] = 1.0
             slack += cost[i]
-    for place in range((entering + 1) // 2):
+    for place in range((enter.shape[0] + 1) // 2):
         j = enter[place]
         back = cost[leave[place]] if swaps_only else 0.0
         if cost[j] - back <= slack:
@@ -78,15 +93,24 @@ def midway(first, second, cost, limit, swaps_only, child, state):
 
 
 @njit(cache=True)
-def admit(members, values, population, sign, value, tolerance):
+def between(program, population, child, state):
+    """Fill ``child`` (n,) with a point midway between two random members."""
+    count = population.counts[COUNT]
+    a = below(state, count)
+    b = (a + 1 + below(state, max(1, count - 1))) % count
+    midway(program, population.members[a], population.members[b], child, state)
+
+
+@njit(cache=True)
+def admit(population, sign, value, tolerance):
     """Take a point that is new, and better than the worst or fills a place.
 
-    ``members`` (size, n) signs and ``values`` (size,) are written in place; a point
-    that is not taken counts as stale.
+    A point that is not taken counts as stale.
     """
-    count = population[COUNT]
+    members, values, counts = population
+    count = counts[COUNT]
     worst = 0
-    population[STALE] += 1
+    counts[STALE] += 1
     for k in range(count):
         if abs(values[k] - value) <= tolerance and np.all(members[k] == sign):
             return
@@ -94,12 +118,12 @@ def admit(members, values, population, sign, value, tolerance):
             worst = k
     if count < members.shape[0]:
         worst = count
-        population[COUNT] += 1
+        counts[COUNT] += 1
     elif value >= values[worst]:
         return
     members[worst, :] = sign
     values[worst] = value
-    population[STALE] = 0
+    counts[STALE] = 0
 
 
 @njit(cache=True)
@@ -119,65 +143,33 @@ def draw_tenure(tenure, held_for, state):
 
 
 @njit(cache=True)
-def breed(
-    Q,
-    q,
-    cost,
-    limit,
-    swaps_only,
-    pair_gain,
-    members,
-    values,
-    population,
-    children,
-    tenure,
-    patience,
-    candidates,
-    tolerance,
-    work,
-    state,
-):
-    """Breed ``children``, fewer after ``work`` moves or 2·size stale ones in a row.
+def raise_child(program, bath, breeding, walk, heat, moved, state):
+    """Cool the point of ``walk`` and search from there; O(n²) a temperature."""
+    n = walk.sign.shape[0]
+    begin(program, walk)
+    warm(bath, walk, heat)
+    cool(program, bath, heat, breeding.temperatures, n, moved, state)
+    walk.sign[:] = heat.best_sign
+    begin(program, walk)
+    held_for = np.empty(4, np.int64)
+    draw_tenure(breeding.tenure, held_for, state)
+    search(program, walk, held_for, breeding.rule, _UNINTERRUPTED, state)
 
-    Each child lies midway between two random members and is improved by
-    `swap_search.search`, which draws its tenure by `draw_tenure`. ``population`` (3,):
-    members, fruitless points in a row, children.
+
+@njit(cache=True)
+def breed(program, bath, population, breeding, walk, heat, children, state):
+    """Breed ``children``, fewer after 2·size stale ones in a row.
+
+    Each lies midway between two random members, is cooled again, from where agreed
+    channels hold and the others do not, and improved by tabu search. ``walk`` and
+    ``heat`` are room to work in.
     """
-    n, size = q.shape[0], members.shape[0]
-    sign, change, best_sign = np.empty(n), np.empty(n), np.empty(n)
-    totals, clock = np.empty(3), np.zeros(2, np.int64)
-    held_until, held_for = np.zeros(n, np.int64), np.empty(4, np.int64)
-    spent = 0
+    size = population.members.shape[0]
+    moved = np.zeros(breeding.temperatures.shape[0], np.int64)
     for _ in range(children):
-        a = below(state, population[COUNT])
-        b = (a + 1 + below(state, max(1, population[COUNT] - 1))) % population[COUNT]
-        midway(members[a], members[b], cost, limit, swaps_only, sign, state)
-        begin(Q, q, cost, sign, change, totals)
-        best_sign[:] = sign
-        held_until[:] = 0
-        clock[:] = 0
-        draw_tenure(tenure, held_for, state)
-        search(
-            Q,
-            cost,
-            limit,
-            swaps_only,
-            pair_gain,
-            change,
-            sign,
-            held_until,
-            held_for,
-            totals,
-            clock,
-            best_sign,
-            _UNINTERRUPTED,
-            patience,
-            candidates,
-            tolerance,
-            state,
-        )
-        population[CHILDREN] += 1
-        admit(members, values, population, best_sign, totals[BEST], tolerance)
-        spent += clock[MOVES]
-        if spent >= work or population[STALE] >= 2 * size:
+        between(program, population, walk.sign, state)
+        raise_child(program, bath, breeding, walk, heat, moved, state)
+        population.counts[CHILDREN] += 1
+        admit(population, walk.best_sign, walk.totals[BEST], program.tolerance)
+        if population.counts[STALE] >= 2 * size:
             return

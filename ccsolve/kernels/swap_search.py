@@ -1,35 +1,48 @@
-"""Flips and swaps on a dense quadratic form: steepest descent and tabu search.
+"""Flips and swaps on a dense quadratic form: steepest descent and tabu search."""
 
-Kept throughout: ``change`` (n,), what flipping channel i alone adds to the objective,
-Q_ii + g_i for one that would enter, Q_ii - g_i for one that would leave, g = 2Qz + q;
-``sign`` (n,), -1 for a kept channel and +1 for a removed one. A swap of i out and j in
-adds change_i + change_j - 2Q_ij.
-"""
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from ccsolve.kernels.random_numbers import below
+from ccsolve.kernels.random_numbers import below, next_bits
+from ccsolve.kernels.search_state import (
+    BEST,
+    IMPROVED,
+    MOVES,
+    USED,
+    VALUE,
+    flip,
+    swap,
+)
 
 NEVER = 1e300
 """Stands for a move that is not allowed."""
 
-VALUE, BEST, USED = 0, 1, 2
-"""Entries of ``totals`` (3,): objective, best objective so far, budget used."""
-
-MOVES, IMPROVED = 0, 1
-"""Entries of ``clock`` (2,): moves made, and the move that last improved the best."""
-
 _HIGHEST = np.int64(0x7FFFFFFFFFFFFFFF)
 
 
+class Rule(NamedTuple):
+    """How a search chooses and when it gives up.
+
+    Attributes
+    ----------
+    patience : moves without a better best that end a tabu search; 0: descent.
+    candidates : leaving channels tried with every entering one.
+    """
+
+    patience: int
+    candidates: int
+
+
 @njit(cache=True)
-def lowest(values, state):
-    """Give the index of the lowest entry, to n·2⁻⁵² of it; ties at random. O(n).
+def lowest(values, scramble):
+    """Give the index of the lowest entry, to n·2⁻⁵² of it. O(n).
 
     Floats are compared as integers, because the compiler turns integer minima into
     vector instructions and float minima not; a negative float's bits order backwards.
-    The index rides in the last bits, scrambled so that ties fall at random.
+    The index rides in the last bits; a random whole number ``scramble`` makes ties fall
+    at random, with 0 the first index wins.
     """
     bits = values.view(np.int64)
     n = bits.shape[0]
@@ -37,7 +50,7 @@ def lowest(values, state):
     while mask < n:
         mask *= 2
     mask -= 1
-    scramble = np.int64(below(state, mask + 1))
+    scramble &= mask
     low = _HIGHEST
     for k in range(n):
         ordered = bits[k] ^ ((bits[k] >> 63) & _HIGHEST)
@@ -47,26 +60,8 @@ def lowest(values, state):
 
 
 @njit(cache=True, forceinline=True)
-def flip(Q, change, sign, k):
-    """Flip channel k: every change follows, its own turns round. O(n)."""
-    own = change[k]
-    twice = 2.0 * sign[k]
-    for j in range(change.shape[0]):
-        change[j] += twice * sign[j] * Q[k, j]
-    change[k] = -own
-    sign[k] = -sign[k]
-
-
-@njit(cache=True, forceinline=True)
-def swap(Q, change, sign, i, j):
-    """Flip the kept channel i and the removed channel j in one pass. O(n)."""
-    own_i, own_j, pair = change[i], change[j], 2.0 * Q[i, j]
-    for k in range(change.shape[0]):
-        change[k] += 2.0 * sign[k] * (Q[j, k] - Q[i, k])
-    change[i] = pair - own_i
-    change[j] = pair - own_j
-    sign[i] = 1.0
-    sign[j] = -1.0
+def _any_lowest(values, state):
+    return lowest(values, np.int64(next_bits(state) >> np.uint64(1)))
 
 
 @njit(cache=True, forceinline=True)
@@ -96,7 +91,7 @@ def _after(Q, i, entering, cost, room, out):
 def _best_flip(leaving, entering, cost, slack, scratch, state):
     """Give (out, in, change) of the best single flip; -1 stands for no channel."""
     _affordable(entering, cost, slack, scratch)
-    i, j = lowest(leaving, state), lowest(scratch, state)
+    i, j = _any_lowest(leaving, state), _any_lowest(scratch, state)
     if leaving[i] <= scratch[j]:
         return i, -1, leaving[i]
     return -1, j, scratch[j]
@@ -109,19 +104,18 @@ def _best_swap(
     """Give (out, in, change) of the best swap, or ``found`` where none is better.
 
     Exact over the ``candidates`` channels cheapest to leave, each against every one
-    that may enter. ``pair_gain`` ≥ 2·Q_ij off the diagonal ends the scan early: with
-    candidates = n the best of all swaps is found in near O(n).
+    that may enter. No pair brings more than ``pair_gain``, which ends the scan early:
+    with candidates = n the best of all swaps is found in near O(n).
     """
-    best = found
-    floor = -NEVER
+    best, floor = found, -NEVER
     if candidates > 1:
-        floor = entering[lowest(entering, state)] - pair_gain
+        floor = entering[_any_lowest(entering, state)] - pair_gain
     for _ in range(candidates):
-        i = lowest(leaving, state)
+        i = _any_lowest(leaving, state)
         if leaving[i] >= NEVER or leaving[i] + floor >= best[2]:
             break
         _after(Q, i, entering, cost, slack + cost[i], scratch)
-        j = lowest(scratch, state)
+        j = _any_lowest(scratch, state)
         if leaving[i] + scratch[j] < best[2]:
             best = (i, j, leaving[i] + scratch[j])
         leaving[i] = NEVER
@@ -129,97 +123,71 @@ def _best_swap(
 
 
 @njit(cache=True, forceinline=True)
-def _make(Q, cost, change, sign, totals, i, j, gain):
+def _make(Q, cost, change, sign, totals, move):
     """Make the move of i out and j in, either of which may be -1 for none."""
+    i, j, gain = move
     if i >= 0 and j >= 0:
         swap(Q, change, sign, i, j)
-        totals[USED] += cost[j] - cost[i]
-    elif i >= 0:
-        flip(Q, change, sign, i)
-        totals[USED] -= cost[i]
     else:
-        flip(Q, change, sign, j)
-        totals[USED] += cost[j]
+        flip(Q, change, sign, max(i, j))
+    totals[USED] += (cost[j] if j >= 0 else 0.0) - (cost[i] if i >= 0 else 0.0)
     totals[VALUE] += gain
 
 
+@njit(cache=True, forceinline=True)
+def _hold(held_until, move, now, tenure, state):
+    """Hold what moved for a random tenure."""
+    i, j, _ = move
+    if i >= 0:
+        held_until[i] = now + tenure[0] + below(state, tenure[1] + 1)
+    if j >= 0:
+        held_until[j] = now + tenure[2] + below(state, tenure[3] + 1)
+
+
 @njit(cache=True)
-def search(
-    Q,
-    cost,
-    limit,
-    swaps_only,
-    pair_gain,
-    change,
-    sign,
-    held_until,
-    tenure,
-    totals,
-    clock,
-    best_sign,
-    moves,
-    patience,
-    candidates,
-    tolerance,
-    state,
-):
+def search(program, walk, tenure, rule, moves, state):
     """Make up to ``moves`` best moves; give whether the search is over.
 
     Tabu search (Glover 1989; constrained neighbourhood: Wu and Hao, EJOR 231, 2013)
     with ``patience`` > 0: the best move that is not tabu is made even uphill, a channel
     that moved is held for a random tenure, and ``patience`` moves without a better best
     end the search. Steepest descent with ``patience`` = 0: over where no move gains
-    more than ``tolerance``.
+    more than the program's tolerance.
 
     Parameters
     ----------
-    Q, cost, limit : (n, n) form; (n,) costs and what they may sum to, inf for no limit.
-    swaps_only : whether the cardinality is fixed; otherwise single flips too.
-    pair_gain : at least 2·max Q_ij off the diagonal.
-    change, sign, held_until, totals, clock : the running state, updated in place.
+    program, walk, rule : `Program`, `Walk`, updated in place, and `Rule`.
     tenure : (4,) moves after which a channel that left may return, base and spread, and
         the same for one that entered.
-    best_sign : (n,) signs of the best point, updated in place.
-    candidates : leaving channels tried with every entering one.
     state : (1,) uint64 of the random numbers.
     """
-    n = change.shape[0]
-    leaving, entering, scratch = np.empty(n), np.empty(n), np.empty(n)
-    stop = clock[MOVES] + moves
-    while clock[MOVES] < stop:
+    # Taken out of their tuples once: each look would count a reference, 5 ns.
+    Q, cost, limit = program.Q, program.cost, program.limit
+    change, sign, held_until = walk.change, walk.sign, walk.held_until
+    totals, clock, patience = walk.totals, walk.clock, rule.patience
+    leaving, entering = np.empty_like(change), np.empty_like(change)
+    scratch = np.empty_like(change)
+    for _ in range(moves):
         clock[MOVES] += 1
-        now = clock[MOVES]
-        slack = limit - totals[USED]
+        now, slack = clock[MOVES], limit - totals[USED]
         _split(change, sign, held_until, now, leaving, entering)
         move = (-1, -1, NEVER)
-        if not swaps_only:
+        if program.keep < 0:
             move = _best_flip(leaving, entering, cost, slack, scratch, state)
-        if swaps_only or limit < np.inf:
+        if program.keep >= 0 or limit < np.inf:
+            most, tried = program.pair_gain, rule.candidates
             move = _best_swap(
-                Q,
-                cost,
-                slack,
-                pair_gain,
-                candidates,
-                leaving,
-                entering,
-                move,
-                scratch,
-                state,
+                Q, cost, slack, most, tried, leaving, entering, move, scratch, state
             )
-        i, j, gain = move
-        if patience == 0 and gain >= -tolerance:
+        if patience == 0 and move[2] >= -program.tolerance:
             return True
-        if gain < 0.5 * NEVER:
-            _make(Q, cost, change, sign, totals, i, j, gain)
-            if i >= 0:
-                held_until[i] = now + tenure[0] + below(state, tenure[1] + 1)
-            if j >= 0:
-                held_until[j] = now + tenure[2] + below(state, tenure[3] + 1)
-        if totals[VALUE] < totals[BEST] - tolerance:
+        if move[2] < 0.5 * NEVER:
+            _make(Q, cost, change, sign, totals, move)
+            _hold(held_until, move, now, tenure, state)
+        if totals[VALUE] < totals[BEST] - program.tolerance:
             totals[BEST] = totals[VALUE]
             clock[IMPROVED] = now
-            best_sign[:] = sign
+            walk.best_sign[:] = sign
         if patience > 0 and now - clock[IMPROVED] >= patience:
             return True
     return False

@@ -4,8 +4,8 @@ import math
 import numpy as np
 import pytest
 
-from ccsolve.kernels.annealing import anneal_dense, anneal_factored
-from ccsolve.kernels.swap_search import BEST, USED, VALUE
+from ccsolve.kernels.annealing import anneal_factored
+from ccsolve.kernels.search_state import BEST, USED, VALUE
 
 CASES = [
     {"keep": 3},
@@ -16,7 +16,7 @@ CASES = [
 
 
 class Run:
-    """One annealing run on ‖Fz‖² + dᵀz² + qᵀz, dense or by the factor."""
+    """One annealing run on ‖Fz‖² + dᵀz² + qᵀz."""
 
     def __init__(self, n=7, keep=3, limit=np.inf, seed=0):
         rng = np.random.default_rng(seed)
@@ -30,10 +30,6 @@ class Run:
         self.order = np.argsort(~z, kind="stable")
         self.kept = np.array([z.sum()])
         self.totals = np.array([self.value(z), self.value(z), self.cost @ z])
-        self.sign = np.where(z, -1.0, 1.0)
-        gradient = 2 * self.Q @ z + self.q
-        self.change = np.diag(self.Q) + self.sign * gradient
-        self.best_sign = self.sign.copy()
         self.image = self.points.T @ z
         self.best_order, self.best_kept = self.order.copy(), self.kept.copy()
         self.state = np.array([seed + 1], dtype=np.uint64)
@@ -46,25 +42,6 @@ class Run:
         z = np.zeros(self.order.size, dtype=bool)
         z[self.order[: self.kept[0]]] = True
         return z
-
-    def dense(self, temperatures):
-        off = self.Q - np.diag(np.diag(self.Q))
-        anneal_dense(
-            self.Q,
-            self.cost,
-            self.limit,
-            self.keep is not None,
-            2 * off.max(),
-            self.change,
-            self.sign,
-            self.order,
-            self.kept,
-            self.totals,
-            self.best_sign,
-            np.asarray(temperatures, dtype=float),
-            1e-12,
-            self.state,
-        )
 
     def factored(self, temperatures):
         anneal_factored(
@@ -96,41 +73,31 @@ class Run:
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("form", ["dense", "factored"])
-def test_the_state_stays_true_and_feasible(case, form):
+def test_the_state_stays_true_and_feasible(case):
     run = Run(**case)
     for temperature in (1e9, 1.0, 1e-3, 0.0):
         for _ in range(20):
-            getattr(run, form)([temperature])
+            run.factored([temperature])
             run.check()
-    if form == "dense":
-        gradient = 2 * run.Q @ run.z + run.q
-        assert np.array_equal(run.sign < 0, run.z)
-        expected = np.diag(run.Q) + run.sign * gradient
-        assert run.change == pytest.approx(expected, abs=1e-9)
-        assert run.totals[BEST] == pytest.approx(run.value(run.best_sign < 0))
-    else:
-        assert run.image == pytest.approx(run.points.T @ run.z)
-        best = np.zeros(run.z.size, dtype=bool)
-        best[run.best_order[: run.best_kept[0]]] = True
-        assert run.totals[BEST] == pytest.approx(run.value(best))
+    assert run.image == pytest.approx(run.points.T @ run.z)
+    best = np.zeros(run.z.size, dtype=bool)
+    best[run.best_order[: run.best_kept[0]]] = True
+    assert run.totals[BEST] == pytest.approx(run.value(best))
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("form", ["dense", "factored"])
-def test_without_temperature_nothing_gets_worse(case, form):
+def test_without_temperature_nothing_gets_worse(case):
     run = Run(seed=3, **case)
     values = [run.totals[VALUE]]
     for _ in range(200):
-        getattr(run, form)([0.0])
+        run.factored([0.0])
         values.append(run.totals[VALUE])
     assert values == sorted(values, reverse=True)
     assert values[-1] < values[0]
 
 
-@pytest.mark.parametrize("form", ["dense", "factored"])
 @pytest.mark.parametrize("keep", [2, None])
-def test_visits_follow_boltzmann(form, keep):
+def test_visits_follow_boltzmann(keep):
     n, temperature, sweeps = 4, 2.0, 10_000
     run = Run(n=n, keep=keep, seed=5)
     points = [np.array(z, dtype=bool) for z in itertools.product((0, 1), repeat=n)]
@@ -138,17 +105,16 @@ def test_visits_follow_boltzmann(form, keep):
     weight = np.array([math.exp(-run.value(z) / temperature) for z in points])
     visits = dict.fromkeys((z.tobytes() for z in points), 0)
     for _ in range(sweeps):
-        getattr(run, form)([temperature])
+        run.factored([temperature])
         visits[run.z.tobytes()] += 1
     share = np.array([visits[z.tobytes()] for z in points]) / sweeps
     assert share == pytest.approx(weight / weight.sum(), abs=0.03)
 
 
-@pytest.mark.parametrize("form", ["dense", "factored"])
-def test_a_full_or_empty_choice_has_no_swap(form):
+def test_a_full_or_empty_choice_has_no_swap():
     for keep in (0, 7):
         run = Run(keep=keep)
         run.kept[0] = keep
         run.cost[:] = 0
-        getattr(run, form)([1.0, 0.5])
+        run.factored([1.0, 0.5])
         assert run.kept[0] == keep

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ccsolve.kernels.greedy_choice import add_column, entry, greedy_block
+from ccsolve.kernels.greedy_choice import Choices, Growth, add_row, greedy_block
 
 CASES = [
     {"keep": 4},
@@ -31,22 +31,21 @@ class Choice:
 
     def run(self, adding, steps=1000):
         kept = np.full(self.n, not adding)
-        gradient = 2 * self.Q @ kept + self.q
-        made = greedy_block(
+        choices = self.choices(kept)
+        by_cost = np.argsort(self.cost, kind="stable")
+        growth = Growth(self.cost, by_cost, self.limit, self.keep, adding, kept)
+        made = greedy_block(choices, growth, steps)
+        return kept, made, choices.gradient
+
+    def choices(self, kept):
+        return Choices(
             *self.form,
-            np.diag(self.Q).copy(),
-            self.cost,
-            np.argsort(self.cost, kind="stable"),
-            self.limit,
-            self.keep,
-            adding,
-            np.arange(self.n),
-            gradient,
-            kept,
-            steps,
-            np.empty(self.n),
+            own=np.diag(self.Q).copy(),
+            cost=self.cost,
+            gradient=2 * self.Q @ kept + self.q,
+            open=np.ones(self.n, dtype=bool),
+            channels=np.arange(self.n),
         )
-        return kept, made, gradient
 
     def possible(self, z):
         """Say whether the cheapest completion is feasible."""
@@ -106,12 +105,10 @@ def test_blocks_of_decisions_join():
 
 
 @pytest.mark.parametrize("form", ["dense", "factored"])
-def test_entries_and_columns_are_those_of_the_form(form):
+def test_rows_are_those_of_the_form(form):
     choice = Choice(form, keep=4)
-    rows = [[entry(*choice.form, i, j) for j in range(9)] for i in range(9)]
-    assert np.array(rows) == pytest.approx(choice.Q)
-    gradient, active = np.zeros(9), np.array([1, 4, 7])
-    add_column(*choice.form, 3, -2.0, active, gradient)
-    expected = np.zeros(9)
-    expected[active] = -2.0 * choice.Q[active, 3]
-    assert gradient == pytest.approx(expected)
+    choices = choice.choices(np.zeros(9, dtype=bool))
+    for j in range(9):
+        before = choices.gradient.copy()
+        add_row(choices, j, -2.0)
+        assert choices.gradient - before == pytest.approx(-2.0 * choice.Q[j])

@@ -3,17 +3,17 @@ import itertools
 import numpy as np
 import pytest
 
-from ccsolve.kernels.swap_search import (
+from ccsolve.kernels.search_state import (
     BEST,
     MOVES,
-    NEVER,
     USED,
     VALUE,
-    flip,
-    lowest,
-    search,
-    swap,
+    Program,
+    begin,
+    empty_walk,
 )
+from ccsolve.kernels.swap_search import NEVER, Rule, lowest, search
+from ccsolve.problems.checks import frozen
 
 HOLD = np.array([3, 0, 2, 0])
 FREE = np.zeros(4, dtype=np.int64)
@@ -25,27 +25,24 @@ class Run:
     def __init__(self, n=9, keep=4, seed=0, limit=np.inf, swaps_only=True):
         rng = np.random.default_rng(seed)
         A = rng.standard_normal((n, n))
-        self.Q, self.q = A + A.T, rng.standard_normal(n)
-        self.cost = rng.integers(1, 6, n).astype(float)
-        if limit == np.inf:
-            self.cost[:] = 0
-        self.limit, self.swaps_only = limit, swaps_only
-        z = np.zeros(n, dtype=bool)
-        z[np.argsort(self.cost, kind="stable")[:keep]] = True
-        self.sign = np.where(z, -1.0, 1.0)
-        self.change = self.true_change()
-        self.held = np.zeros(n, dtype=np.int64)
-        self.totals = np.array([self.value(z), self.value(z), self.cost[z].sum()])
-        self.clock = np.zeros(2, dtype=np.int64)
-        self.best_sign = self.sign.copy()
+        Q, q = A + A.T, rng.standard_normal(n)
+        cost = rng.integers(1, 6, n).astype(float) * (limit < np.inf)
+        off = Q - np.diag(np.diag(Q))
+        count = keep if swaps_only else -1
+        data = (frozen(Q), frozen(q), frozen(cost))
+        self.program = Program(*data, limit, count, 1e-12, 2 * off.max())
+        self.walk = empty_walk(n)
+        self.walk.sign[:] = 1.0
+        self.walk.sign[np.argsort(cost, kind="stable")[:keep]] = -1.0
+        begin(self.program, self.walk)
         self.state = np.array([seed + 1], dtype=np.uint64)
 
     @property
     def z(self):
-        return self.sign < 0
+        return self.walk.sign < 0
 
     def value(self, z):
-        return z @ self.Q @ z + self.q @ z
+        return z @ self.program.Q @ z + self.program.q @ z
 
     def true_change(self):
         z = self.z
@@ -54,50 +51,32 @@ class Run:
 
     def neighbours(self):
         """Give (change, z') of every feasible move from here."""
-        z = self.z
+        z, program = self.z, self.program
         moves = []
-        if self.swaps_only or self.limit < np.inf:
+        if program.keep >= 0 or program.limit < np.inf:
             moves += itertools.product(np.flatnonzero(z), np.flatnonzero(~z))
-        if not self.swaps_only:
+        if program.keep < 0:
             moves += [(k,) for k in range(z.size)]
         for move in moves:
             other = z.copy()
             other[list(move)] ^= True
-            if self.cost @ other <= self.limit:
+            if program.cost @ other <= program.limit:
                 yield self.value(other) - self.value(z), other
 
     def go(self, moves=1, patience=0, candidates=None, tenure=FREE):
-        off = self.Q - np.diag(np.diag(self.Q))
-        return search(
-            self.Q,
-            self.cost,
-            self.limit,
-            self.swaps_only,
-            2 * off.max(),
-            self.change,
-            self.sign,
-            self.held,
-            tenure,
-            self.totals,
-            self.clock,
-            self.best_sign,
-            moves,
-            patience,
-            self.z.size if candidates is None else candidates,
-            1e-12,
-            self.state,
-        )
+        rule = Rule(patience, self.z.size if candidates is None else candidates)
+        return search(self.program, self.walk, tenure, rule, moves, self.state)
 
     def check(self):
-        z = self.z
-        assert self.change == pytest.approx(self.true_change(), abs=1e-9)
-        assert self.totals[VALUE] == pytest.approx(self.value(z), abs=1e-9)
-        assert self.totals[USED] == pytest.approx(self.cost @ z, abs=1e-9)
-        best = self.best_sign < 0
-        assert self.totals[BEST] == pytest.approx(self.value(best), abs=1e-9)
-        assert self.totals[BEST] <= self.totals[VALUE] + 1e-9
+        z, totals, cost = self.z, self.walk.totals, self.program.cost
+        assert self.walk.change == pytest.approx(self.true_change(), abs=1e-9)
+        assert totals[VALUE] == pytest.approx(self.value(z), abs=1e-9)
+        assert totals[USED] == pytest.approx(cost @ z, abs=1e-9)
+        best = self.walk.best_sign < 0
+        assert totals[BEST] == pytest.approx(self.value(best), abs=1e-9)
+        assert totals[BEST] <= totals[VALUE] + 1e-9
         for point in (z, best):
-            assert self.cost @ point <= self.limit
+            assert cost @ point <= self.program.limit
 
 
 CASES = [
@@ -112,40 +91,26 @@ CASES = [
 
 def test_lowest_is_the_lowest_of_any_sign_and_size():
     rng = np.random.default_rng(0)
-    state = np.array([3], dtype=np.uint64)
     for n in (1, 2, 3, 16, 65, 300):
         for scale in (1e-12, 1.0, 1e12):
             values = scale * rng.standard_normal(n)
-            assert lowest(values, state) == values.argmin()
-            assert lowest(np.abs(values), state) == np.abs(values).argmin()
-    assert lowest(np.array([NEVER, -0.5, NEVER]), state) == 1
+            for scramble in (0, 12345):
+                assert lowest(values, scramble) == values.argmin()
+                assert lowest(np.abs(values), scramble) == np.abs(values).argmin()
+    assert lowest(np.array([NEVER, -0.5, NEVER]), 3) == 1
 
 
-def test_lowest_breaks_ties_at_random():
+def test_lowest_breaks_ties_by_the_scramble():
     values = np.array([1.0, 0.0, 2.0, 0.0, 0.0])
-    state = np.array([3], dtype=np.uint64)
-    found = {lowest(values, state) for _ in range(200)}
-    assert found == {1, 3, 4}
-
-
-def test_flip_and_swap_keep_the_changes_up():
-    run = Run()
-    for k in (0, 5, 0, 8):
-        flip(run.Q, run.change, run.sign, k)
-        assert run.change == pytest.approx(run.true_change())
-    i, j = np.flatnonzero(run.z)[0], np.flatnonzero(~run.z)[-1]
-    before = run.value(run.z)
-    gain = run.change[i] + run.change[j] - 2 * run.Q[i, j]
-    swap(run.Q, run.change, run.sign, i, j)
-    assert run.value(run.z) - before == pytest.approx(gain)
-    assert run.change == pytest.approx(run.true_change())
+    assert lowest(values, 0) == 1
+    assert {lowest(values, scramble) for scramble in range(8)} == {1, 3, 4}
 
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("seed", range(5))
 def test_descent_makes_the_best_move_until_none_is_better(case, seed):
     run = Run(seed=seed, **case)
-    over = False
+    over, gain = False, -np.inf
     while not over:
         gain, best = min(run.neighbours(), key=lambda move: move[0])
         over = run.go()
@@ -169,27 +134,27 @@ def test_tabu_search_stays_feasible_and_holds_what_moved(case, candidates):
         for k in moved:
             assert move - moved_at[k] >= HOLD[2 if before[k] else 0]
             moved_at[k] = move
-        if run.swaps_only:
+        if run.program.keep >= 0:
             assert run.z.sum() == kept
-    assert run.clock[MOVES] == 60
+    assert run.walk.clock[MOVES] == 60
 
 
 def test_tabu_search_goes_uphill_and_ends_when_patience_does():
     run = Run(seed=1)
     assert run.go(moves=10**6)
-    optimum = run.totals[BEST]
-    run.clock[:] = 0
+    optimum = run.walk.totals[BEST]
+    run.walk.clock[:] = 0
     assert run.go(moves=10**6, patience=50, candidates=1, tenure=HOLD)
-    assert run.totals[BEST] <= optimum
-    assert run.clock[0] - run.clock[1] == 50
+    assert run.walk.totals[BEST] <= optimum
+    assert run.walk.clock[0] - run.walk.clock[1] == 50
 
 
 def test_the_same_state_gives_the_same_walk():
     runs = [Run(n=30, keep=12, seed=4) for _ in range(2)]
     for run in runs:
         run.go(moves=500, patience=10**6, candidates=1, tenure=HOLD)
-    assert np.array_equal(runs[0].sign, runs[1].sign)
-    assert np.array_equal(runs[0].change, runs[1].change)
+    assert np.array_equal(runs[0].walk.sign, runs[1].walk.sign)
+    assert np.array_equal(runs[0].walk.change, runs[1].walk.change)
 
 
 def test_nothing_to_swap_is_no_move():

@@ -8,7 +8,8 @@ import numpy as np
 
 from ccsolve.errors import InvalidProblem
 from ccsolve.iterate import Limits, Step, run
-from ccsolve.kernels.greedy_choice import NEVER, greedy_block, scores
+from ccsolve.kernels.greedy_choice import Choices, Growth, greedy_block, score
+from ccsolve.kernels.swap_search import NEVER
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.checks import frozen
 from ccsolve.solution import Solution
@@ -19,7 +20,7 @@ Direction = Literal["add", "delete", "best"]
 _SHORTLIST, _BLOCK = 1024, 128
 """On large factors 128 decisions are taken among 1,024 channels of a full gradient."""
 
-_WORK = 500_000
+_WORK = 2_000_000
 """Multiplications of one step, about 2 ms."""
 
 
@@ -61,108 +62,107 @@ def steps(problem: ChannelSelection, direction: Direction = "best") -> Iterator[
 
 def _choice(problem: ChannelSelection, adding: bool) -> Iterator[Step]:
     """Grow from nothing, or shrink from everything, until no flip is allowed."""
-    growth = _Growth.start(problem, adding)
-    while growth.decide():
+    progress = _Progress.start(problem, adding)
+    while progress.decide():
         yield Step()
-    if problem.violation(growth.kept) == 0:
-        yield Step(growth.kept, problem.objective(growth.kept))
+    kept = progress.growth.kept
+    if problem.violation(kept) == 0:
+        yield Step(kept, problem.objective(kept))
 
 
 @dataclass(frozen=True, eq=False)
-class _Growth:
-    """A choice in progress; the kernel writes into ``gradient`` and ``kept``.
+class _Progress:
+    """A choice in progress; the kernel writes into ``growth`` and ``choices``.
 
     Attributes
     ----------
-    own, cost, by_cost : (n,) Q_ii, costs, channels by rising cost.
-    image : (m,) factor·kept, as of the last full gradient of a large factor.
+    choices : every channel, with the gradient of the last full look.
+    image : (m,) factor·kept, kept up on large factors.
     block : decisions between two looks at the clock, or between two full gradients.
     """
 
     problem: ChannelSelection
-    adding: bool
-    own: np.ndarray
-    cost: np.ndarray
-    by_cost: np.ndarray
-    gradient: np.ndarray
-    kept: np.ndarray
+    growth: Growth
+    choices: Choices
     image: np.ndarray
-    score: np.ndarray
     block: int
 
     @staticmethod
-    def start(problem: ChannelSelection, adding: bool) -> "_Growth":
+    def start(problem: ChannelSelection, adding: bool) -> "_Progress":
         n, factor = problem.n, problem.factor
         cost = np.zeros(n) if problem.cost is None else problem.cost
+        keep = -1 if problem.keep is None else problem.keep
         kept = np.full(n, not adding)
+        by_cost = np.argsort(cost, kind="stable")
         work = n * (problem.rank if problem.is_factored else 1)
-        return _Growth(
+        return _Progress(
             problem=problem,
-            adding=adding,
-            own=problem.diagonal_of_Q(),
-            cost=frozen(cost),
-            by_cost=np.argsort(cost, kind="stable"),
-            gradient=2.0 * problem.multiply(kept.astype(np.float64)) + problem.q,
-            kept=kept,
+            growth=Growth(
+                frozen(cost), by_cost, problem.budget_limit, keep, adding, kept
+            ),
+            choices=_every_channel(problem, cost, kept),
             image=np.zeros(0) if factor is None else factor @ kept,
-            score=np.empty(n),
             block=max(1, _WORK // (work + 1)),
         )
 
     def decide(self) -> bool:
         """Take a block of decisions; False once no flip is allowed."""
-        if self.problem.is_factored and self.problem.n > FORMED_LIMIT:
-            active, before = self._shortlist(), self.kept.copy()
-            made = self._decide_among(active, _BLOCK)
-            moved = self.problem.arrays().points[before != self.kept].sum(axis=0)
-            self.image[:] += moved if self.adding else -moved
-            return made > 0
-        return self._decide_among(np.arange(self.problem.n), self.block) == self.block
+        if not (self.problem.is_factored and self.problem.n > FORMED_LIMIT):
+            return greedy_block(self.choices, self.growth, self.block) == self.block
+        before = self.growth.kept.copy()
+        made = greedy_block(self._shortlist(), self.growth, _BLOCK)
+        moved = np.flatnonzero(before != self.growth.kept)
+        self.choices.open[moved] = False
+        change = self.choices.points[moved].sum(axis=0)
+        self.image[:] += change if self.growth.adding else -change
+        return made > 0
 
-    def _decide_among(self, active: np.ndarray, decisions: int) -> int:
-        Q, points, diagonal, _ = self.problem.arrays()
-        return greedy_block(
-            Q,
-            points,
-            diagonal,
-            self.own,
-            self.cost,
-            self.by_cost,
-            self.problem.budget_limit,
-            -1 if self.problem.keep is None else self.problem.keep,
-            self.adding,
-            active,
-            self.gradient,
-            self.kept,
-            decisions,
-            self.score,
-        )
-
-    def _shortlist(self) -> np.ndarray:
+    def _shortlist(self) -> Choices:
         """Give the best channels by a full gradient, and as many without it; O(mn).
 
         Where channels cancel, the gradient turns within a block: then those of small
         Q_ii + q_i are the ones wanted, not those that fit the gradient of its start.
         """
-        problem = self.problem
-        _, points, diagonal, q = problem.arrays()
-        self.gradient[:] = 2.0 * (points @ self.image + diagonal * self.kept) + q
-        scores(
-            self.own,
-            self.cost,
-            self.by_cost,
-            problem.budget_limit,
-            -1 if problem.keep is None else problem.keep,
-            self.adding,
-            np.arange(problem.n),
-            self.gradient,
-            self.kept,
-            float(self.cost[self.kept].sum()),
-            int(self.kept.sum()),
-            self.score,
+        problem, growth, every = self.problem, self.growth, self.choices
+        every.gradient[:] = 2.0 * (
+            every.points @ self.image + every.diagonal * growth.kept
         )
-        alone = self.own + q if self.adding else -self.own - q
-        alone = np.where(self.score < NEVER, alone, NEVER)
+        every.gradient[:] += problem.q
+        scores = np.empty(problem.n)
+        spent = float(growth.cost[growth.kept].sum())
+        score(every, growth, int(growth.kept.sum()), spent, scores)
+        alone = (every.own + problem.q) * (1.0 if growth.adding else -1.0)
+        alone = np.where(scores < NEVER, alone, NEVER)
         half = _SHORTLIST // 2
-        best = [np.argpartition(score, half)[:half] for score in (self.score, alone)]
-        return np.unique(np.concatenate(best))
+        best = [np.argpartition(part, half)[:half] for part in (scores, alone)]
+        return _among(every, np.unique(np.concatenate(best)))
+
+
+def _every_channel(
+    problem: ChannelSelection, cost: np.ndarray, kept: np.ndarray
+) -> Choices:
+    Q, points, diagonal, q = problem.arrays()
+    return Choices(
+        Q=Q,
+        points=points,
+        diagonal=diagonal,
+        own=problem.diagonal_of_Q(),
+        cost=frozen(cost),
+        gradient=2.0 * problem.multiply(kept.astype(np.float64)) + q,
+        open=np.ones(problem.n, dtype=bool),
+        channels=np.arange(problem.n),
+    )
+
+
+def _among(every: Choices, channels: np.ndarray) -> Choices:
+    """Give some channels of a factored form, in one piece; O(am)."""
+    return Choices(
+        Q=every.Q,
+        points=frozen(every.points[channels]),
+        diagonal=frozen(every.diagonal[channels]),
+        own=every.own[channels],
+        cost=frozen(every.cost[channels]),
+        gradient=every.gradient[channels],
+        open=every.open[channels],
+        channels=channels,
+    )

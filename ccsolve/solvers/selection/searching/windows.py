@@ -10,14 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ccsolve.kernels.annealing import anneal_factored
+from ccsolve.kernels.search_state import Program
 from ccsolve.problems import ChannelSelection
-from ccsolve.solvers.selection.searching.dense_program import DenseProgram, program_from
-from ccsolve.solvers.selection.searching.moves import (
-    COLDEST,
-    HOTTEST,
-    Incumbent,
-    Search,
-)
+from ccsolve.solvers.selection.searching.dense_program import program_from, value_of
+from ccsolve.solvers.selection.searching.moves import Incumbent, Search
 
 WINDOW = 1024
 """Channels of a window: 8 MB, and 0.3 Gflop to form at m = 256."""
@@ -25,10 +21,13 @@ WINDOW = 1024
 _FRUITLESS = 4
 """Windows in a row that bring nothing before a search of them ends."""
 
+HOTTEST, COLDEST = 0.5, 0.005
+"""Temperatures of an annealing run, in units of the mean |change| of a random move."""
+
 _PROPOSALS = 16_384
 _SAMPLED_MOVES = 256
 
-WindowSearch = Callable[[DenseProgram, Incumbent, np.ndarray], Search]
+WindowSearch = Callable[[Program, Incumbent, np.ndarray], Search]
 
 
 @dataclass
@@ -85,8 +84,8 @@ def search_windows(
     while fruitless < _FRUITLESS:
         channels = _choose(changes(problem, point, own), point.z, fruitless > 0, rng)
         program = window_program(problem, point, channels, tolerance)
-        inner = Incumbent(problem, tolerance, value=-np.inf)
-        before = program.value(point.z[channels])
+        inner = Incumbent(problem, value=-np.inf)
+        before = value_of(program, point.z[channels])
         found, value = yield from search(program, inner, point.z[channels])
         if value < before - tolerance:
             moved = channels[found != point.z[channels]]
@@ -119,7 +118,7 @@ def window_program(
     point: FactorPoint,
     channels: np.ndarray,
     tolerance: float,
-) -> DenseProgram:
+) -> Program:
     """Give the program of some channels with all others held; O(m·w²)."""
     _, points, diagonal, q = problem.arrays()
     rows, inside = points[channels], point.z[channels]
