@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from ccsolve.solvers.selection.branching.growth import Growth, grow, planted
 from ccsolve.solvers.selection.branching.node import Node, Part, split
 from ccsolve.solvers.selection.branching.subtree import TREE_LIMIT
 from ccsolve.solvers.selection.convex_relaxation import affordable, relax
+from ccsolve.solvers.selection.relaxing import low_rank
 from ccsolve.solvers.selection.relaxing.admm import Ascent, Settings, ascend
 from ccsolve.solvers.selection.relaxing.convex_form import plain_form, with_shift
 from ccsolve.solvers.selection.relaxing.lattice import lattice_of
@@ -47,6 +48,9 @@ PATIENCE = 200
 DEARER = 3.0
 """Time of a node with pairs and cuts, in nodes of the plain form."""
 
+NONNEGATIVE = 1000
+"""Channels up to which X ≥ 0 is worth its time in the bound of a large program."""
+
 SOFT, LEAST_SOFTENING = 1e-3, 1e-11
 """Part of the distance to the target that a tableau away from singular may cost; and
 the least such shift, of a matrix with entries near 1."""
@@ -60,6 +64,7 @@ round must gain for another one."""
 class _Search:
     """The parts of a run: the goal, the frontier, a heuristic kept alive."""
 
+    engine: Engine
     goal: Goal
     frontier: Frontier
     heuristic: Iterator[Step]
@@ -112,7 +117,7 @@ def _steps(
     yield goal.seen(first_step(problem, form))
     engine = engine_for(problem, seed)
     yield from goal.watch(relax(engine, form, limits, roundings=1))
-    search = _Search(goal, Frontier(), _heuristic(engine, goal), cuts)
+    search = _Search(engine, goal, Frontier(), _heuristic(engine, goal), cuts)
     yield from _improved(search, 1 + problem.n // 2)
     search.frontier.push(Part(-math.inf, np.full(problem.n, -1, np.int8)))
     while search.frontier.heap:
@@ -122,7 +127,7 @@ def _steps(
         elif isinstance(node, Node):
             yield from _explore(search, node)
         elif affordable(form, limits):
-            yield from _explore_part(search, node)
+            yield from _explore_part(search, node, limits)
         else:
             return
         yield search.bound_step()
@@ -148,7 +153,7 @@ def _improved(search: _Search, fruitless: int) -> Iterator[Step]:
         yield step
 
 
-def _explore_part(search: _Search, part: Part) -> Iterator[Step]:
+def _explore_part(search: _Search, part: Part, limits: Limits) -> Iterator[Step]:
     """Fix channels by reduced costs, then grow the plain tree; else go on below."""
     goal, frontier = search.goal, search.frontier
     reduced = yield from reduce(part.fixed, goal)
@@ -165,9 +170,22 @@ def _explore_part(search: _Search, part: Part) -> Iterator[Step]:
     elif frontier.working >= goal.target():
         frontier.close(frontier.working)
     elif reduced.problem.n > TREE_LIMIT:
+        if part.bound == -math.inf:
+            yield from _raised(search, limits)
+        yield from _improved(search, PATIENCE)
         _divide(frontier, reduced, int(np.argmin(np.abs(reduced.z - 0.5))), part.plain)
     else:
         yield from _explore_reduced(search, reduced, part.plain)
+
+
+def _raised(search: _Search, limits: Limits) -> Iterator[Step]:
+    """Raise the bound of the whole by the low-rank descent, in half of the time."""
+    until = limits.seconds() + 0.5 * limits.remaining()
+    part = replace(limits, time_limit=until)
+    nonnegative = search.goal.problem.n <= NONNEGATIVE
+    for step in low_rank.relax(search.engine, part, nonnegative=nonnegative):
+        search.frontier.raise_working(step.bound)
+        yield search.goal.seen(step)
 
 
 def _divide(frontier: Frontier, reduced: Reduced, place: int, plain: bool) -> None:
@@ -198,9 +216,7 @@ def _explore_reduced(
         # A tree grows with what it has to reach: better points are cheaper than nodes.
         yield from _improved(search, PATIENCE)
         growth = _plain_tree(search, reduced, node)
-        if (yield from _grown(search, growth, SHORT, LONG_TRIAL)):
-            return
-        if (yield from _explore(search, node, growth.estimate)):
+        if (yield from _explore(search, node, growth)):
             return
     if not (yield from _grown(search, growth, PLAIN)):
         _divide(frontier, reduced, growth.tree.root_branch, True)
@@ -215,12 +231,12 @@ def _plain_tree(search: _Search, reduced: Reduced, node: Node) -> Growth:
 
 
 def _explore(
-    search: _Search, node: Node, rival: float = math.inf
+    search: _Search, node: Node, rival: Growth | None = None
 ) -> Generator[Step, None, bool]:
     """Raise the dual; close the node by it, by a tree, or split it.
 
-    False, and the node is as it was, where the tree looks larger than ``rival`` nodes
-    of the plain form.
+    False, and the node is as it was, where the rival tree, of the plain form, looks the
+    smaller one.
     """
     goal, frontier, program = search.goal, search.frontier, node.program
     ascent = yield from _ascended(search, node)
@@ -233,8 +249,11 @@ def _explore(
     growth = planted(convex, program, node.point, goal, frontier.working)
     if (yield from _grown(search, growth, SHORT)):
         return True
-    if rival < DEARER * growth.estimate and rival < PLAIN:
-        return False
+    if rival is not None:
+        if (yield from _grown(search, rival, SHORT, LONG_TRIAL)):
+            return True
+        if rival.estimate < min(PLAIN, DEARER * growth.estimate):
+            return False
     limit = PAIRED if node.can_split else math.inf
     if not (yield from _grown(search, growth, limit)):
         for child in split(node, ascent, growth.tree.root_branch):

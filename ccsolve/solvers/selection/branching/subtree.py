@@ -1,6 +1,7 @@
 """A depth-first tree of a convex program, grown in portions."""
 
 import enum
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -148,11 +149,13 @@ def _first_tableau(program: ConvexProgram) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _inverse(A: np.ndarray) -> np.ndarray:
-    """Give a symmetric inverse; of a singular matrix the pseudo-inverse."""
-    try:
-        inverse = scipy.linalg.inv(A, check_finite=False)
-    except scipy.linalg.LinAlgError:
-        inverse = scipy.linalg.pinvh(A, check_finite=False)
+    """Give a symmetric inverse; of a matrix singular to rounding the pseudo-inverse."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", scipy.linalg.LinAlgWarning)
+        try:
+            inverse = scipy.linalg.inv(A, check_finite=False)
+        except (scipy.linalg.LinAlgError, scipy.linalg.LinAlgWarning):
+            inverse = scipy.linalg.pinvh(A, check_finite=False)
     return 0.5 * (inverse + inverse.T)
 
 
