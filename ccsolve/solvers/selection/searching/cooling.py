@@ -1,6 +1,6 @@
 """Annealing runs on a dense program, at temperatures that a trial has found."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,8 +60,8 @@ def light(
     """Copy Q in single precision and find the temperatures that matter.
 
     A trial run from ``z`` cools from twice the mean |change| of a random exchange to a
-    thousandth of that: half of the updates move at the hottest
-    temperature wanted, one in two hundred at the coldest. Memory: n²·4 bytes.
+    thousandth of that: half of the updates move at the hottest temperature wanted, one
+    in two hundred at the coldest. Memory: n²·4 bytes.
     """
     bath = yield from _bath(program, rng)
     trial = typical_change(program, z, state) * _TRIAL
@@ -99,13 +99,10 @@ def cooled(
     state: np.ndarray,
 ) -> Search:
     """Cool from a point; ``moved`` (t,) counts which of the updates moved."""
-    n = program.q.size
-    heat = empty_heat(n)
+    heat = empty_heat(program.q.size)
     warm(bath, walk_from(program, z), heat)
-    chunk = max(1, _UPDATE_WORK // (n * updates))
-    for start in range(0, temperatures.size, chunk):
-        part = slice(start, start + chunk)
-        cool(program, bath, heat, temperatures[part], updates, moved[part], state)
+    for part, share in _chunks(temperatures.size, updates, program.q.size):
+        cool(program, bath, heat, temperatures[part], share, moved[part], state)
         if heat.totals[BEST] < incumbent.value - incumbent.tolerance:
             best = heat.best_sign < 0
             yield incumbent.offer(best, value_of(program, best))
@@ -113,6 +110,15 @@ def cooled(
             yield Step()
     best = heat.best_sign < 0
     return best, value_of(program, best)
+
+
+def _chunks(temperatures: int, updates: int, n: int) -> Iterator[tuple[slice, int]]:
+    """Give which temperatures, and how many updates at each, make up a step."""
+    at_once = max(1, _UPDATE_WORK // (n * updates))
+    most = max(1, _UPDATE_WORK // n)
+    for start in range(0, temperatures, at_once):
+        for done in range(0, updates, most):
+            yield slice(start, start + at_once), min(most, updates - done)
 
 
 def typical_change(program: Program, z: np.ndarray, state: np.ndarray) -> float:
