@@ -139,7 +139,7 @@ def ascend(
     if dual is None:
         dual, X = plain_start(program)
     state = _begun(program, _own_copy(dual), X, penalty)
-    best = _ascent(program, state, dual, certified(program, dual), 0)
+    best, fresh = _ascent(program, state, dual, certified(program, dual), 0), 0
     yield best
     while True:
         for _ in range(settings.check):
@@ -150,24 +150,12 @@ def ascend(
         dual, estimate = shifted(program, state.dual, M)
         found = certified(program, dual, estimate)
         state = _balanced(program, state._replace(M=M, leading=None), found)
-        best = _better(program, state, best, dual, found)
+        if found.bound > best.bound:
+            best = best._replace(dual=_own_copy(dual), certificate=found)
+        best = _ascent(program, state, best.dual, best.certificate, fresh)
         yield best
         if settings.cuts and state.checks % settings.renewal == 0:
             state, fresh = _renewed(program, settings, state)
-            best = best._replace(fresh=fresh)
-
-
-def _better(
-    program: LiftedProgram,
-    state: _State,
-    best: Ascent,
-    dual: Dual,
-    found: Certificate,
-) -> Ascent:
-    """Keep the dual of the better bound, beside the X of now."""
-    if found.bound > best.bound:
-        return _ascent(program, state, _own_copy(dual), found, best.fresh)
-    return _ascent(program, state, best.dual, best.certificate, best.fresh)
 
 
 def _balanced(program: LiftedProgram, state: _State, found: Certificate) -> _State:
