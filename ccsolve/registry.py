@@ -84,7 +84,7 @@ TABLE: tuple[Method, ...] = (
         ChannelSelection,
         Kind.HEURISTIC,
         _SELECTION + "tabu",
-        "constrained-neighbourhood tabu search with restarts; the strongest heuristic",
+        "annealing, recombination and tabu search in a population; the strongest heuristic",
     ),
     Method(
         "annealing",
