@@ -101,7 +101,7 @@ _FIGURES = (
     _Figure("heuristics", "points", _points_by_n, "distance of points by n"),
     _Figure("gaps", "gaps", curves.anytime, "points and bounds over time"),
     _Figure("bounds", "bounds", _bounds_by_n, "distance of bounds by n"),
-    _Figure("bounds", "bounds-time", curves.anytime, "bounds over time"),
+    _Figure("bounds", "bounds-time", curves.bounds_over_time, "bounds over time"),
 )
 
 

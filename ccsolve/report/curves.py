@@ -15,6 +15,8 @@ LEAST_SECONDS = 1e-3
 """Where time axes begin; what is faster is drawn there."""
 _LEAST = 0.01
 """Smaller distances, in per cent, are drawn as this one on logarithmic axes."""
+_LOOSEST = 200.0
+"""Per cent where the axis of bounds over time begins."""
 _PANELS = 12
 _FARTHEST = 1000.0
 """Per cent beyond which a curve leaves the panel."""
@@ -31,20 +33,18 @@ def anytime(runs: Iterable[Run], paths: Sequence[Path]) -> list[Path]:
     them. Of each competitor the first seed is drawn. Of more than `_PANELS` programs
     those with the widest gaps are. No file without a curve.
     """
-    found = by_instance(run for run in runs if run.points or run.bounds)
-    grouped = _widest(found)
-    if not grouped:
-        return []
-    drawn, panels = grid(len(grouped), 2, 6.0, 3.4)
-    cut = f" (the {len(grouped)} widest gaps of {len(found)})"
     title = "Best point (solid) and lower bound (dotted) over time"
-    drawn.suptitle(title + (cut if len(found) > len(grouped) else ""))
-    look = looks(competitors(run for members in grouped.values() for run in members))
-    ends: list[End] = []
-    for axes, (name, members) in zip(panels, grouped.items(), strict=False):
-        ends += _anytime_panel(axes, name, members, look)
-    label_ends(drawn, ends)
-    return [save(drawn, path) for path in paths]
+    shown = [run for run in runs if run.points or run.bounds]
+    return _by_program(shown, paths, title, _anytime_panel)
+
+
+def bounds_over_time(runs: Iterable[Run], paths: Sequence[Path]) -> list[Path]:
+    """Draw each program's bounds over time, in per cent below the best value known.
+
+    The axis is logarithmic and points down: higher is tighter. Otherwise as `anytime`.
+    """
+    title = "How far bounds stay below the best known value, over time"
+    return _by_program([run for run in runs if run.bounds], paths, title, _bounds_panel)
 
 
 def bounds_by_size(runs: Iterable[Run], paths: Sequence[Path]) -> list[Path]:
@@ -57,6 +57,27 @@ def points_by_size(runs: Iterable[Run], paths: Sequence[Path]) -> list[Path]:
     """Draw how far each point stays above the best value known, by n and family."""
     title = "How far points stay above the best known value, by n (median)"
     return _by_size(runs, paths, title, lambda run, best: above(run.objective, best))
+
+
+def _by_program(
+    runs: Sequence[Run],
+    paths: Sequence[Path],
+    title: str,
+    panel: Callable[[Any, str, Sequence[Run], Look], list[End]],
+) -> list[Path]:
+    found = by_instance(runs)
+    grouped = _widest(found)
+    if not grouped:
+        return []
+    drawn, panels = grid(len(grouped), 2, 6.0, 3.4)
+    cut = f" (the {len(grouped)} widest gaps of {len(found)})"
+    drawn.suptitle(title + (cut if len(found) > len(grouped) else ""))
+    look = looks(competitors(run for members in grouped.values() for run in members))
+    ends: list[End] = []
+    for axes, (name, members) in zip(panels, grouped.items(), strict=False):
+        ends += panel(axes, name, members, look)
+    label_ends(drawn, ends)
+    return [save(drawn, path) for path in paths]
 
 
 def _widest(grouped: dict[str, list[Run]]) -> dict[str, list[Run]]:
@@ -97,6 +118,27 @@ def _anytime_panel(
     _plain_numbers(axes.yaxis)
     tidy(axes, name)
     return list(ends.values())
+
+
+def _bounds_panel(
+    axes: Any, name: str, members: Sequence[Run], look: Look
+) -> list[End]:
+    best, ends = best_value(members), []
+    last = max(2 * LEAST_SECONDS, *(run.seconds for run in members))
+    for competitor, run in {run.competitor: run for run in reversed(members)}.items():
+        times, heights = _steps(run.bounds, best, last)
+        shown = [max(_LEAST, -height) for height in heights]
+        style = {key: look[competitor][key] for key in ("color", "marker", "linestyle")}
+        axes.plot(times, shown, markevery=[-1], markersize=5, linewidth=1.6, **style)
+        ends.append(End(axes, competitor, look[competitor]["color"], shown[-1]))
+    axes.set(xscale="log", xlim=(LEAST_SECONDS, 1.1 * last), xlabel="seconds")
+    axes.set_yscale("log")
+    tightest = min([50.0, *(end.height for end in ends)])
+    axes.set_ylim(_LOOSEST, tightest / 1.5)
+    axes.set_ylabel("per cent below the best known")
+    _plain_numbers(axes.yaxis)
+    tidy(axes, name)
+    return ends
 
 
 def _steps(curve: Curve, best: float, last: float) -> tuple[list[float], list[float]]:
@@ -163,7 +205,8 @@ def _size_panel(axes: Any, family: str, sizes: Sizes, look: Look) -> list[End]:
         importlib.import_module("matplotlib.ticker").NullLocator()
     )
     axes.set_yscale("log")
-    axes.set_ylim(_LEAST / 1.5, min(_FARTHEST, max(1.0, axes.get_ylim()[1])))
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(_LEAST / 1.5, low), min(_FARTHEST, max(1.0, high)))
     axes.set(xlabel="n", ylabel=f"per cent ({_LEAST:g} and less: at the bottom)")
     for axis in (axes.xaxis, axes.yaxis):
         _plain_numbers(axis)

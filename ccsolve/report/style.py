@@ -118,7 +118,7 @@ def label_ends(drawn: Any, ends: Sequence[End]) -> None:
 
 
 def _label(axes: Any, ends: Sequence[End], scale: float) -> None:
-    low, high = axes.get_ylim()
+    low, high = sorted(axes.get_ylim())
     ends = [end for end in ends if low <= end.height <= high]
     heights = [scale * axes.transData.transform((1.0, end.height))[1] for end in ends]
     placed = _apart(heights, _LABEL_HEIGHT)

@@ -34,7 +34,13 @@ def some() -> list[Run]:
 
 
 @pytest.mark.parametrize(
-    "draw", [curves.anytime, curves.bounds_by_size, curves.points_by_size]
+    "draw",
+    [
+        curves.anytime,
+        curves.bounds_over_time,
+        curves.bounds_by_size,
+        curves.points_by_size,
+    ],
 )
 def test_both_formats_and_the_same_file_again(tmp_path: Path, draw):
     paths = [tmp_path / "a.png", tmp_path / "a.svg"]
@@ -50,7 +56,8 @@ def test_extreme_values_can_be_drawn(tmp_path: Path):
     flat = run("flat", points=((0.0, 0.0),), bounds=((0.0, 0.0),))
     far = run("far", points=((0.0, 1e9),), bounds=((0.0, -1e9),))
     none = replace(run("none"), status=MISFIT)
-    assert curves.anytime([flat, far, none], [tmp_path / "a.svg"])
+    for draw in (curves.anytime, curves.bounds_over_time):
+        assert draw([flat, far, none], [tmp_path / "a.svg"])
 
 
 def test_of_many_programs_the_widest_gaps_are_drawn(tmp_path: Path):
