@@ -136,7 +136,7 @@ def _bounds_panel(
     tightest = min([50.0, *(end.height for end in ends)])
     axes.set_ylim(_LOOSEST, tightest / 1.5)
     axes.set_ylabel("per cent below the best known")
-    _plain_numbers(axes.yaxis)
+    _log_numbers(axes.yaxis)
     tidy(axes, name)
     return ends
 
@@ -208,11 +208,19 @@ def _size_panel(axes: Any, family: str, sizes: Sizes, look: Look) -> list[End]:
     low, high = axes.get_ylim()
     axes.set_ylim(max(_LEAST / 1.5, low), min(_FARTHEST, max(1.0, high)))
     axes.set(xlabel="n", ylabel=f"per cent ({_LEAST:g} and less: at the bottom)")
-    for axis in (axes.xaxis, axes.yaxis):
-        _plain_numbers(axis)
+    _plain_numbers(axes.xaxis)
+    _log_numbers(axes.yaxis)
     tidy(axes, family)
     return ends
 
 
 def _plain_numbers(axis: Any) -> None:
     axis.set_major_formatter(lambda value, _: f"{value:g}")
+
+
+def _log_numbers(axis: Any) -> None:
+    """Name 1, 2 and 5 of every decade: an axis may show less than one."""
+    ticker = importlib.import_module("matplotlib.ticker")
+    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axis.set_minor_formatter(ticker.NullFormatter())
+    _plain_numbers(axis)
