@@ -4,8 +4,9 @@ import math
 import numpy as np
 import pytest
 
-from ccsolve.kernels.annealing import anneal_factored
+from ccsolve.kernels.annealing import FactorProgram, FactorWalk, anneal_factored
 from ccsolve.kernels.search_state import BEST, USED, VALUE
+from ccsolve.problems.checks import frozen
 
 CASES = [
     {"keep": 3},
@@ -44,23 +45,24 @@ class Run:
         return z
 
     def factored(self, temperatures):
-        anneal_factored(
-            self.points,
-            self.d + self.q,
-            self.cost,
-            self.limit,
-            self.keep is not None,
+        program = FactorProgram(
+            points=frozen(self.points),
+            linear=frozen(self.d + self.q),
+            cost=frozen(self.cost),
+            limit=self.limit,
+            counted=self.keep is not None,
+            tolerance=1e-12,
+        )
+        walk = FactorWalk(
             self.image,
             self.order,
             self.kept,
             self.totals,
             self.best_order,
             self.best_kept,
-            np.asarray(temperatures, dtype=float),
-            self.order.size,
-            1e-12,
-            self.state,
         )
+        temperatures = np.asarray(temperatures, dtype=float)
+        anneal_factored(program, walk, temperatures, self.order.size, self.state)
 
     def check(self):
         z = self.z
@@ -115,6 +117,6 @@ def test_a_full_or_empty_choice_has_no_swap():
     for keep in (0, 7):
         run = Run(keep=keep)
         run.kept[0] = keep
-        run.cost[:] = 0
+        run.cost = np.zeros(7)
         run.factored([1.0, 0.5])
         assert run.kept[0] == keep

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ccsolve.kernels.annealing import anneal_factored
-from ccsolve.kernels.search_state import Program
+from ccsolve.kernels.annealing import FactorProgram, FactorWalk, anneal_factored
+from ccsolve.kernels.search_state import BEST, Program
 from ccsolve.problems import ChannelSelection
+from ccsolve.problems.checks import frozen
 from ccsolve.solvers.selection.searching.dense_program import program_from, value_of
 from ccsolve.solvers.selection.searching.moves import Incumbent, Search
 
@@ -144,42 +145,46 @@ def anneal_on_factor(
     state: np.ndarray,
 ) -> Search:
     """Cool from a point over ``sweeps`` times n proposals; O(m) each."""
-    _, points, diagonal, q = problem.arrays()
-    cost = np.zeros(problem.n) if problem.cost is None else problem.cost
     point = factor_point(problem, z)
-    order, kept = np.argsort(~z, kind="stable"), np.array([int(z.sum())])
-    best_order, best_kept = order.copy(), kept.copy()
-    totals = np.array([point.value, point.value, float(cost[z].sum())])
+    program, walk = _factor_program(problem, incumbent.tolerance), _walk(problem, point)
     scale = float(np.abs(_sampled_changes(problem, point, state)).mean())
     rounds = -(-problem.n // _PROPOSALS) * sweeps
     for temperature in scale * np.geomspace(HOTTEST, COLDEST, rounds):
-        anneal_factored(
-            points,
-            diagonal + q,
-            cost,
-            problem.budget_limit,
-            problem.keep is not None,
-            point.image,
-            order,
-            kept,
-            totals,
-            best_order,
-            best_kept,
-            np.array([temperature]),
-            _PROPOSALS,
-            incumbent.tolerance,
-            state,
-        )
-        yield incumbent.offer(*_best(best_order, best_kept, totals))
-    return _best(best_order, best_kept, totals)
+        anneal_factored(program, walk, np.array([temperature]), _PROPOSALS, state)
+        yield incumbent.offer(*_best(walk))
+    return _best(walk)
 
 
-def _best(
-    order: np.ndarray, kept: np.ndarray, totals: np.ndarray
-) -> tuple[np.ndarray, float]:
-    z = np.zeros(order.size, dtype=bool)
-    z[order[: kept[0]]] = True
-    return z, float(totals[1])
+def _factor_program(problem: ChannelSelection, tolerance: float) -> FactorProgram:
+    _, points, diagonal, q = problem.arrays()
+    cost = np.zeros(problem.n) if problem.cost is None else problem.cost
+    return FactorProgram(
+        points=points,
+        linear=frozen(diagonal + q),
+        cost=frozen(cost),
+        limit=problem.budget_limit,
+        counted=problem.keep is not None,
+        tolerance=tolerance,
+    )
+
+
+def _walk(problem: ChannelSelection, point: FactorPoint) -> FactorWalk:
+    cost = 0.0 if problem.cost is None else float(problem.cost[point.z].sum())
+    order, kept = np.argsort(~point.z, kind="stable"), np.array([int(point.z.sum())])
+    return FactorWalk(
+        image=point.image.copy(),
+        order=order,
+        kept=kept,
+        totals=np.array([point.value, point.value, cost]),
+        best_order=order.copy(),
+        best_kept=kept.copy(),
+    )
+
+
+def _best(walk: FactorWalk) -> tuple[np.ndarray, float]:
+    z = np.zeros(walk.order.size, dtype=bool)
+    z[walk.best_order[: walk.best_kept[0]]] = True
+    return z, float(walk.totals[BEST])
 
 
 def _sampled_changes(
