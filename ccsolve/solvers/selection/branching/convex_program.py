@@ -1,18 +1,19 @@
 """A convex quadratic below the objective, from the multipliers of a lifted program."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ccsolve.linalg.rounding import EPS, TINY, gamma
 from ccsolve.linalg.spectrum import eigenvalue_floor, frobenius_norm
-from ccsolve.solvers.selection.relaxing.convex_form import ConvexForm
+from ccsolve.solvers.selection.relaxing.convex_form import ConvexForm, with_shift
 from ccsolve.solvers.selection.relaxing.duals import (
     NO_CUTS,
     Certificate,
     Cuts,
     Dual,
+    forming_error,
     least_eigenvalue,
 )
 from ccsolve.solvers.selection.relaxing.lifted import LiftedProgram
@@ -86,7 +87,9 @@ def convex_program(
         keep=program.keep or -1,
         cost=program.cost[first:].copy() if program.has_budget else _NO_COST,
         limit=program.limit if program.has_budget else 0.0,
-        error=program.error + _rounding(certificate, program.most, H, linear, P),
+        error=program.error
+        + program.most * forming_error(program, dual)
+        + _rounding(certificate, program.most, H, linear, P),
     )
 
 
@@ -96,7 +99,7 @@ def plane_program(form: ConvexForm, program: LiftedProgram) -> ConvexProgram:
     The quadratic is convex on the plane alone. With d = z - y and d₁ its part along 1,
     ½dᵀHd ≥ -(3/2)‖H‖‖d‖‖d₁‖, ‖d₁‖ = |1ᵀy - keep|/√n and ‖d‖ ≤ √n(1 + max |y_i|).
     """
-    matrix, forming = _formed(form)
+    form, matrix = _formed(form)
     H = np.ldexp(2.0 * matrix, -program.exponent)
     own = np.arange(form.n)
     H[own, own] -= np.ldexp(2.0 * form.shift, -program.exponent)
@@ -104,7 +107,7 @@ def plane_program(form: ConvexForm, program: LiftedProgram) -> ConvexProgram:
     entries = form.most * frobenius_norm(H)
     entries += math.sqrt(form.most) * frobenius_norm(linear)
     entries += form.most * abs(math.ldexp(form.shift, -program.exponent))
-    error = math.ldexp(form.error + forming, -program.exponent)
+    error = math.ldexp(form.error, -program.exponent)
     return ConvexProgram(
         H=H,
         P=np.zeros_like(H),
@@ -122,13 +125,18 @@ def plane_program(form: ConvexForm, program: LiftedProgram) -> ConvexProgram:
 _NO_COST = np.empty(0)
 
 
-def _formed(form: ConvexForm) -> tuple[np.ndarray, float]:
-    """Give the form's matrix, and what forming it from a factor moves any value by."""
+def _formed(form: ConvexForm) -> tuple[ConvexForm, np.ndarray]:
+    """Give the form with its matrix, which rounding leaves convex, and the matrix.
+
+    ‖fl(FᵀF) - FᵀF‖ ≤ γ_m·‖F‖_F² for the m rows of F: the shift falls by that much.
+    """
     if form.matrix is not None:
-        return form.matrix, 0.0
+        return form, form.matrix
     assert form.factor is not None
-    rows = form.factor.shape[0]
-    return form.factor.T @ form.factor, gamma(rows) * form.most * form.norm**2
+    rounding = gamma(form.factor.shape[0]) * form.norm**2
+    lower = with_shift(form, form.shift - rounding)
+    error = form.error + form.most * rounding
+    return replace(lower, error=error), form.factor.T @ form.factor
 
 
 def _least(block: np.ndarray) -> float:
@@ -144,13 +152,13 @@ def _rounding(
 ) -> float:
     """Bound the rounding of the data, as a change of the objective at binary points.
 
-    ``certificate.value`` lies below offset + most·floor by the slack for forming the
-    matrix and the offset; what follows here is a few roundings of every entry.
+    ``certificate.value`` lies below offset + most·floor by the slack of the offset;
+    what follows here is a few roundings of every entry.
     """
-    formed = certificate.offset + most * certificate.floor - certificate.value
+    slack = certificate.offset + most * certificate.floor - certificate.value
     entries = most * (frobenius_norm(H) + frobenius_norm(P))
     entries += math.sqrt(most) * frobenius_norm(linear) + abs(certificate.offset)
-    return max(formed, 0.0) + 16.0 * EPS * entries + H.size * TINY
+    return max(slack, 0.0) + 16.0 * EPS * entries + H.size * TINY
 
 
 def tangent_rounding(program: ConvexProgram) -> np.ndarray:

@@ -126,7 +126,7 @@ def certified(
         return Certificate(-math.inf, -math.inf, M, -math.inf, 0.0)
     if estimate is None:
         estimate = least_eigenvalue(M)
-    floor = eigenvalue_floor(M, estimate) - _forming(program, dual)
+    floor = eigenvalue_floor(M, estimate) - forming_error(program, dual)
     if not program.keep:
         floor = min(floor, 0.0)
     offset, terms = _offset(program, dual)
@@ -162,7 +162,7 @@ def _offset(program: LiftedProgram, dual: Dual) -> tuple[float, float]:
     return unit - cuts - saved, abs(unit) + cuts + saved
 
 
-def _forming(program: LiftedProgram, dual: Dual) -> float:
+def forming_error(program: LiftedProgram, dual: Dual) -> float:
     """Bound what rounding moves the eigenvalues of M when it is formed.
 
     An entry is a sum of at most 12 terms and one for each cut that holds it, so that
