@@ -7,7 +7,6 @@ basic indices and N the others, the symmetric tableau holds -K_PP⁻¹, K_NP·K_
 Schur complement K_NN - K_NP·K_PP⁻¹·K_PN; `sweep` moves an index between P and N.
 """
 
-import numpy as np
 from numba import njit
 
 TINY_PIVOT = 1e-13
@@ -81,23 +80,7 @@ def settle(T, basic, x, reduced, has_budget, tolerance, row):
     """
     m = T.shape[0] - 2
     for pivots in range(2 * m + 20):
-        worst, k = tolerance, -1
-        for i in range(m):
-            if basic[i]:
-                off = max(-x[i], x[i] - 1.0)
-            elif x[i] < 0.5:
-                off = -reduced[i]
-            else:
-                off = reduced[i]
-            if off > 0.0:
-                gain = off * off / max(abs(T[i, i]), 1e-300)
-                if gain > worst:
-                    worst, k = gain, i
-        if has_budget:
-            price = m + 1
-            off = -x[price] if basic[price] else reduced[price]
-            if off > 0.0 and off * off > worst * abs(T[price, price]):
-                k = price
+        k = _worst(T, basic, x, reduced, has_budget, tolerance)
         if k < 0 or abs(T[k, k]) < TINY_PIVOT:
             return pivots
         if not basic[k]:
@@ -107,6 +90,30 @@ def settle(T, basic, x, reduced, has_budget, tolerance, row):
         else:
             leave(T, k, 0.0, basic, x, reduced, row)
     return 2 * m + 20
+
+
+@njit(cache=True)
+def _worst(T, basic, x, reduced, has_budget, tolerance):
+    """Give the index of the worst violation, -1 where none is worth ``tolerance``."""
+    m = T.shape[0] - 2
+    worst, k = tolerance, -1
+    for i in range(m):
+        if basic[i]:
+            off = max(-x[i], x[i] - 1.0)
+        elif x[i] < 0.5:
+            off = -reduced[i]
+        else:
+            off = reduced[i]
+        if off > 0.0:
+            gain = off * off / max(abs(T[i, i]), 1e-300)
+            if gain > worst:
+                worst, k = gain, i
+    if has_budget:
+        price = m + 1
+        off = -x[price] if basic[price] else reduced[price]
+        if off > 0.0 and off * off > worst * abs(T[price, price]):
+            k = price
+    return k
 
 
 @njit(cache=True)
