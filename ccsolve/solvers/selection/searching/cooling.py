@@ -77,7 +77,8 @@ def light(
 def _bath(program: Program, rng: np.random.Generator) -> Generator[Step, None, Bath]:
     n = program.q.size
     largest = max(float(program.Q.max(initial=0.0)), -float(program.Q.min(initial=0.0)))
-    unit = 2.0 ** np.ceil(np.log2(largest)) if largest > 0 else 1.0
+    # Not below 2⁻¹⁰⁰⁰, for kernels multiply by the reciprocal.
+    unit = 2.0 ** max(-1000.0, np.ceil(np.log2(largest))) if largest > 0 else 1.0
     Q = np.empty((n, n), dtype=np.float32)
     rows = max(1, _COPY_WORK // max(1, n))
     for start in range(0, n, rows):
