@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,6 +18,11 @@ from ccsolve.solvers.selection.searching.engine import Engine
 
 LARGEST_FACTOR = 8192
 """Channels of a factored program up to which a matrix of n² is made for the proofs."""
+
+CONVEX_FROM, CONVEX_SHARE = 500, 0.2
+"""Channels from which on a proof takes so long that `convex_relaxation` comes first,
+and its part of the time. Where channels differ much in scale, the first proofs here are
+the poorer ones."""
 
 SMALLEST = 1e-280
 """Data below it are left alone: their products underflow."""
@@ -57,10 +63,20 @@ def relax(
         return
     if problem.n < 2 or problem.data_scale < SMALLEST:
         return
+    if problem.n >= CONVEX_FROM:
+        yield from _convex_first(engine, limits)
     ascent = _ascent(engine, limits, tolerance)
     columns = _columns(problem.n, nonnegative)
     U = random_rows(problem.n, columns, ascent.program.total, ascent.rng)
     yield from _told(engine, proofs(ascent, U, nonnegative), limits, roundings)
+
+
+def _convex_first(engine: Engine, limits: Limits) -> Iterator[Step]:
+    """Give the bounds of `convex_relaxation`, in a part of the time."""
+    share = limits.seconds() + CONVEX_SHARE * limits.remaining()
+    part = replace(limits, time_limit=share)
+    form = plain_form(engine.problem)
+    yield from convex_relaxation.relax(engine, form, part, 1e-2, roundings=0)
 
 
 def _told(
