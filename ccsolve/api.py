@@ -23,6 +23,9 @@ __all__ = ["methods", "pick", "solve"]
 ENUMERABLE = 200_000
 """Feasible points up to which ``auto`` looks at every one: well under a second."""
 
+PROVABLE = 4_096
+"""Channels up to which ``auto`` tries a proof."""
+
 COMPILING_STEPS = 30
 """Steps of a method on a tiny problem that call each of its kernels."""
 
@@ -108,15 +111,24 @@ def pick(problem: ChannelSelection) -> str:
     """Give the name of the method that ``auto`` uses.
 
     1. At most 200,000 feasible subsets: ``enumerate_all``, which proves the optimum.
-    2. Otherwise ``search_and_bound``: the convex relaxation's bound, then tabu search.
+    2. Up to 4,096 free channels: ``branch_and_bound``. It searches for points, bounds
+       by the convex relaxation, fixes what reduced costs allow, and proves what is left
+       by trees and semidefinite duals; beyond 300 channels left, where proofs are rare,
+       it bounds by the low-rank semidefinite descent and goes on searching.
+    3. Otherwise ``search_and_bound``: the convex relaxation's bound, then tabu search.
+
+    The time limit plays no part: each of them begins with a point and a bound, and what
+    takes long comes last.
     """
     _require_problem(problem)
     free = problem.n if problem.fixed is None else int((problem.fixed == -1).sum())
     kept = 0 if problem.fixed is None else int((problem.fixed == 1).sum())
-    if free > 40:
+    if free > PROVABLE:
         return "search_and_bound"
+    if free > 40:
+        return "branch_and_bound"
     points = 2**free if problem.keep is None else math.comb(free, problem.keep - kept)
-    return "enumerate_all" if points <= ENUMERABLE else "search_and_bound"
+    return "enumerate_all" if points <= ENUMERABLE else "branch_and_bound"
 
 
 def _require_problem(problem: object) -> None:

@@ -25,8 +25,9 @@ def test_small_programs_are_proven():
 
 
 def test_large_programs_get_a_point_and_a_bound():
-    assert ccsolve.pick(LARGE) == "search_and_bound"
-    solution = ccsolve.solve(LARGE, time_limit=0.5)
+    large = testing.problem("cancelling", n=200)
+    assert ccsolve.pick(large) == "branch_and_bound"
+    solution = ccsolve.solve(large, time_limit=0.5)
     assert solution.stop is Stop.TIME_LIMIT
     assert -math.inf < solution.bound < solution.objective
     assert solution.claim() is Claim.FEASIBLE

@@ -1,5 +1,7 @@
 """Exact search: semidefinite bounds above, trees of convex quadratics below."""
 
+import functools
+import itertools
 import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
@@ -20,7 +22,7 @@ from ccsolve.solvers.selection.branching.frontier import Frontier
 from ccsolve.solvers.selection.branching.goal import Goal
 from ccsolve.solvers.selection.branching.growth import Growth, grow, planted
 from ccsolve.solvers.selection.branching.node import Node, Part, split
-from ccsolve.solvers.selection.branching.subtree import TREE_LIMIT
+from ccsolve.solvers.selection.branching.subtree import TREE_LIMIT, plant
 from ccsolve.solvers.selection.convex_relaxation import affordable, relax
 from ccsolve.solvers.selection.relaxing import low_rank
 from ccsolve.solvers.selection.relaxing.admm import Ascent, Settings, ascend
@@ -47,6 +49,9 @@ PATIENCE = 200
 
 DEARER = 3.0
 """Time of a node with pairs and cuts, in nodes of the plain form."""
+
+SEARCHED = 100
+"""Steps after which a population has bred."""
 
 NONNEGATIVE = 1000
 """Channels up to which X ≥ 0 is worth its time in the bound of a large program."""
@@ -112,6 +117,7 @@ def solve(
 def _steps(
     problem: ChannelSelection, limits: Limits, seed: int, cuts: int
 ) -> Iterator[Step]:
+    _compile()
     form = plain_form(problem)
     goal = Goal(problem, lattice_of(problem), limits.gap, limits.resolution)
     yield goal.seen(first_step(problem, form))
@@ -132,6 +138,21 @@ def _steps(
             return
         yield search.bound_step()
         yield from _improved(search, BETWEEN)
+
+
+@functools.cache
+def _compile() -> None:
+    """Compile what a small program does not reach: searches, dual steps and trees."""
+    tiny = ChannelSelection(1.0 - np.eye(4), keep=2, cost=np.ones(4), budget=3.0)
+    program = lift(tiny)
+    ascents = ascend(program, Settings(cuts=4, check=1, renewal=1))
+    ascent = [next(ascents) for _ in range(3)][-1]
+    convex = convex_program(program, ascent.dual, ascent.certificate, 0.1)
+    plant(convex, 0.0).grow(math.inf, 2)
+    point = np.array([True, True, False, False])
+    search = evolve(engine_for(tiny, 0), point, TabuSettings(), PopulationSettings())
+    for _ in itertools.islice(search, SEARCHED):
+        pass
 
 
 def _heuristic(engine: Engine, goal: Goal) -> Iterator[Step]:

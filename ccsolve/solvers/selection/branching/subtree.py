@@ -112,13 +112,14 @@ def _data(program: ConvexProgram) -> Program:
     variable = places[cut, place]
     order = np.argsort(variable, kind="stable")
     start = np.searchsorted(variable[order], np.arange(program.n + 1))
+    # Copies: kernels are compiled once per type, and read-only is part of the type.
     return Program(
-        H=np.ascontiguousarray(program.H),
-        P=np.ascontiguousarray(program.P),
-        cost=np.ascontiguousarray(program.cost),
-        kinds=kinds,
-        places=np.ascontiguousarray(places),
-        t=t,
+        H=np.array(program.H, order="C"),
+        P=np.array(program.P, order="C"),
+        cost=np.array(program.cost),
+        kinds=np.array(kinds),
+        places=np.array(places, order="C"),
+        t=np.array(t),
         start=start,
         of=cut[order],
         rounding=tangent_rounding(program),
