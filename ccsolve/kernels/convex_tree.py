@@ -259,10 +259,13 @@ def _branch(program, tree, d, threshold):
 
 @njit(cache=True)
 def _most_paired(program, tree, d):
-    """Give the free variable with most of P at the point; -1 where none is free."""
+    """Give the free variable with most of P at the point; -1 where none is free.
+
+    Whatever the point is, out of the box or no number: a free variable is given.
+    """
     m = tree.free[d]
     x, names = tree.x[d], tree.names[d]
-    best, chosen = -1.0, -1
+    best, chosen = -np.inf, min(m, 1) - 1
     for i in range(m):
         pairs = 0.0
         for j in range(m):
