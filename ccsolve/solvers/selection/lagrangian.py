@@ -24,6 +24,7 @@ from ccsolve.solvers.selection.relaxing.lattice import lattice_of
 from ccsolve.solvers.selection.relaxing.rounding import (
     first_step,
     nearest_point,
+    random_rounding,
     rounded_points,
 )
 from ccsolve.solvers.selection.searching.dense_program import FORMED_LIMIT
@@ -60,9 +61,9 @@ def solve(
     Proven: the bound, of the best price, ``duals["budget"]``. It is at least that of
     `convex_relaxation`, which comes first and names a price to begin with; without the
     products of the budget it cannot exceed that of `sdp`. Heuristic: the points. At
-    each price the relaxed point is rounded, improved by swaps that pay the price and
-    have no budget, mended to the budget and improved again: points close to the budget
-    from either side.
+    each price the relaxed point is rounded at random, improved by swaps that pay the
+    price and have no budget, mended to the budget and improved again: points close to
+    the budget from either side.
 
     Cost: O(n³) a step of a dual, some twenty steps a price, about ten prices; above 500
     channels an eigenvalue once, then O(n²) an iteration.
@@ -144,14 +145,15 @@ def _points(engine: Engine, found: Answer, unit: float) -> Iterator[Step]:
     yield from engine.descend(nearest_point(problem, found.x))
     if problem.n > FORMED_LIMIT:
         return
-    z = yield from _unbudgeted(problem, found, unit)
+    z = yield from _unbudgeted(engine, found, unit)
     yield from engine.descend(nearest_point(problem, 0.5 * (z + found.x)))
 
 
 def _unbudgeted(
-    problem: ChannelSelection, found: Answer, unit: float
+    engine: Engine, found: Answer, unit: float
 ) -> Generator[Step, None, np.ndarray]:
     """Give a local optimum of the priced objective without the budget."""
+    problem = engine.problem
     assert problem.cost is not None
     price = found.probe.price * unit
     free = ChannelSelection(
@@ -161,7 +163,8 @@ def _unbudgeted(
         factor=problem.factor,
         diagonal=problem.diagonal,
     )
-    search = engine_for(free, 0).descend(nearest_point(free, found.x))
+    start = random_rounding(free, found.x, engine.rng)
+    search = engine_for(free, 0).descend(start)
     while True:
         try:
             next(search)
