@@ -34,6 +34,9 @@ and those before a proof when the time runs out."""
 BEFORE_CUTS = 1e-3
 """Relative gap at which a relaxation without cuts is solved well enough for them."""
 
+FALLING = 1e-3
+"""Relative fall of the value from proof to proof that is progress, too."""
+
 CANCELLED = 1e-4
 """Part of the variable part of a value at which it is small only by cancellation."""
 
@@ -156,18 +159,20 @@ def proofs(ascent: Ascent, U: np.ndarray, nonnegative: bool) -> Iterator[Proof |
 
 def _settled(ascent: Ascent, U: np.ndarray, progress: "_Progress") -> Proofs:
     """Descend until value and bound meet, with a proof every so many steps."""
-    descent = ascent.descent(no_cuts(), U)
+    descent, value = ascent.descent(no_cuts(), U), math.inf
     iterate = next(descent)
     while True:
-        latest = yield from _taken(ascent, descent, ascent.interval)
-        iterate = latest or iterate
+        calmest = yield from _taken(ascent, descent, ascent.interval)
+        iterate = calmest or iterate
         proof = ascent.prove(no_cuts(), iterate) if ascent.is_affordable() else None
         yield proof
         if proof is not None and ascent.is_closed(proof, progress.tolerance):
             return iterate
-        if progress.has_ended(proof) and ascent.is_affordable():
+        falls = iterate.value < value - FALLING * abs(iterate.value)
+        if progress.has_ended(proof) and ascent.is_affordable() and not falls:
             return iterate
-        if latest is None:
+        value = iterate.value
+        if calmest is None:
             descent = ascent.descent(no_cuts(), ascent.shaken(iterate.U))
 
 
@@ -212,21 +217,27 @@ def _lowered(ascent: Ascent, penalties: Penalties, U: np.ndarray, steps: int) ->
     """Shake U and descend from it for a number of steps."""
     descent = ascent.descent(penalties, ascent.shaken(U))
     iterate = next(descent)
-    latest = yield from _taken(ascent, descent, steps)
-    return latest or iterate
+    calmest = yield from _taken(ascent, descent, steps)
+    return calmest or iterate
 
 
 def _taken(
     ascent: Ascent, descent: Iterator[Iterate], steps: int
 ) -> Generator[None, None, Iterate | None]:
-    """Give the last of the next iterates, fewer where time runs out; None: no more."""
-    latest = None
+    """Give the calmest of the next iterates, fewer where time runs out; None: no more.
+
+    Of the later half the one with the least gradient, which proves the best bound.
+    """
+    calmest = None
     for count, iterate in enumerate(descent, 1):
-        latest = iterate
+        if calmest is None or 2 * count <= steps:
+            calmest = iterate
+        elif iterate.steepness <= calmest.steepness:
+            calmest = iterate
         yield None
         if count >= steps or (count >= FEWEST and ascent.is_last_chance()):
             break
-    return latest
+    return calmest
 
 
 @dataclass
