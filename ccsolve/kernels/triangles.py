@@ -19,159 +19,65 @@ def violated_cuts(
     collects; within the lowest class that is taken, those that come first.
     """
     # Made here, for arrays that numba makes are not safe against Ctrl-C (decision 8).
-    kinds, places = np.empty(most, np.int64), np.empty((most, 3), np.int64)
-    violations = np.empty(most)
-    found = _collect(X, first, least, kinds, places, violations)
-    return kinds[:found], places[:found], violations[:found]
+    cuts, violations = np.empty((most, 4), np.int64), np.empty(most)
+    found = _collect(X, first, least, cuts, violations)
+    kinds, places = cuts[:found, 0].copy(), cuts[:found, 1:].copy()
+    return kinds, places, violations[:found]
 
 
 @njit(cache=True)
-def _collect(X, first, least, kinds, places, violations):
+def _collect(X, first, least, cuts, violations):
     """Write the most violated cuts into the arrays, as many as fit; give how many."""
-    counts = np.zeros(BINS, np.int64)
-    room = np.zeros(BINS, np.int64)
-    _visit(X, first, least, counts, room, kinds, places, violations[:0])
+    # How many there are of each class, and how many there is room for.
+    classes = np.zeros((2, BINS), np.int64)
+    _visit(X, first, least, classes, cuts, violations[:0])
     total, most = 0, violations.size
     for place in range(BINS - 1, -1, -1):
-        room[place] = min(counts[place], most - total)
-        total += room[place]
+        classes[1, place] = min(classes[0, place], most - total)
+        total += classes[1, place]
     if total > 0:
-        _visit(X, first, least, counts, room, kinds, places, violations)
+        _visit(X, first, least, classes, cuts, violations)
     return total
 
 
 @njit(cache=True)
-def _visit(X, first, least, counts, room, kinds, places, violations):
-    """Count the violated cuts, or collect as many of a class as there is room for."""
-    found = 0
-    n = X.shape[0]
-    for i in range(first, n):
+def _visit(X, first, least, classes, cuts, v):
+    """Count the violated cuts where v is empty, else collect what there is room for."""
+    at = 0
+    for i in range(first, X.shape[0]):
         own = X[i, i]
         for j in range(first, i):
-            pair = X[i, j]
-            # No cut of three can be violated beyond what these allow.
-            found = _offer(
-                pair - own,
-                UNDER,
-                i,
-                j,
-                i,
-                least,
-                counts,
-                room,
-                found,
-                kinds,
-                places,
-                violations,
-            )
-            found = _offer(
-                pair - X[j, j],
-                UNDER,
-                j,
-                i,
-                j,
-                least,
-                counts,
-                room,
-                found,
-                kinds,
-                places,
-                violations,
-            )
-            found = _offer(
-                own + X[j, j] - pair - 1.0,
-                EITHER,
-                i,
-                j,
-                i,
-                least,
-                counts,
-                room,
-                found,
-                kinds,
-                places,
-                violations,
-            )
+            other, a = X[j, j], X[i, j]
+            both = own + other - a - 1.0
+            at = _offer(a - own, UNDER, i, j, i, least, classes, cuts, v, at)
+            at = _offer(a - other, UNDER, j, i, j, least, classes, cuts, v, at)
+            at = _offer(both, EITHER, i, j, i, least, classes, cuts, v, at)
             for k in range(first, j):
-                a, b, c = pair, X[i, k], X[j, k]
-                worst = max(a + b - c - own, a + c - b - X[j, j])
-                worst = max(worst, b + c - a - X[k, k])
-                total = own + X[j, j] + X[k, k] - a - b - c - 1.0
-                if max(worst, total) <= least:
+                third, b, c = X[k, k], X[i, k], X[j, k]
+                x, y, z = a + b - c - own, a + c - b - other, b + c - a - third
+                total = both + third - b - c
+                # Nearly all triples end here.
+                if max(max(x, y), max(z, total)) <= least:
                     continue
-                found = _offer(
-                    a + b - c - own,
-                    APEX,
-                    i,
-                    j,
-                    k,
-                    least,
-                    counts,
-                    room,
-                    found,
-                    kinds,
-                    places,
-                    violations,
-                )
-                found = _offer(
-                    a + c - b - X[j, j],
-                    APEX,
-                    j,
-                    i,
-                    k,
-                    least,
-                    counts,
-                    room,
-                    found,
-                    kinds,
-                    places,
-                    violations,
-                )
-                found = _offer(
-                    b + c - a - X[k, k],
-                    APEX,
-                    k,
-                    i,
-                    j,
-                    least,
-                    counts,
-                    room,
-                    found,
-                    kinds,
-                    places,
-                    violations,
-                )
-                found = _offer(
-                    total,
-                    ALL,
-                    i,
-                    j,
-                    k,
-                    least,
-                    counts,
-                    room,
-                    found,
-                    kinds,
-                    places,
-                    violations,
-                )
-    return found
+                at = _offer(x, APEX, i, j, k, least, classes, cuts, v, at)
+                at = _offer(y, APEX, j, i, k, least, classes, cuts, v, at)
+                at = _offer(z, APEX, k, i, j, least, classes, cuts, v, at)
+                at = _offer(total, ALL, i, j, k, least, classes, cuts, v, at)
+    return at
 
 
 @njit(cache=True)
-def _offer(
-    violation, kind, i, j, k, least, counts, room, found, kinds, places, violations
-):
+def _offer(violation, kind, i, j, k, least, classes, cuts, violations, at):
+    """Count a cut, or write it to place ``at``; give the next place."""
     if violation <= least:
-        return found
+        return at
     place = min(BINS - 1, int(BINS * (violation - least) / (1.0 - least)))
     if violations.size == 0:
-        counts[place] += 1
-        return found
-    if room[place] == 0:
-        return found
-    room[place] -= 1
-    kinds[found] = kind
-    places[found, 0], places[found, 1], places[found, 2] = i, j, k
-    violations[found] = violation
-    return found + 1
+        classes[0, place] += 1
+        return at
+    if classes[1, place] == 0:
+        return at
+    classes[1, place] -= 1
+    cuts[at, 0], cuts[at, 1], cuts[at, 2], cuts[at, 3] = kind, i, j, k
+    violations[at] = violation
+    return at + 1
