@@ -55,7 +55,8 @@ def warm_up(method: str) -> None:
     if method == RANKING:
         return
     problem = cancelling(24)
-    if method not in [row.name for row in methods_for(problem)]:
+    if _reason_against(problem, method) is not None:
+        # It is for budgets.
         problem = ChannelSelection(problem.Q, keep=12, cost=np.ones(24), budget=12.0)
     # Ctrl-C ends a solve and not its caller; here it is meant for the caller.
     if solve(problem, method, 5.0, step_limit=20).stop is Stop.INTERRUPTED:

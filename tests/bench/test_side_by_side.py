@@ -14,6 +14,7 @@ from ccsolve.bench.side_by_side import RANKING, Entry, default_methods, runs_of
 from ccsolve.errors import InvalidFile, UnknownMethod, Unsupported, WrongAnswer
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.generate import cancelling
+from ccsolve.registry import TABLE
 from ccsolve.solution import Stop
 
 
@@ -79,6 +80,12 @@ def test_what_a_run_raises_is_data(
     monkeypatch.setattr(side_by_side, "recorded", fail)
     (only,) = runs_of("test", entry(), "greedy", 0.1, 1)
     assert (only.status, only.note) == (status, "bad")
+
+
+def test_what_is_for_budgets_can_be_warmed_up():
+    for row in TABLE:
+        if row.name not in side_by_side.ORACLES:
+            side_by_side.warm_up(row.name)
 
 
 def test_an_interrupt_of_the_warming_up_is_the_callers(
