@@ -42,12 +42,12 @@ def run(seconds: float, output: Path, seed: int, jobs: int, json: bool) -> int:
 def _solve_all(seconds: float, seed: int, jobs: int) -> tuple[list[Row], bool]:
     """Give the rows, and whether Ctrl-C cut them short."""
     rows: list[Row] = []
-    clock = Clock(seconds)
     programs = half_of_every_group(Statistics.load(data.path(NETWORK)))
     try:
         with _bar() as bar:
             task = bar.add_task("compiling", total=len(programs))
             warm_up()
+            clock = Clock(seconds)
             for found in compare(programs, clock, seed, jobs):
                 rows.extend(found)
                 bar.update(task, advance=1, description=_describe(found[-1]))

@@ -122,6 +122,7 @@ def _steps(
     goal = Goal(problem, lattice_of(problem), limits.gap, limits.resolution)
     yield goal.seen(first_step(problem, form))
     engine = engine_for(problem, seed)
+    yield from goal.watch(_descended(engine))
     yield from goal.watch(relax(engine, form, limits, roundings=1))
     search = _Search(engine, goal, Frontier(), _heuristic(engine, goal), cuts)
     yield from _improved(search, 1 + problem.n // 2)
@@ -155,11 +156,15 @@ def _compile() -> None:
         pass
 
 
+def _descended(engine: Engine) -> Iterator[Step]:
+    """Give the greedy point, and what swaps make of it; where Q fits in memory."""
+    if engine.program is not None:
+        z = yield from engine.first_point()
+        yield from engine.descend(z)
+
+
 def _heuristic(engine: Engine, goal: Goal) -> Iterator[Step]:
     """Search for better points for ever; it begins at the best one known."""
-    if engine.program is not None:
-        z = yield from goal.watch(engine.first_point())
-        yield from goal.watch(engine.descend(z))
     assert goal.x is not None
     settings = PopulationSettings(restarts=None)
     yield from goal.watch(evolve(engine, goal.x, TabuSettings(), settings))
