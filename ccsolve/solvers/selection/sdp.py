@@ -34,8 +34,9 @@ def solve(
     the value at an X of the relaxation: bound and value enclose its optimum.
 
     Cost: X = VVᵀ with r ≈ √(2n) columns, O(n²r) a step, O(mnr) factored, a hundred
-    steps or two; then O(n³) for a proof, with two matrices of n² beside Q. A factored
-    program of more than 8,192 channels gets `convex_relaxation`'s bound instead.
+    steps or two; then O(n³) for a proof, with two matrices of n² beside Q. From 500
+    channels on the bounds of `convex_relaxation` come first, and where a factored
+    program has more than 8,192 there are no others.
 
     Parameters
     ----------
