@@ -15,7 +15,15 @@ import numpy as np
 from numba import njit
 
 from ccsolve.kernels.dual_sweep import ALL, APEX, UNDER
-from ccsolve.kernels.pivoting import TINY_PIVOT, enter, leave, move, settle, tilt
+from ccsolve.kernels.pivoting import (
+    TINY_PIVOT,
+    enter,
+    is_stuck,
+    leave,
+    move,
+    settle,
+    tilt,
+)
 
 OPEN, FIRST, BOTH, OFFERED = 0, 1, 2, 3
 """Of a depth: not bounded yet; first child below; second child below; as OPEN, but its
@@ -320,9 +328,9 @@ def _fix(program, tree, e, i, T, room):
     size, k = m + 2, tree.names[e, i]
     basic, x, reduced = tree.basic[e, :size], tree.x[e, :size], tree.reduced[e, :size]
     if basic[i]:
-        if abs(T[i, i]) < TINY_PIVOT:
+        if is_stuck(T, i, basic):
             _replace(tree, e, T, room)
-        if abs(T[i, i]) >= TINY_PIVOT:
+        if not is_stuck(T, i, basic):
             leave(T, i, value, basic, x, reduced, room)
         else:
             # All is fixed, or rounding rules: the tableau may be wrong, bounds are not.

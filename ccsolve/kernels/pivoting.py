@@ -12,6 +12,10 @@ from numba import njit
 TINY_PIVOT = 1e-13
 """Pivots below this are taken for zero; rounding would be divided by them."""
 
+STUCK = 1e-9
+"""The same where a variable is to leave: the inverse of a curvature, never so small but
+where rows alone hold the variable."""
+
 
 @njit(cache=True)
 def sweep(T, k, sign, row):
@@ -81,7 +85,7 @@ def settle(T, basic, x, reduced, has_budget, tolerance, row):
     m = T.shape[0] - 2
     for pivots in range(2 * m + 20):
         k = _worst(T, basic, x, reduced, has_budget, tolerance)
-        if k < 0 or abs(T[k, k]) < TINY_PIVOT:
+        if k < 0 or is_stuck(T, k, basic):
             return pivots
         if not basic[k]:
             enter(T, k, basic, x, reduced, row)
@@ -90,6 +94,13 @@ def settle(T, basic, x, reduced, has_budget, tolerance, row):
         else:
             leave(T, k, 0.0, basic, x, reduced, row)
     return 2 * m + 20
+
+
+@njit(cache=True)
+def is_stuck(T, k, basic):
+    """Say whether the pivot of an index is 0 but for rounding."""
+    leaves = basic[k] and k < T.shape[0] - 2
+    return abs(T[k, k]) < (STUCK if leaves else TINY_PIVOT)
 
 
 @njit(cache=True)
