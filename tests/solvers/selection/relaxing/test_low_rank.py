@@ -110,12 +110,14 @@ def test_blocks_of_pairs_add_up(monkeypatch: pytest.MonkeyPatch):
     assert parts[0] == pytest.approx(whole[0], rel=1e-5)
     assert np.allclose(parts[1], whole[1], atol=1e-5)
     V = halves(U)
+    assert cuts.pairs is not None
     M = np.maximum(cuts.pairs - 2.0 * (V @ V.T), 0.0)
     np.fill_diagonal(M, 0.0)
     plain = lagrangian(program, low_rank_cuts.no_cuts(), U)
     assert np.allclose(whole[1], plain[1] - M @ V, atol=1e-5)
     assert whole[0] - plain[0] == pytest.approx(float((M * M).sum()) / 4.0, rel=1e-4)
     moved, violation = low_rank_cuts.moved(program, cuts, U)
+    assert moved.pairs is not None
     assert np.allclose(moved.pairs, M, atol=1e-6)
     X = V @ V.T
     np.fill_diagonal(X, 0.0)
