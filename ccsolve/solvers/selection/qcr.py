@@ -1,5 +1,6 @@
 """Quadratic convex reformulation: convex, and as tight as the semidefinite bound."""
 
+import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
@@ -27,7 +28,7 @@ LARGEST = 8192
 SHARE = 0.7
 """Part of the time limit in which the multipliers are sought."""
 
-START_SECONDS = 2e-9
+START_SECONDS = 5e-10
 """Seconds per n³ that multipliers by low-rank descent and their proof take."""
 
 
@@ -64,9 +65,10 @@ def solve(
     minimiser and improved by swaps.
 
     Cost: up to 500 channels O(n³) a step of the dual, 0.4 ms at n = 80, a hundred steps
-    or two. Above, multipliers come from a short low-rank descent, near the relaxation's
-    best. Memory: six matrices of n²; programs of over 8,192 channels, and those with no
-    time for it, get `convex_relaxation`'s bound and no reformulation.
+    or two. Above, multipliers come from a short low-rank descent, which falls a per
+    cent or so short of the relaxation. Memory: six matrices of n². Programs of over
+    8,192 channels, and those with no time for it, get `convex_relaxation`'s bound and
+    no reformulation.
 
     Parameters
     ----------
@@ -107,6 +109,8 @@ def _reformulated(search: _Search, engine: Engine, roundings: int) -> Iterator[S
     lifted, price = lift(problem), 0.0
     if lifted.has_budget and affordable(lifted, search.part):
         price = yield from _best_price(search, lifted)
+    elif lifted.has_budget:
+        price = yield from _plain_price(search, engine, lifted)
     program = priced(lifted, price)
     if affordable(program, search.part):
         form = yield from _raised(search, program, price)
@@ -127,6 +131,19 @@ def _best_price(search: _Search, lifted: LiftedProgram) -> Generator[Step, None,
         bound = search.lattice.raised(ascent.bound)
         yield Step(bound=bound, duals=prices(search.problem, price))
     return _in_lifted_units(search.problem, lifted, price)
+
+
+def _plain_price(
+    search: _Search, engine: Engine, lifted: LiftedProgram
+) -> Generator[Step, None, float]:
+    """Give the price in the convex relaxation, and its bounds."""
+    price, form = 0.0, plain_form(search.problem)
+    for step in relax(engine, form, search.part, roundings=0):
+        yield step
+        if step.duals is not None:
+            price = float(step.duals["budget"][0])
+    price = _in_lifted_units(search.problem, lifted, price)
+    return price if math.isfinite(price) else 0.0
 
 
 def _raised(
