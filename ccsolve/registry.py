@@ -84,7 +84,7 @@ TABLE: tuple[Method, ...] = (
         ChannelSelection,
         Kind.HEURISTIC,
         _SELECTION + "tabu",
-        "annealing, recombination and tabu search in a population; the strongest heuristic",
+        "annealed populations, recombined, with tabu search; the strongest heuristic",
     ),
     Method(
         "annealing",
@@ -163,7 +163,7 @@ TABLE: tuple[Method, ...] = (
         ChannelSelection,
         Kind.EXACT,
         _SELECTION + "branch_and_bound",
-        "semidefinite duals above, trees of convex quadratics below; the strongest proof",
+        "semidefinite duals above, convex quadratic trees below; the strongest proof",
     ),
     Method(
         "milp",

@@ -7,17 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 
-from ccsolve.kernels.convex_tree import (
-    DONE,
-    FOUND,
-    NODES,
-    STATIC,
-    Program,
-    Tree,
-    explore,
-    explored,
-)
+from ccsolve.kernels.convex_tree import DONE, FOUND, explore, explored
 from ccsolve.kernels.dual_sweep import ALL
+from ccsolve.kernels.tree_path import NODES, STATIC, Program, Tree
 from ccsolve.solvers.selection.branching.convex_program import (
     ConvexProgram,
     tangent_rounding,

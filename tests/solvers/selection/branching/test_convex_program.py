@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ccsolve import ChannelSelection, testing
-from ccsolve.kernels.convex_tree import OFF_PLANE, STATIC
+from ccsolve.kernels.tree_path import OFF_PLANE, STATIC
 from ccsolve.problems.generate import FAMILIES
 from ccsolve.reductions.fixings import fix_variables
 from ccsolve.solvers.selection.branching.convex_program import (
