@@ -11,9 +11,8 @@ from ccsolve.iterate import Limits, Step, run
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.checks import whole_number
 from ccsolve.solution import Solution
-from ccsolve.solvers.selection.branching.convex_program import (
-    convex_program,
-)
+from ccsolve.solvers.selection.branching import exploration
+from ccsolve.solvers.selection.branching.convex_program import convex_program
 from ccsolve.solvers.selection.branching.exploration import (
     Search,
     explore,
@@ -36,9 +35,6 @@ from ccsolve.solvers.selection.searching.population import PopulationSettings, e
 
 SEARCHED = 100
 """Steps after which a population has bred."""
-
-BETWEEN = 20
-"""Steps of the heuristic without a better point between two nodes."""
 
 
 def solve(
@@ -100,7 +96,7 @@ def _steps(
         else:
             return
         yield search.bound_step()
-        yield from improved(search, BETWEEN)
+        yield from improved(search, exploration.BETWEEN)
 
 
 @functools.cache

@@ -32,6 +32,9 @@ of a semidefinite dual. First estimates are high, up to ten times."""
 TRIAL, LONG_TRIAL = 4_000, 40_000
 """Nodes after which a tree's size is estimated; where much depends on it."""
 
+BETWEEN = 20
+"""Steps of the heuristic without a better point between two nodes."""
+
 PATIENCE = 200
 """Steps of the heuristic without a better point, where a tree is not short."""
 
