@@ -154,6 +154,8 @@ def budget_steps(R, first, sigma, cost, limit, spend, save):
     for i in range(first, n):
         spent = _spend_step(R, i, sigma, cost, limit, square, spent, spend)
         spent = _save_step(R, i, sigma, cost, limit, square, spent, save)
+    if square == 0.0:
+        return
     held = sigma * save[n]
     step = max((spent - limit) / square, -held)
     save[n] = (held + step) / sigma

@@ -125,6 +125,16 @@ def test_the_budget_rows_move_the_matrix(program: LiftedProgram):
     assert limit - cost @ np.diagonal(R) >= -1e-12
 
 
+def test_a_budget_on_channels_without_cost_is_met():
+    """As where all that cost something have been decided."""
+    R, spend, save = residual(4, 0), np.zeros(4), np.zeros(5)
+    before = R.copy()
+    dual_sweep.budget_steps(R, 0, SIGMA, np.zeros(4), 0.0, spend, save)
+    np.testing.assert_array_equal(R, before)
+    dual_sweep.budget_steps(R, 0, SIGMA, np.zeros(4), 2.0, spend, save)
+    assert np.isfinite(R).all() and spend.min() >= 0 and save.min() >= 0
+
+
 def test_sweeps_end_at_the_nearest_matrix():
     """Repeated sweeps make ‖R‖ least: no single multiplier can lower it."""
     program = lift(FAMILIES["budgeted"](7, 2))
