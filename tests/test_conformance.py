@@ -120,6 +120,8 @@ OPTION_TRIALS = {
     ("sdp_cvxpy", "roundings"): (0, 8),
     ("search_and_bound", "seed"): (0, 1),
     ("search_and_bound", "patience"): (1, 50),
+    ("branch_and_bound", "seed"): (0, 1),
+    ("branch_and_bound", "cuts"): (0, 25),
 }
 
 
@@ -137,6 +139,7 @@ PRICED = ChannelSelection(
 LATE = {
     ("tabu", "restarts"): (testing.problem("cancelling", 60, 1), 3000),
     ("search_and_bound", "seed"): (testing.problem("cancelling", 400, 1), 200),
+    ("branch_and_bound", "cuts"): (testing.problem("indefinite", 80, 1), 900),
     ("sdp", "seed"): (testing.problem("cancelling", 90, 3), 300),
     ("dnn", "seed"): (testing.problem("cancelling", 90, 3), 300),
     ("dnn_triangles", "seed"): (testing.problem("cancelling", 90, 3), 300),
