@@ -66,7 +66,9 @@ def random_program(rng: np.random.Generator, largest: int = 12) -> ChannelSelect
             "diagonal": scale * rng.choice([0, 1]) * rng.standard_normal(n),
         }
     if rng.random() < 0.7:
-        data["keep"] = int(rng.choice([1, n - 1, n // 2, rng.integers(0, n + 1)]))
+        data["keep"] = int(
+            rng.choice(np.array([1, n - 1, n // 2, int(rng.integers(0, n + 1))]))
+        )
     if rng.random() < 0.4:
         cost = rng.choice([rng.random(n), rng.integers(0, 5, n), np.ones(n)])
         cost = cost * 10.0 ** rng.integers(-6, 7)
