@@ -61,8 +61,9 @@ def solve(
     Proven: the bound, by certified eigenvalues and tangents lowered by their rounding.
     Cardinality, budget and fixings are in every relaxation. Memory: O(n³) for a tree;
     open nodes are taken best first up to 512 MB, depth first beyond. Above 300 channels
-    left after step 2, nodes are bounded by step 2 alone. Exponential in the worst case:
-    k-cluster graphs of 120 vertices take seconds.
+    left after step 2, the low-rank semidefinite descent bounds the root, and step 2
+    alone the nodes. Exponential in the worst case: k-cluster graphs of 120 vertices
+    take seconds to minutes.
 
     Parameters
     ----------
@@ -94,7 +95,8 @@ def _steps(
         elif affordable(form, limits):
             yield from explore_part(search, node, limits)
         else:
-            return
+            # Too little time for an eigenvalue: what is left goes to better points.
+            yield from search.heuristic
         yield search.bound_step()
         yield from improved(search, exploration.BETWEEN)
 

@@ -214,7 +214,8 @@ def _ascended(search: Search, node: Node) -> Generator[Step, None, Ascent]:
         if left <= 0:
             return ascent
         if checks % ROUND == 0:
-            if ascent.bound - mark < LITTLE * left:
+            # Written so that it ends the ascent too where no bound is finite.
+            if not ascent.bound - mark >= LITTLE * left:
                 return ascent
             mark = ascent.bound
     raise AssertionError("the ascent has no end")
