@@ -150,3 +150,15 @@ def test_bounds_hold_on_random_programs():
 @pytest.mark.slow
 def test_bounds_hold_on_thousands_of_random_programs():
     check_random(1, 3000)
+
+
+def test_without_time_for_a_dual_there_are_a_swapped_point_and_a_plain_bound(
+    monkeypatch,
+):
+    problem = k_cluster(40, 0.5, 13, 0)
+    expected = solve(problem, "convex_relaxation", gap=0.0)
+    monkeypatch.setattr(semidefinite, "START_SECONDS", 1e9)
+    for method in METHODS:
+        found = solve(problem, method, time_limit=60.0, gap=0.0)
+        assert found.objective <= solve(problem, "greedy").objective
+        assert found.bound == expected.bound

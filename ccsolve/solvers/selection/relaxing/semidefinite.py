@@ -9,6 +9,7 @@ import numpy as np
 
 from ccsolve.iterate import Limits, Step
 from ccsolve.problems import ChannelSelection
+from ccsolve.solvers.selection import convex_relaxation
 from ccsolve.solvers.selection.relaxing import low_rank
 from ccsolve.solvers.selection.relaxing.admm import Ascent, Settings, ascend
 from ccsolve.solvers.selection.relaxing.convex_form import plain_form
@@ -69,7 +70,8 @@ def relax(
     at the end. Programs of more than `DENSE_CHANNELS` channels go to the low-rank
     descent, without cuts of three channels.
     """
-    yield first_step(problem, plain_form(problem))
+    form = plain_form(problem)
+    yield first_step(problem, form)
     engine = engine_for(problem, seed)
     if problem.n > DENSE_CHANNELS:
         yield from low_rank.relax(
@@ -81,6 +83,10 @@ def relax(
         )
     elif START_SECONDS + STEP_SECONDS * problem.n**3 <= limits.remaining():
         yield from _ascended(engine, settings, accuracy)
+    else:
+        z = yield from engine.first_point()
+        yield from engine.descend(z)
+        yield from convex_relaxation.relax(engine, form, limits, roundings=1)
 
 
 def _ascended(engine: Engine, settings: Settings, accuracy: Accuracy) -> Iterator[Step]:
