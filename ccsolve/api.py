@@ -67,7 +67,7 @@ def solve(
     Raises
     ------
     InvalidProblem
-        A limit is malformed.
+        A limit is malformed, or the callback no function.
     UnknownMethod, Unsupported
         No such method, one that cannot take the problem, or an option it does not know.
     WrongAnswer
@@ -149,6 +149,11 @@ def _limits(
         time_limit = real_number("time_limit", time_limit, 0.0)
     if step_limit is not None:
         step_limit = whole_number("step_limit", step_limit, 1, 2**62)
+    if callback is not None and not callable(callback):
+        raise InvalidProblem(
+            f"callback is a {type(callback).__name__}; expected a function that takes "
+            f"a Progress"
+        )
     return Limits(
         time_limit=math.inf if time_limit is None else time_limit,
         step_limit=step_limit,

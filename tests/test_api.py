@@ -98,6 +98,7 @@ def test_unknown_options_are_refused_with_the_known():
         ({"step_limit": 0}, "step_limit = 0"),
         ({"seed": -1}, "seed = -1"),
         ({"seed": 0.5}, "seed = 0.5"),
+        ({"callback": 3}, "callback is a int"),
     ],
 )
 def test_malformed_limits_are_refused(limits, message):
