@@ -159,7 +159,7 @@ def _take(program, tree, e, i):
     if tree.keep[e] >= 0:
         tree.keep[e] -= 1
         if tree.keep[e] < 0:
-            # No point is left; `_child` sees it in the room.
+            # No point is left; `open_child` sees it in the room.
             tree.room[e] = -np.inf
     if program.cost.size:
         tree.room[e] -= program.cost[k]

@@ -64,6 +64,7 @@ class Search:
     cuts: int
 
     def bound_step(self) -> Step:
+        """Give the step that reports the bound of the whole."""
         return Step(bound=self.goal.lattice.raised(self.frontier.bound()))
 
 
