@@ -72,11 +72,17 @@ def relax(
 
 
 def _convex_first(engine: Engine, limits: Limits) -> Iterator[Step]:
-    """Give the bounds of `convex_relaxation`, in a part of the time."""
+    """Give the bounds of `convex_relaxation` and a point, in a part of the time.
+
+    Where its eigenvalue does not fit into that part, it gets all: a proof here would
+    take longer.
+    """
+    form = plain_form(engine.problem)
     share = limits.seconds() + CONVEX_SHARE * limits.remaining()
     part = replace(limits, time_limit=share)
-    form = plain_form(engine.problem)
-    yield from convex_relaxation.relax(engine, form, part, 1e-2, roundings=0)
+    if not convex_relaxation.affordable(form, part):
+        part = limits
+    yield from convex_relaxation.relax(engine, form, part, 1e-2, roundings=1)
 
 
 def _told(
