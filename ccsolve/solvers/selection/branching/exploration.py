@@ -12,7 +12,7 @@ from ccsolve.solvers.selection.branching.convex_program import (
     convex_program,
     plane_program,
 )
-from ccsolve.solvers.selection.branching.forcing import Reduced, reduce
+from ccsolve.solvers.selection.branching.forcing import Reduced, is_settled, reduce
 from ccsolve.solvers.selection.branching.frontier import Frontier
 from ccsolve.solvers.selection.branching.goal import Goal
 from ccsolve.solvers.selection.branching.growth import Growth, grow, planted
@@ -86,7 +86,7 @@ def explore_part(search: Search, part: Part, limits: Limits) -> Iterator[Step]:
         return
     frontier.leave_out(reduced.excluded)
     frontier.raise_working(max(part.bound, reduced.bound))
-    if reduced.problem.keep in (0, reduced.problem.n):
+    if is_settled(reduced.problem):
         point = reduced.fixed == 1
         point[reduced.fixed == -1] = reduced.z > 0
         yield goal.offer(point)

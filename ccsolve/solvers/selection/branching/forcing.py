@@ -61,7 +61,7 @@ def reduce(fixed: np.ndarray, goal: Goal) -> Generator[Step, None, Reduced | Non
             # No point has all the values that a point below the target would have.
             return before and replace(before, bound=excluded)
         form = plain_form(problem)
-        if problem.keep in (0, problem.n):
+        if is_settled(problem):
             z = np.full(problem.n, float(bool(problem.keep)))
             return Reduced(fixed, problem, form, z, -np.inf, excluded)
         form = best_convex(form)
@@ -74,6 +74,11 @@ def reduce(fixed: np.ndarray, goal: Goal) -> Generator[Step, None, Reduced | Non
         excluded = min(excluded, target)
         fixed = fixed.copy()
         fixed[fixed == -1] = values
+
+
+def is_settled(problem: ChannelSelection) -> bool:
+    """Say whether one point is left: nothing is free, or keep leaves no choice."""
+    return problem.n == 0 or problem.keep in (0, problem.n)
 
 
 def _smaller(problem: ChannelSelection, fixed: np.ndarray) -> ChannelSelection | None:

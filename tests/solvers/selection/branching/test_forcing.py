@@ -104,3 +104,13 @@ def test_values_that_no_point_has_are_no_problem():
     problem = ChannelSelection(np.eye(4), keep=2)
     goal = goal_at(problem, np.array([True, True, False, False]))
     assert reduction(np.array([1, 1, 1, -1], np.int8), goal) is None
+
+
+def test_a_program_of_which_all_is_fixed_has_one_point():
+    q = np.array([-10.0, -10.0, 10.0, 1e-3])
+    problem = ChannelSelection(np.zeros((4, 4)), q)
+    goal = goal_at(problem, np.array([True, True, False, True]))
+    found = reduction(np.full(4, -1, np.int8), goal)
+    assert found is not None
+    assert found.problem.n == 0
+    assert list(found.fixed) == [1, 1, 0, 0]
