@@ -96,8 +96,12 @@ class _Search:
 def _steps(search: _Search, seed: int, roundings: int) -> Iterator[Step]:
     problem, limits = search.problem, search.limits
     form = plain_form(problem)
-    yield first_step(problem, form)
+    first = first_step(problem, form)
+    yield first
     engine = engine_for(problem, seed)
+    if engine.program is not None:
+        # A short limit may leave no time for the points at the end.
+        yield from engine.descend(first.x)
     if problem.n <= LARGEST and START_SECONDS * problem.n**3 <= limits.remaining():
         yield from _reformulated(search, engine, roundings)
     else:

@@ -55,6 +55,10 @@ def _steps(
     tolerance: float,
     roundings: int,
 ) -> Iterator[Step]:
-    yield first_step(problem, plain_form(problem))
+    first = first_step(problem, plain_form(problem))
+    yield first
     engine = engine_for(problem, seed)
+    if problem.n < low_rank.CONVEX_FROM:
+        # A short limit may leave no time for the points of a proof.
+        yield from engine.descend(first.x)
     yield from low_rank.relax(engine, limits, tolerance=tolerance, roundings=roundings)
