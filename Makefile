@@ -8,6 +8,10 @@ TORCH ?= torch==2.13.0
 DATA ?=
 ARGS ?=
 
+# Small matrices gain nothing from threads, and lose much where others use the cores.
+export OPENBLAS_NUM_THREADS ?= 1
+export OMP_NUM_THREADS ?= 1
+
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
