@@ -68,7 +68,7 @@ def small(tmp_path: Path) -> Path:
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
     path = tmp_path / "large.npz"
-    ccsolve.write(path, cancelling(60))
+    ccsolve.write(path, cancelling(200))
     return path
 
 

@@ -51,7 +51,7 @@ def test_a_heuristic_is_done_without_a_bound(
 def test_a_limit_before_the_gap_is_code_1(document: Document, large: Path):
     found = document("solve", large, "--time-limit", 0.3, code=1)
     assert found["stop"] == "time limit" and found["claim"] == "feasible"
-    assert len(found["kept"]) == 30
+    assert len(found["kept"]) == 100
 
 
 def test_an_asked_gap_that_is_reached_is_code_0(document: Document, small: Path):
@@ -88,7 +88,7 @@ def test_an_interrupt_keeps_the_best_so_far(
     monkeypatch.setattr(solve_command, "_live", pressed)
     out = tmp_path / "best.npz"
     found = document("solve", large, "-o", out, code=130)
-    assert found["stop"] == "interrupted" and len(found["kept"]) == 30
+    assert found["stop"] == "interrupted" and len(found["kept"]) == 100
     assert read_solution(out).stop is Stop.INTERRUPTED
 
 
