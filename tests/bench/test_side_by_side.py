@@ -14,8 +14,8 @@ from ccsolve.bench.side_by_side import RANKING, Entry, default_methods, runs_of
 from ccsolve.errors import InvalidFile, UnknownMethod, Unsupported, WrongAnswer
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.generate import cancelling
-from ccsolve.registry import TABLE
-from ccsolve.solution import Stop
+from ccsolve.registry import TABLE, reason_against
+from ccsolve.solution import Solution, Stop
 
 
 def entry(n: int = 12) -> Entry:
@@ -82,10 +82,22 @@ def test_what_a_run_raises_is_data(
     assert (only.status, only.note) == (status, "bad")
 
 
-def test_what_is_for_budgets_can_be_warmed_up():
+def test_every_method_is_warmed_up_on_what_it_can_take(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    warmed = {}
+
+    def solved(problem: ChannelSelection, method: str, *args: object, **options: int):
+        warmed[method] = problem
+        return Solution(None, math.inf, -math.inf, Stop.STEP_LIMIT)
+
+    monkeypatch.setattr(side_by_side, "solve", solved)
+    side_by_side.warm_up.cache_clear()
     for row in TABLE:
-        if row.name not in side_by_side.ORACLES:
-            side_by_side.warm_up(row.name)
+        side_by_side.warm_up(row.name)
+        assert reason_against(row, warmed[row.name]) is None
+        assert (warmed[row.name].cost is not None) == row.needs_budget
+    side_by_side.warm_up.cache_clear()
 
 
 def test_an_interrupt_of_the_warming_up_is_the_callers(

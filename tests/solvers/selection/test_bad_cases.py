@@ -138,14 +138,13 @@ def feasible(problem: ChannelSelection, Z: np.ndarray) -> np.ndarray:
     return within
 
 
-def check(method: str, kind: str, keep: str, seed: int) -> None:
-    """Solve under a work limit, and for every fifth program under 10 ms.
+def takes(method: str, problem: ChannelSelection) -> bool:
+    return reason_against(ROWS[method], problem) is None
 
-    Programs that the method cannot take are passed over.
-    """
+
+def check(method: str, kind: str, keep: str, seed: int) -> None:
+    """Solve under a work limit, and for every fifth program under 10 ms."""
     problem = program(kind, keep, seed)
-    if reason_against(ROWS[method], problem) is not None:
-        return
     limits: dict[str, Any] = {"time_limit": None, "step_limit": 20}
     if seed % 5 == 0:
         limits = {"time_limit": 0.01}
@@ -185,8 +184,11 @@ GRID = [
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_kind_of_matrix_with_every_kind_of_keep(method: str):
-    for kind, keep, seed in GRID:
-        check(method, kind, keep, seed)
+    taken = [case for case in GRID if takes(method, program(*case))]
+    # Only what is for budgets alone passes over some: two in five have one.
+    assert len(taken) >= (0.3 if ROWS[method].needs_budget else 1.0) * len(GRID)
+    for case in taken:
+        check(method, *case)
 
 
 # Programs on which some method once failed.
@@ -199,8 +201,15 @@ FOUND = [
 ]
 
 
-@pytest.mark.parametrize("case", FOUND, ids=str)
-@pytest.mark.parametrize("method", METHODS)
+BREAKERS = [
+    (method, case)
+    for method in METHODS
+    for case in FOUND
+    if takes(method, program(*case))
+]
+
+
+@pytest.mark.parametrize(("method", "case"), BREAKERS, ids=str)
 def test_programs_that_broke_a_method(method: str, case: tuple[str, str, int]):
     check(method, *case)
 
@@ -209,9 +218,13 @@ def test_programs_that_broke_a_method(method: str, case: tuple[str, str, int]):
 @pytest.mark.parametrize("method", METHODS)
 def test_thousands_of_programs(method: str):
     rng = np.random.default_rng(METHODS.index(method))
-    for _ in range(1500):
+    checked = 0
+    while checked < 1500:
         kind, keep = rng.choice(list(MATRICES)), rng.choice(KEEPS)
-        check(method, str(kind), str(keep), int(rng.integers(10_000, 2**31)))
+        case = (str(kind), str(keep), int(rng.integers(10_000, 2**31)))
+        if takes(method, program(*case)):
+            check(method, *case)
+            checked += 1
 
 
 def budgeted(problem: ChannelSelection) -> ChannelSelection:
@@ -252,10 +265,6 @@ def test_little_time_on_larger_programs(row: Any, name: str, limits: dict[str, A
     assert found.stop not in (Stop.INTERRUPTED, Stop.CALLBACK)
 
 
-def takes(method: str, problem: ChannelSelection) -> bool:
-    return problem.n > 6 and reason_against(ROWS[method], problem) is None
-
-
 @pytest.mark.parametrize("calls", [1, 2, 4])
 @pytest.mark.parametrize("method", METHODS)
 def test_an_interrupt_from_the_callback_keeps_the_answer(method: str, calls: int):
@@ -269,7 +278,8 @@ def test_an_interrupt_from_the_callback_keeps_the_answer(method: str, calls: int
     case = next(
         ("gaussian", "half", seed)
         for seed in itertools.count(7)
-        if takes(method, program("gaussian", "half", seed))
+        if program("gaussian", "half", seed).n > 6
+        and takes(method, program("gaussian", "half", seed))
     )
     problem = program(*case)
     found = solve(problem, method, time_limit=None, step_limit=60, callback=interrupt)
