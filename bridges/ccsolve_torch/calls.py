@@ -4,15 +4,19 @@ Modules are not asked: a layer that is called twice, or whose weight is used by 
 function call, is seen like any other.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+
+_CONVOLUTION = ("bias", "stride", "padding", "dilation", "groups")
+_TRANSPOSED = ("bias", "stride", "padding", "output_padding", "groups", "dilation")
 
 # How many axes behind the channels each function convolves over.
 _KERNEL_AXES: dict[Any, int] = {
@@ -32,7 +36,8 @@ class Call:
 
     `axis` is the channel axis of both the input `x` and the output; `index` counts
     the calls of this weight in the present pass from 0; `kind` is the function's name
-    ("conv2d", "linear").
+    ("conv2d", "linear"). `settings` holds the other arguments that were given, by name:
+    bias, stride, padding, ...; `run` is the call as a function of its input.
     """
 
     weight: str
@@ -40,6 +45,8 @@ class Call:
     kind: str
     x: Tensor
     axis: int
+    settings: Mapping[str, Any]
+    run: Callable[[Tensor], Tensor]
 
 
 Before = Callable[[Call], Tensor | None]
@@ -69,16 +76,27 @@ class _Watch(TorchFunctionMode):
         if name is None:
             return func(*args, **given)
         x = args[0] if args else given.pop("input")
-        call = self._call(name, func, x)
+        call = self._call(name, func, x, args, given)
         changed = self.before(call) if self.before else None
         y = func(x if changed is None else changed, *args[1:], **given)
         other = self.after(call, y) if self.after else None
         return y if other is None else other
 
-    def _call(self, name: str, func: Any, x: Tensor) -> Call:
+    def _call(
+        self, name: str, func: Any, x: Tensor, args: Any, given: dict[str, Any]
+    ) -> Call:
         index = self.count.get(name, 0)
         self.count[name] = index + 1
-        return Call(name, index, func.__name__, x, x.ndim - 1 - _KERNEL_AXES[func])
+        kind, axis = func.__name__, x.ndim - 1 - _KERNEL_AXES[func]
+        known = _TRANSPOSED if kind.startswith("conv_transpose") else _CONVOLUTION
+        settings = {**dict(zip(known, args[2:], strict=False)), **given}
+        settings.pop("weight", None)
+        run = partial(_rerun, func, args[1:], given)
+        return Call(name, index, kind, x, axis, settings, run)
+
+
+def _rerun(func: Any, behind: Any, given: dict[str, Any], x: Tensor) -> Tensor:
+    return func(x, *behind, **given)
 
 
 @contextmanager
