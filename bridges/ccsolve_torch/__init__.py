@@ -18,6 +18,7 @@ if find_spec("torch") is None:
         "run: pip install 'ccsolve[torch]'"
     )
 
+from ccsolve_torch.bundles import load, save
 from ccsolve_torch.collection import collect
 from ccsolve_torch.costs import count
 from ccsolve_torch.graph import Graph, trace
@@ -35,6 +36,8 @@ __all__ = [
     "count",
     "fingerprint",
     "fit_next_layers",
+    "load",
     "recalibrate",
+    "save",
     "trace",
 ]

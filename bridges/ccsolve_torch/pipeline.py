@@ -21,6 +21,7 @@ from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.losses import PerSample
 from ccsolve_torch.repair import Refit, fit_next_layers, recalibrate
+from ccsolve_torch.replay import kept_entries, recorded
 from ccsolve_torch.report import Report
 from ccsolve_torch.state import Inputs, Loader, as_inputs, device_of, first_inputs
 from ccsolve_torch.surgery import checked_keep, equivalence, remove_channels
@@ -95,6 +96,8 @@ def apply(
         kept=keep,
         frozen=graph.frozen,
     )
+    cut = kept_entries(graph, keep)
+    small.surgery = recorded(model, small, cut, inputs)  # pyright: ignore
     return small
 
 
