@@ -1,110 +1,113 @@
 """The cost of every operator of an exported model, as products of kept widths."""
 
+from collections.abc import Mapping
 from math import prod
 
 from torch import nn
-from torch.fx import Node
 
 from ccsolve.statistics import Cost, Operation, Term
-from ccsolve_torch.exported import Exported, argument, export, operator, shape
+from ccsolve.statistics.cost import cost_at
+from ccsolve_torch.coupling.classes import Classes, classified
+from ccsolve_torch.coupling.flow import Flow, Product
+from ccsolve_torch.coupling.following import follow
+from ccsolve_torch.coupling.links import Ids
+from ccsolve_torch.exported import export
 from ccsolve_torch.state import Inputs
-from ccsolve_torch.streams import LAYERS, Flow, Reading, TiedSlot
+
+Sizes = Mapping[str, tuple[int, ...]]
 
 
-def operations(
-    model: nn.Module, exported: Exported, flow: Flow
-) -> tuple[Operation, ...]:
+def operations(flow: Flow, classes: Classes, sizes: Sizes) -> tuple[Operation, ...]:
     """Give the operations whose terms sum to the cost of the model at any widths.
 
-    Multiply-accumulates: convolutions and linear layers, per sample, biases not
-    counted. Parameters: everything that is trained, each once, however often used;
-    what belongs to no group stands in one fixed operation.
+    Multiply-accumulates per sample: convolutions, linear and recurrent layers, products
+    of activations and attention; biases and what treats every entry alone count none.
+    Parameters: everything that is trained, each once, however often used. `sizes` are
+    the shapes of the parameters by name.
     """
-    left = {name: tensor.numel() for name, tensor in model.named_parameters()}
-    readings = {reading.node: reading for reading in flow.readings}
-    found = [
-        _layer(exported, flow, node, readings.get(node), left)
-        for node in exported.calls()
-        if _costs(node)
-    ]
-    tied = [
-        _slot(group, slot, left)
-        for group in flow.sizes
-        for slot in flow.slots[group]
-        if _name(slot) in left
-    ]
-    rest = Operation(
-        "others", "parameters", (), None, (Term((), 0, sum(left.values())),)
-    )
-    return (*found, *tied, rest)
+    left = dict(sizes)
+    found = [_product(flow, classes, product, left) for product in flow.products]
+    return (*found, *(_tensor(flow, classes, name, sizes[name]) for name in left))
 
 
 def count(model: nn.Module, example_inputs: Inputs) -> Cost:
     """Give MACs per sample and parameters of a model as it stands, groups or none."""
-    exported = export(model, example_inputs)
-    macs = sum(_macs(node, exported.batch) for node in exported.calls() if _costs(node))
-    return Cost(macs, sum(tensor.numel() for tensor in model.parameters()))
+    flow = follow(export(model, example_inputs))
+    classes = classified(flow)
+    sizes = {name: tuple(p.shape) for name, p in model.named_parameters()}
+    return cost_at(operations(flow, classes, sizes), classes.sizes)
 
 
-def _costs(node: Node) -> bool:
-    return operator(node) in LAYERS or operator(node).startswith("conv_transpose")
-
-
-def _layer(
-    exported: Exported,
-    flow: Flow,
-    node: Node,
-    reading: Reading | None,
-    left: dict[str, int],
+def _product(
+    flow: Flow, classes: Classes, product: Product, left: dict[str, tuple[int, ...]]
 ) -> Operation:
-    """Give the terms of one call: weight and MACs by both widths, bias by one."""
-    name = reading.layer if reading else node.name
-    source = reading.group if reading else None
-    target = name if name in flow.sizes and reading else None
-    groups = tuple(group for group in (source, target) if group is not None)
-    full = prod(flow.sizes[group] for group in groups)
-    weight = _claim(exported, argument(node, "weight"), left)
-    macs = _macs(node, exported.batch)
-    terms = [Term(groups, _divided(macs, full), _divided(weight, full))]
-    bias = _claim(exported, argument(node, "bias"), left)
-    if bias:
-        owners = (target,) if target else ()
-        size = flow.sizes[target] if target else 1
-        terms.append(Term(owners, 0, _divided(bias, size)))
-    kind = "linear" if operator(node) == "linear" else "conv"
-    return Operation(name, kind, (source,) if source else (), target, tuple(terms))
+    """Give the multiply-accumulates of one operator, and its weight if it is the first."""
+    counted = _terms(classes, product.factors, product.scale, "macs")
+    lengths = left.pop(product.weight, None) if product.weight else None
+    held = (
+        [] if lengths is None else _parameters(flow, classes, product.weight, lengths)
+    )
+    terms = _summed([*counted, *held])
+    groups = list(dict.fromkeys(name for term in terms for name in term.groups))
+    _, *outputs = product.factors if len(product.factors) > 1 else (None,)
+    made = [name for ids in outputs for name in classes.count(ids)[0]]
+    output = made[0] if len(made) == 1 else None
+    inputs = tuple(name for name in groups if name != output)
+    return Operation(product.node.name, product.kind, inputs, output, tuple(terms))
 
 
-def _slot(group: str, slot: TiedSlot, left: dict[str, int]) -> Operation:
-    """Give the parameters of a tensor that stands in one group: norms and slopes."""
-    left.pop(_name(slot))
-    term = Term((group,), 0, slot.repeat)
-    return Operation(_name(slot), "channelwise", (group,), group, (term,))
+def _tensor(
+    flow: Flow, classes: Classes, name: str, lengths: tuple[int, ...]
+) -> Operation:
+    """Give the parameters of a tensor that no product claims: biases, norms, tables."""
+    terms = _parameters(flow, classes, name, lengths)
+    groups = tuple(dict.fromkeys(group for term in terms for group in term.groups))
+    kind = "channelwise" if groups else "parameters"
+    return Operation(name, kind, groups, groups[0] if groups else None, tuple(terms))
 
 
-def _macs(node: Node, batch: int) -> int:
-    """Give multiply-accumulates per sample: positions times the size of the weight.
-
-    A transposed convolution multiplies at its input's positions.
-    """
-    weight, transposed = node.args[1], operator(node).startswith("conv_transpose")
-    counted = shape(node.args[0] if transposed else node)  # pyright: ignore
-    channels = shape(weight)[0]  # pyright: ignore[reportArgumentType]
-    positions = prod(counted) // (batch * channels)
-    return positions * prod(shape(weight))  # pyright: ignore[reportArgumentType]
-
-
-def _claim(exported: Exported, value: object, left: dict[str, int]) -> int:
-    """Give the size of a parameter that no operation has claimed yet, else 0."""
-    name = exported.tensor_name(value)
-    return left.pop(name, 0) if name is not None else 0
+def _parameters(
+    flow: Flow, classes: Classes, name: str | None, lengths: tuple[int, ...]
+) -> list[Term]:
+    axes = {
+        axis: flow.links.axes[name, axis]
+        for axis in range(len(lengths))
+        if (name, axis) in flow.links.axes
+    }
+    held = {axis: ids for axis, ids in axes.items() if classes.count(ids)[0]}
+    scale = prod(n for axis, n in enumerate(lengths) if axis not in held)
+    return _terms(classes, tuple(held.values()), scale, "params")
 
 
-def _divided(amount: int, size: int) -> float:
+def _terms(
+    classes: Classes, factors: tuple[Ids, ...], scale: float, resource: str
+) -> list[Term]:
+    """Multiply out scale · Π over factors of (Σ entries per class · width + fixed)."""
+    products: dict[tuple[str, ...], float] = {(): scale}
+    for ids in factors:
+        held, fixed = classes.count(ids)
+        parts = {(name,): count for name, count in held.items()} | {(): fixed}
+        products = {
+            (*known, *more): amount * count
+            for known, amount in products.items()
+            for more, count in parts.items()
+            if count
+        }
+    return [
+        Term(groups, **{"macs": 0, "params": 0, resource: _whole(amount)})
+        for groups, amount in products.items()
+    ]
+
+
+def _summed(terms: list[Term]) -> list[Term]:
+    """Give one term for each pair of groups."""
+    sums: dict[tuple[str, ...], tuple[float, float]] = {}
+    for term in terms:
+        macs, params = sums.get(term.groups, (0, 0))
+        sums[term.groups] = macs + term.macs, params + term.params
+    return [Term(groups, *amounts) for groups, amounts in sums.items()]
+
+
+def _whole(amount: float) -> float:
     """Give an exact integer where there is one."""
-    quotient, rest = divmod(amount, size)
-    return amount / size if rest else quotient
-
-
-def _name(slot: TiedSlot) -> str:
-    return f"{slot.module}.{slot.tensor}".lstrip(".")
+    return int(amount) if float(amount).is_integer() else amount

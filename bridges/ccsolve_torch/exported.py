@@ -1,6 +1,7 @@
 """A model as `torch.export` sees it: operators, and whose weights they read."""
 
-from collections import Counter
+import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,11 @@ from torch import Tensor, nn
 from torch.fx import Node
 
 from ccsolve.errors import Unsupported
+from ccsolve_torch.spelling import spelled_out
 from ccsolve_torch.state import Inputs, as_inputs, evaluating
+
+
+_LINE = re.compile(r'File "(.*?)", line (\d+)')
 
 
 @dataclass(frozen=True)
@@ -18,16 +23,15 @@ class Exported:
     """The operators of a model in execution order.
 
     `parameters` and `buffers` give the full name of each tensor that a placeholder
-    node stands for; `shared` are the names of those that the model reads more than
-    once (a module called twice, tied weights). `batch` is the length of the first
-    axis of the example.
+    node stands for; `batch` is the length of the first axis of the example; `seconds`
+    is what the export took.
     """
 
     nodes: tuple[Node, ...]
     parameters: dict[str, str]
     buffers: dict[str, str]
-    shared: frozenset[str]
     batch: int
+    seconds: float
 
     def calls(self) -> Iterator[Node]:
         """Give the operators, in execution order."""
@@ -49,7 +53,8 @@ def export(model: nn.Module, example: Inputs) -> Exported:
         If `torch.export` cannot follow the model.
     """
     inputs = _first_samples(as_inputs(example))
-    with evaluating(model):
+    start = time.perf_counter()
+    with evaluating(model), spelled_out(model, recurrent=False), torch.no_grad():
         try:
             program = torch.export.export(model, inputs)
         except Exception as error:  # torch.export raises errors of many kinds
@@ -58,7 +63,14 @@ def export(model: nn.Module, example: Inputs) -> Exported:
                 f"torch.export cannot follow this {type(model).__name__}: {lines[0]}; "
                 f"expected a model without data-dependent control flow"
             ) from error
-    return _read(model, program, inputs[0].shape[0])
+    signature = program.graph_signature
+    return Exported(
+        nodes=tuple(program.graph.nodes),
+        parameters=dict(signature.inputs_to_parameters),
+        buffers=dict(signature.inputs_to_buffers),
+        batch=inputs[0].shape[0],
+        seconds=time.perf_counter() - start,
+    )
 
 
 def operator(node: Node) -> str:
@@ -93,36 +105,17 @@ def module_path(node: Node) -> str:
 
 
 def place(node: Node) -> str:
-    """Give the operator and the module it stands in, for messages."""
-    path = module_path(node)
-    return f"{operator(node)} in {path}" if path else operator(node)
+    """Give the operator, the module it stands in and the source line, for messages."""
+    path, line = module_path(node), source_line(node)
+    return operator(node) + (f" in {path}" if path else "") + (line and f" ({line})")
+
+
+def source_line(node: Node) -> str:
+    """Give "file:line" of the innermost line of code that ran the operator."""
+    found = _LINE.findall(node.meta.get("stack_trace") or "")
+    return f"{found[-1][0].rpartition('/')[2]}:{found[-1][1]}" if found else ""
 
 
 def _first_samples(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Give two samples: enough to tell the batch axis from axes of length one."""
     return tuple(value[:2] if value.ndim else value for value in inputs)
-
-
-def _read(model: nn.Module, program: Any, batch: int) -> Exported:
-    signature = program.graph_signature
-    nodes = tuple(program.graph.nodes)
-    named = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
-    repeated = {
-        named[node.name]
-        for node in nodes
-        if node.op == "placeholder" and node.name in named and len(node.users) > 1
-    }
-    return Exported(
-        nodes=nodes,
-        parameters=dict(signature.inputs_to_parameters),
-        buffers=dict(signature.inputs_to_buffers),
-        shared=frozenset(repeated | _tied(model)),
-        batch=batch,
-    )
-
-
-def _tied(model: nn.Module) -> set[str]:
-    """Give the names of parameters that stand in the model under several names."""
-    every = list(model.named_parameters(remove_duplicate=False))
-    count = Counter(id(parameter) for _, parameter in every)
-    return {name for name, parameter in every if count[id(parameter)] > 1}

@@ -1,84 +1,179 @@
 """Which channels of a model can be removed, what is tied to them, what they cost.
 
-A prunable group is the set of output channels of one convolution or linear layer
-that reach, through operators that treat every channel alone, nothing but inputs of
-convolutions and linear layers: the inner channels of residual blocks and of plain
-chains. What does not fit this is frozen, with the reason.
+Every axis of every parameter and buffer has one atom per entry. Each operator of the
+exported model ties the atoms that it treats as one channel; a class is a set of tied
+atoms, made by some layer, read by some layer, and removed as a whole: a channel of a
+block, of a residual stream, a whole attention head, a whole group of a grouped
+convolution. Classes that stand equally often in the same tensors form a group. What an
+operator without a rule reads is frozen, with the operator's name and source line.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from ccsolve.errors import Unsupported
+from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve.statistics import Operation
 from ccsolve_torch.costs import operations
-from ccsolve_torch.exported import export
+from ccsolve_torch.coupling.classes import FIXED, Classes, classified
+from ccsolve_torch.coupling.flow import Flow, LayerCall, Width
+from ccsolve_torch.coupling.following import follow
+from ccsolve_torch.exported import Exported, export, module_path, operator, shape
 from ccsolve_torch.state import Inputs
-from ccsolve_torch.streams import Flow, Reading, enters_sum, follow
 
-Classes = NDArray[np.int64]
+ClassMap = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Slot:
-    """One axis of a parameter or buffer; its entry i is of class classes[i]."""
+    """One axis of a parameter or buffer; entry i is of class classes[i], -1 for none.
 
-    module: str
+    `tensor` is its full name in the model, "layer1.0.conv1.weight".
+    """
+
     tensor: str
     axis: int
-    classes: Classes
+    classes: ClassMap
 
 
 @dataclass(frozen=True, eq=False)
-class Consumer:
-    """A layer that reads a group: entry i of its input's channel axis is classes[i]."""
+class Read:
+    """A layer that mixes a group's channels, by the name of its weight.
 
-    module: str
-    axis: int
-    classes: Classes
+    `classes` gives the class of every entry of its input's channel axis, -1 for none.
+    """
+
+    weight: str
+    classes: ClassMap
 
 
 @dataclass(frozen=True, eq=False)
 class Coupling:
-    """A group of removable channels: who makes them, what is sliced, who reads them."""
+    """A group of alike classes: what is sliced with them, and who reads them.
+
+    `approximate` says why removing channels is more than masking them (a LayerNorm's
+    mean is over fewer channels), "" where both are the same.
+    """
 
     name: str
     size: int
     slots: tuple[Slot, ...]
-    consumers: tuple[Consumer, ...]
+    reads: tuple[Read, ...]
+    approximate: str
 
 
 @dataclass(frozen=True, eq=False)
 class Site:
     """A convolution or linear layer, and the groups of its channels.
 
-    `batch_norm` is the module that alone reads the layer's output, where it is one;
-    `summed` says whether what follows is added to another tensor of its shape.
+    `kind` is "conv", "linear" or "conv_transpose"; `inputs` and `outputs` give by
+    group the class of every channel, -1 for others. `calls` counts its runs in one
+    pass. `batch_norm` is the module that alone reads the layer's output, where it is
+    one; `summed` says whether what follows is added to another tensor of its shape.
     """
 
     name: str
     kind: str
-    inputs: Mapping[str, Classes]
-    outputs: Mapping[str, Classes]
+    weight: str
+    bias: str | None
+    inputs: Mapping[str, ClassMap]
+    outputs: Mapping[str, ClassMap]
+    groups: int
+    calls: int
     batch_norm: str | None
     summed: bool
 
 
+@dataclass(frozen=True)
+class Declared:
+    """What the user knows of a model.
+
+    Parameters
+    ----------
+    ignore
+        Modules whose layers' own output channels stay, with all that they hold.
+    keep
+        Name of a parameter or buffer -> entries of its axis 0 that stay.
+    tie
+        Pairs of names: entries i of their axes 0 go together.
+    """
+
+    ignore: Sequence[str] = ()
+    keep: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    tie: Sequence[tuple[str, str]] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """What `trace` gives: groups and layers in execution order, and the cost model."""
+    """What `trace` gives: groups and layers in execution order, and the cost model.
+
+    `frozen` says of layers why channels of theirs stay; `seconds` is what the export
+    and the rest took; `sizes` gives the number of parameters of each tensor.
+    """
 
     groups: Mapping[str, Coupling]
     layers: Mapping[str, Site]
     operations: tuple[Operation, ...]
     frozen: Mapping[str, str]
+    declared: Declared
+    seconds: Mapping[str, float]
+    sizes: Mapping[str, tuple[int, ...]]
+    widths: tuple[Width, ...]
+    exported: Exported
+    flow: Flow
+    classes: Classes
+
+    @property
+    def coverage(self) -> float:
+        """Share of the parameters that some removable class holds."""
+        masks: dict[str, list[ClassMap | None]] = {}
+        for group in self.groups.values():
+            for slot in group.slots:
+                if slot.tensor in self.sizes:
+                    axes = masks.setdefault(
+                        slot.tensor, [None] * len(self.sizes[slot.tensor])
+                    )
+                    held = slot.classes >= 0
+                    known = axes[slot.axis]
+                    axes[slot.axis] = held if known is None else known | held
+        removable = sum(
+            int(np.prod(self.sizes[name]) * (1 - _untouched(axes)))
+            for name, axes in masks.items()
+        )
+        total = sum(int(np.prod(lengths)) for lengths in self.sizes.values())
+        return removable / total if total else 0.0
+
+    def __str__(self) -> str:
+        """Give the groups, what is frozen, the coverage and the times as text."""
+        lines = [
+            f"{group.name}: {group.size} classes in {len(group.slots)} axes, read by "
+            f"{len(group.reads)}"
+            + (group.approximate and f"; not exact: {group.approximate}")
+            for group in self.groups.values()
+        ]
+        lines += [f"{name} stays: {reason}" for name, reason in self.frozen.items()]
+        times = ", ".join(
+            f"{name} {spent:.2f} s" for name, spent in self.seconds.items()
+        )
+        lines.append(
+            f"{100 * self.coverage:.1f} % of the parameters removable; {times}"
+        )
+        return "\n".join(lines)
 
 
-def trace(model: nn.Module, example_inputs: Inputs) -> Graph:
+def _untouched(axes: Sequence[ClassMap | None]) -> float:
+    """Give the share of a tensor's entries that no removable class holds."""
+    return float(np.prod([1.0 if held is None else 1 - held.mean() for held in axes]))
+
+
+def trace(
+    model: nn.Module, example_inputs: Inputs, *, declared: Declared | None = None
+) -> Graph:
     """Give the removable channels of the model and the cost of every operator.
 
     Parameters
@@ -88,58 +183,147 @@ def trace(model: nn.Module, example_inputs: Inputs) -> Graph:
     example_inputs
         A tensor or a tuple of tensors with samples along axis 0; two samples are
         used. Multiply-accumulates are counted at this input size.
+    declared
+        What stays or goes together beyond what the model's code shows.
 
     Raises
     ------
     Unsupported
         If the export fails, or if no channel can be removed (the message lists why).
+    InvalidProblem
+        If `declared` names what the model does not have.
     """
     exported = export(model, example_inputs)
+    start = time.perf_counter()
     flow = follow(exported)
-    if not flow.sizes:
-        raise Unsupported(_nothing(flow))
-    groups = {name: _coupling(flow, name) for name in flow.sizes}
-    layers = {reading.layer: _site(flow, reading) for reading in flow.readings}
-    return Graph(groups, layers, operations(model, exported, flow), dict(flow.frozen))
+    known = declared or Declared()
+    _declare(flow, known)
+    classes = classified(flow)
+    if not classes.sizes:
+        raise Unsupported(_nothing(classes))
+    sizes = {name: tuple(p.shape) for name, p in model.named_parameters()}
+    groups = {name: _coupling(flow, classes, name) for name in classes.sizes}
+    layers = _sites(flow, classes)
+    costs = operations(flow, classes, sizes)
+    seconds = {"export": exported.seconds, "graph": time.perf_counter() - start}
+    return Graph(
+        groups,
+        layers,
+        costs,
+        MappingProxyType(dict(classes.frozen)),
+        known,
+        seconds,
+        sizes,
+        tuple(flow.widths),
+        exported,
+        flow,
+        classes,
+    )
 
 
-def _coupling(flow: Flow, name: str) -> Coupling:
-    size = flow.sizes[name]
-    slots = [
-        Slot(slot.module, slot.tensor, slot.axis, _classes(size, slot.repeat))
-        for slot in flow.slots[name]
-    ]
-    consumers = [
-        Consumer(reading.layer, reading.axis, _classes(size, reading.repeat))
-        for reading in flow.readings
-        if reading.group == name
-    ]
-    return Coupling(name, size, tuple(slots), tuple(consumers))
+def _declare(flow: Flow, declared: Declared) -> None:
+    axes = {tensor: ids for (tensor, axis), ids in flow.links.axes.items() if axis == 0}
+    for module in declared.ignore:
+        made = [x for name, x in flow.links.born if f"{name}.".startswith(f"{module}.")]
+        if not made:
+            raise InvalidProblem(
+                f"declared: ignore {module!r} is no layer of the model, nor holds one"
+            )
+        for ids in made:
+            flow.links.freeze(ids, "is declared to stay")
+    for tensor, entries in declared.keep.items():
+        flow.links.freeze(_entries(axes, tensor, entries), "is declared to stay")
+    for one, other in declared.tie:
+        a, b = _entries(axes, one), _entries(axes, other)
+        if len(a) != len(b):
+            raise InvalidProblem(
+                f"declared: tie of {one!r} ({len(a)} entries) and {other!r} ({len(b)}); "
+                f"expected equal lengths of axis 0"
+            )
+        flow.links.tie(a, b, "is declared to go together")
 
 
-def _site(flow: Flow, reading: Reading) -> Site:
-    inputs, outputs = {}, {}
-    if reading.group is not None:
-        size = flow.sizes[reading.group]
-        inputs[reading.group] = _classes(size, reading.repeat)
-    if reading.layer in flow.sizes:
-        outputs[reading.layer] = _classes(flow.sizes[reading.layer], 1)
-    norm = flow.norms.get(reading.layer)
-    end = next(iter(reading.node.users)) if norm else reading.node
-    summed = enters_sum(end)
-    return Site(reading.layer, reading.kind, inputs, outputs, norm, summed)
+def _entries(
+    axes: Mapping[str, ClassMap], tensor: str, entries: Sequence[int] | None = None
+) -> ClassMap:
+    if tensor not in axes:
+        raise InvalidProblem(
+            f"declared: no tensor {tensor!r} in the model; expected the full name of "
+            f"a parameter or buffer"
+        )
+    try:
+        return axes[tensor] if entries is None else axes[tensor][list(entries)]
+    except (IndexError, TypeError):
+        raise InvalidProblem(
+            f"declared: keep of {tensor!r} is {entries!r:.80}; expected entries of its "
+            f"axis 0, 0 to {len(axes[tensor]) - 1}"
+        ) from None
 
 
-def _classes(size: int, repeat: int) -> Classes:
-    return np.repeat(np.arange(size, dtype=np.int64), repeat)
+def _coupling(flow: Flow, classes: Classes, name: str) -> Coupling:
+    slots = (
+        Slot(tensor, axis, classes.of(name, ids))
+        for (tensor, axis), ids in flow.links.axes.items()
+    )
+    reads = (Read(item.weight, classes.of(name, item.ids)) for item in flow.readings)
+    distinct = {read.weight: read for read in reads if (read.classes != FIXED).any()}
+    return Coupling(
+        name,
+        classes.sizes[name],
+        tuple(slot for slot in slots if (slot.classes != FIXED).any()),
+        tuple(distinct.values()),
+        classes.altered.get(name, ""),
+    )
 
 
-def _nothing(flow: Flow) -> str:
+def _sites(flow: Flow, classes: Classes) -> dict[str, Site]:
+    calls: dict[str, list[LayerCall]] = {}
+    for call in flow.calls:
+        owner, _, tensor = call.weight.rpartition(".")
+        if tensor == "weight":
+            calls.setdefault(owner, []).append(call)
+    return {name: _site(flow, classes, name, found) for name, found in calls.items()}
+
+
+def _site(flow: Flow, classes: Classes, name: str, calls: list[LayerCall]) -> Site:
+    call, users = calls[0], list(calls[0].node.users)
+    alone = len(calls) == 1 and len(users) == 1 and operator(users[0]) == "batch_norm"
+    norm = module_path(users[0]) if alone else None
+    summed = len(calls) == 1 and _enters_sum(users[0] if alone else call.node)
+    return Site(
+        name,
+        call.kind,
+        call.weight,
+        call.bias,
+        _maps(classes, call.inputs),
+        _maps(classes, call.outputs),
+        call.groups,
+        len(calls),
+        norm,
+        summed,
+    )
+
+
+def _maps(classes: Classes, ids: ClassMap) -> dict[str, ClassMap]:
+    held, _ = classes.count(ids)
+    return {name: classes.of(name, ids) for name in held}
+
+
+def _enters_sum(node) -> bool:  # noqa: ANN001
+    """Say whether all that becomes of the node is a sum with a tensor of its shape."""
+    users = list(node.users)
+    if len(users) != 1 or operator(users[0]) != "add" or users[0].kwargs:
+        return False
+    summands = users[0].all_input_nodes
+    return len(summands) == 2 and shape(summands[0]) == shape(summands[1])
+
+
+def _nothing(classes: Classes) -> str:
     reasons = "; ".join(
-        f"{name or 'the model'} {why}" for name, why in list(flow.frozen.items())[:5]
+        f"{name or 'the model'} {why}" for name, why in list(classes.frozen.items())[:5]
     )
     return (
         f"no channel of the model can be removed ({reasons or 'it has no convolution '}"
-        f"{'' if reasons else 'or linear layer'}); expected inner channels between "
-        f"two convolutions or linear layers"
+        f"{'' if reasons else 'or linear layer'}); expected channels between two "
+        f"convolutions or linear layers"
     )

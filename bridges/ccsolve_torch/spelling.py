@@ -24,8 +24,10 @@ Step = Callable[[Tensor, Tensor, State], State]
 
 
 @contextmanager
-def spelled_out(model: nn.Module) -> Iterator[None]:
+def spelled_out(model: nn.Module, *, recurrent: bool = True) -> Iterator[None]:
     """Run attention and recurrent layers of the model as plain linear maps inside.
+
+    With recurrent=False, attention alone: an export would hold every time step.
 
     Results are the same up to rounding. A projection of inputs is one call for all
     time steps, the recurrent one a call per step, all with samples along axis 0.
@@ -42,6 +44,7 @@ def spelled_out(model: nn.Module) -> Iterator[None]:
         (module, partial(_SPELLED[type(module).forward], module))
         for module in model.modules()
         if type(module).forward in _SPELLED and "forward" not in vars(module)
+        if recurrent or isinstance(module, nn.MultiheadAttention)
     ]
     fused = torch.backends.mha.get_fastpath_enabled()
     try:

@@ -10,15 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ccsolve.errors import InvalidProblem, WrongAnswer
+from ccsolve_torch.attention import replace_attention
+from ccsolve_torch.attributes import write_widths
 from ccsolve_torch.gates import Keep, closed
 from ccsolve_torch.graph import Graph, Slot
 from ccsolve_torch.state import Inputs, as_inputs, evaluating
-
-# The attribute in which a module says how long axis 0 or 1 of its tensors is.
-_LENGTHS = (
-    ("out_channels", "out_features", "num_features", "num_parameters"),
-    ("in_channels", "in_features"),
-)
 
 _FIXED = "the model's code fixes a width: a view with a literal size?"
 
@@ -42,12 +38,32 @@ def checked_keep(graph: Graph, keep: Mapping[str, Any]) -> dict[str, NDArray[np.
 
 
 def remove_channels(model: nn.Module, graph: Graph, keep: Keep) -> nn.Module:
-    """Give a smaller copy of the model that holds the kept classes alone."""
+    """Give a smaller copy of the model that holds the kept classes alone.
+
+    Tensors are sliced, and the attributes in which torch's own modules count channels
+    are written anew.
+    """
     small = copy.deepcopy(model)
+    for (tensor, axis), entries in kept_entries(graph, keep).items():
+        _slice(small, tensor, axis, entries)
+    write_widths(small, graph, keep)
+    _replace_attention(small)
+    return small
+
+
+def kept_entries(graph: Graph, keep: Keep) -> dict[tuple[str, int], NDArray[np.int64]]:
+    """Give, for every axis of a tensor that gets shorter, the entries that remain."""
+    slots: dict[tuple[str, int], NDArray[np.bool_]] = {}
     for name, group in graph.groups.items():
         for slot in group.slots:
-            _slice(small.get_submodule(slot.module), slot, keep[name])
-    return small
+            gone = _gone(slot, keep[name])
+            key = slot.tensor, slot.axis
+            slots[key] = slots[key] | gone if key in slots else gone
+    return {key: np.flatnonzero(~gone) for key, gone in slots.items() if gone.any()}
+
+
+def _gone(slot: Slot, kept: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return (slot.classes >= 0) & ~np.isin(slot.classes, kept)
 
 
 def equivalence(
@@ -75,9 +91,10 @@ def equivalence(
 def _run(small: nn.Module, given: tuple[Tensor, ...]) -> Any:
     try:
         return small(*given)
-    except RuntimeError as error:  # what torch raises where shapes do not fit
+    except (RuntimeError, ValueError, AssertionError) as error:  # shapes do not fit
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise WrongAnswer(
-            f"the smaller model does not run ({str(error).splitlines()[0]}); {_FIXED}"
+            f"the smaller model does not run ({reason}); {_FIXED}"
         ) from error
 
 
@@ -92,17 +109,29 @@ def _checked(name: str, classes: Any, size: int) -> NDArray[np.int64]:
     return kept.astype(np.int64)
 
 
-def _slice(module: nn.Module, slot: Slot, kept: NDArray[np.int64]) -> None:
-    """Keep the slot's entries of kept classes, and say so in the module."""
-    tensor = getattr(module, slot.tensor)
-    entries = torch.from_numpy(np.flatnonzero(np.isin(slot.classes, kept)))
-    shorter = tensor.detach().index_select(slot.axis, entries.to(tensor.device))
+def _slice(model: nn.Module, name: str, axis: int, entries: NDArray[np.int64]) -> None:
+    """Keep the entries of one axis of a parameter or buffer, under all its names."""
+    path, _, attribute = name.rpartition(".")
+    tensor = getattr(model.get_submodule(path), attribute)
+    index = torch.from_numpy(entries).to(tensor.device)
+    shorter = tensor.detach().index_select(axis, index)
     if isinstance(tensor, nn.Parameter):
         shorter = nn.Parameter(shorter, requires_grad=tensor.requires_grad)
-    setattr(module, slot.tensor, shorter)
-    for attribute in _LENGTHS[slot.axis]:
-        if hasattr(module, attribute):
-            setattr(module, attribute, len(entries))
+    # A tied tensor stands in several modules, which must go on sharing it.
+    for module in model.modules():
+        held = {**module._parameters, **module._buffers}
+        for key in [key for key, value in held.items() if value is tensor]:
+            setattr(module, key, shorter)
+
+
+def _replace_attention(small: nn.Module) -> None:
+    """Replace torch's attention where its heads no longer fill its input."""
+    for name, module in list(small.named_modules()):
+        if isinstance(module, nn.MultiheadAttention):
+            columns = module.out_proj.weight.shape[1]
+            outputs, inputs = module.out_proj.weight.shape[0], module.embed_dim
+            if (columns, outputs) != (inputs, inputs):
+                replace_attention(small, name, columns // module.head_dim)
 
 
 def _tensors(outputs: Any) -> Iterator[Tensor]:

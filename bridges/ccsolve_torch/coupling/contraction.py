@@ -1,0 +1,233 @@
+"""Products of two activations, and attention: sums over an axis that both share."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from torch.fx import Node
+
+from ccsolve_torch.coupling.flow import (
+    Flow,
+    Product,
+    Reading,
+    Rule,
+    channels,
+    joined,
+    owner,
+    spread,
+    vector,
+)
+from ccsolve_torch.coupling.labels import Labels, off_axis, varying
+from ccsolve_torch.coupling.links import Ids
+from ccsolve_torch.exported import argument, operator, place, shape
+
+_ELLIPSIS = "ABCDEFGH"
+
+
+def _matmul(flow: Flow, node: Node) -> None:
+    a, b = node.args[:2]
+    if flow.name(b) is not None and len(shape(b)) == 2 and a not in flow.constant:  # pyright: ignore
+        _times_weight(flow, node, a, b)
+        return
+    ranks = [len(shape(part)) for part in (a, b)]  # pyright: ignore
+    batch = _ELLIPSIS[: max(*ranks, 2) - 2]
+    left = ("" if ranks[0] == 1 else batch[len(batch) - ranks[0] + 2 :] + "m") + "k"
+    right = ("" if ranks[1] == 1 else batch[len(batch) - ranks[1] + 2 :]) + "k"
+    right += "" if ranks[1] == 1 else "n"
+    out = batch + ("m" if ranks[0] > 1 else "") + ("n" if ranks[1] > 1 else "")
+    flow.give(node, contracted(flow, node, [(a, left), (b, right)], out))
+
+
+def _times_weight(flow: Flow, node: Node, x: Any, weight: Any) -> None:
+    """Treat x @ W with a parameter W (n_in, n_out) as a linear map."""
+    name = flow.name(weight)
+    ids, made = channels(flow, node, x, -1), flow.atoms(weight, 1)
+    inner = flow.atoms(weight, 0)
+    assert name is not None and made is not None and inner is not None
+    flow.links.tie(inner, ids, f"are no channels that {place(node)} reads")
+    flow.links.bear(owner(flow, node, weight), made)
+    flow.readings.append(Reading(name, ids))
+    positions = prod(shape(x)[:-1]) // flow.exported.batch
+    flow.products.append(Product(node, "linear", positions, (ids, made), name))
+    beside = off_axis(flow.labels(x), -1)
+    flow.give(node, [*spread(made, -1, len(shape(node))), *beside])
+
+
+def _addmm(flow: Flow, node: Node) -> None:
+    """Give b + x @ W."""
+    bias, a, b = node.args[:3]
+    if flow.name(b) is not None and flow.name(bias) is not None:
+        _times_weight(flow, node, a, b)
+        vector(flow, node, "self", flow.atoms(b, 1))  # pyright: ignore
+        return
+    product = contracted(flow, node, [(a, "mk"), (b, "kn")], "mn")
+    flow.give(node, joined(flow, node, [(product, shape(node)), _side(flow, bias)]))
+
+
+def _baddbmm(flow: Flow, node: Node) -> None:
+    bias, a, b = node.args[:3]
+    product = contracted(flow, node, [(a, "bmk"), (b, "bkn")], "bmn")
+    flow.give(node, joined(flow, node, [(product, shape(node)), _side(flow, bias)]))
+
+
+def _einsum(flow: Flow, node: Node) -> None:
+    equation = str(node.args[0]).replace(" ", "")
+    operands = [part for part in node.args[1] if isinstance(part, Node)]  # pyright: ignore
+    letters = _letters(equation, operands, len(shape(node)))
+    if letters is None:
+        flow.freeze(node, [x for part in operands for x in flow.labels(part)])
+        flow.give(node, ())
+        return
+    named = list(zip(operands, letters[:-1], strict=True))
+    flow.give(node, contracted(flow, node, named, letters[-1]))
+
+
+def _letters(equation: str, operands: Sequence[Node], rank: int) -> list[str] | None:
+    """Give the letters of every operand and of the result, ellipses spelled out.
+
+    None for a letter that stands twice in one operand, and for an implied result.
+    """
+    sides = equation.replace("->", ",").split(",")
+    if "->" not in equation or len(sides) != len(operands) + 1:
+        return None
+    ranks = [*(len(shape(part)) for part in operands), rank]
+    full = [
+        side.replace("...", _ELLIPSIS[len(_ELLIPSIS) - (count - len(side) + 3) :])
+        if "..." in side
+        else side
+        for side, count in zip(sides, ranks, strict=True)
+    ]
+    return full if all(len(set(side)) == len(side) for side in full) else None
+
+
+def _attention(flow: Flow, node: Node) -> None:
+    """Scaled dot products over the last axis of queries and keys; then of the values."""
+    q, k, v = node.args[:3]
+    batch = _ELLIPSIS[: len(shape(q)) - 2]  # pyright: ignore
+    heads = _grouped_heads(flow, q, k, v) if argument(node, "enable_gqa", False) else {}
+    scores = contracted(
+        flow, node, [(q, batch + "md"), (k, batch + "nd")], batch + "mn", heads
+    )
+    lengths = (*shape(q)[:-1], shape(k)[-2])  # pyright: ignore
+    mask = argument(node, "attn_mask")
+    if mask is not None:
+        scores = joined(flow, node, [(scores, lengths), _side(flow, mask)])
+    values = heads.get(v, flow.labels(v))
+    sides = [(scores, lengths, batch + "mn"), (values, _lengths(v, q), batch + "ne")]
+    flow.give(node, _contracted(flow, node, sides, batch + "me"))
+
+
+def _grouped_heads(flow: Flow, q: Any, *others: Any) -> dict[Any, Labels]:
+    """Give keys' and values' atoms with every head repeated for its queries."""
+    found = {}
+    for part in others:
+        times = shape(q)[-3] // shape(part)[-3]
+        found[part] = tuple(
+            ids.repeat(times, -3) if ids.shape[-3] > 1 else ids
+            for ids in flow.labels(part)
+        )
+    return found
+
+
+def _lengths(part: Any, q: Any) -> tuple[int, ...]:
+    return (*shape(q)[:-2], *shape(part)[-2:])
+
+
+def _side(flow: Flow, part: Any) -> tuple[Labels, tuple[int, ...]]:
+    return flow.labels(part), shape(part)
+
+
+def contracted(
+    flow: Flow,
+    node: Node,
+    operands: Sequence[tuple[Any, str]],
+    out: str,
+    instead: dict[Any, Labels] | None = None,
+) -> Labels:
+    """Give the atoms of an Einstein sum; letters that the result lacks are summed.
+
+    All channels along a summed axis are one class: the sum mixes them in a place that
+    no gate of a layer sees. `instead` gives other atoms for some operands, whose
+    heads are repeated.
+    """
+    known = instead or {}
+    sides = [
+        (known.get(part, flow.labels(part)), shape(part), letters)
+        for part, letters in operands
+    ]
+    if known:
+        sides = [(x, _repeated(n, sides[0][1]), letters) for x, n, letters in sides]
+    return _contracted(flow, node, sides, out)
+
+
+def _repeated(lengths: tuple[int, ...], model: tuple[int, ...]) -> tuple[int, ...]:
+    return (*model[:-2], *lengths[-2:])
+
+
+def _contracted(
+    flow: Flow,
+    node: Node,
+    sides: Sequence[tuple[Labels, tuple[int, ...], str]],
+    out: str,
+) -> Labels:
+    every = "".join(dict.fromkeys("".join(letters for *_, letters in sides)))
+    opened = [
+        (
+            tuple(_opened(ids, letters, every) for ids in labels),
+            _full(n, letters, every),
+        )
+        for labels, n, letters in sides
+    ]
+    families = joined(flow, node, opened)
+    _count(flow, node, families, [lengths for _, lengths in opened])
+    summed = [place_ for place_, letter in enumerate(every) if letter not in out]
+    for ids in families:
+        for axis in summed:
+            flow.links.tie_along(ids, axis, f"meets padding in {place(node)}")
+    return tuple(_closed(ids, every, out) for ids in families)
+
+
+def _opened(ids: Ids, letters: str, every: str) -> Ids:
+    """Give the array with one axis for each letter of `every`."""
+    order = [letters.index(letter) for letter in every if letter in letters]
+    moved = ids.transpose(order)
+    lengths = iter(moved.shape)
+    return moved.reshape([next(lengths) if x in letters else 1 for x in every])
+
+
+def _full(lengths: tuple[int, ...], letters: str, every: str) -> tuple[int, ...]:
+    return tuple(lengths[letters.index(x)] if x in letters else 1 for x in every)
+
+
+def _closed(ids: Ids, every: str, out: str) -> Ids:
+    """Give the array on the axes of the result alone."""
+    for axis in reversed(range(len(every))):
+        if every[axis] not in out:
+            ids = ids.take(0, axis=axis)
+    left = [letter for letter in every if letter in out]
+    return ids.transpose([left.index(letter) for letter in out])
+
+
+def _count(
+    flow: Flow, node: Node, families: Labels, sizes: Sequence[tuple[int, ...]]
+) -> None:
+    """Count one multiply-accumulate for every combination of the letters' values."""
+    if node in flow.constant:
+        return
+    lengths = tuple(int(n) for n in np.max(sizes, axis=0))
+    whole = [ids for ids in families if varying(ids)]
+    marked = {axis for ids in whole for axis in varying(ids)}
+    scale = prod(n for axis, n in enumerate(lengths) if axis not in marked)
+    factors = tuple(ids.ravel() for ids in whole)
+    kind = "attention" if operator(node) == "scaled_dot_product_attention" else "matmul"
+    flow.products.append(Product(node, kind, scale / flow.exported.batch, factors))
+
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(("matmul", "mm", "bmm"), _matmul),
+    "addmm": _addmm,
+    "baddbmm": _baddbmm,
+    "einsum": _einsum,
+    "scaled_dot_product_attention": _attention,
+}

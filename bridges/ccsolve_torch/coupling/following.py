@@ -1,0 +1,83 @@
+"""One pass over the operators of an exported model."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from torch.fx import Node
+
+from ccsolve_torch.coupling import contraction, layers, movement, pointwise, recurrence
+from ccsolve_torch.coupling.flow import Flow, Rule
+from ccsolve_torch.coupling.links import Ids
+from ccsolve_torch.exported import Exported, operator, place, shape
+
+_RULES: dict[str, Rule] = {
+    **movement.RULES,
+    **layers.RULES,
+    **contraction.RULES,
+    **recurrence.RULES,
+    **dict.fromkeys(("batch_norm", "instance_norm"), pointwise.batch_norm),
+    **dict.fromkeys(("layer_norm", "rms_norm"), pointwise.layer_norm),
+    "group_norm": pointwise.group_norm,
+}
+
+# Operators that only look at the size or kind of a tensor.
+_LOOKS = frozenset(("_assert_tensor_metadata", "sym_size", "_assert_scalar"))
+
+
+def follow(exported: Exported) -> Flow:
+    """Give the atoms of every value and all that the operators tie."""
+    flow = Flow(exported)
+    for node in exported.nodes:
+        if node.op == "placeholder":
+            _begin(flow, node)
+        elif node.op == "call_function":
+            _step(flow, node)
+        elif node.op == "output":
+            for ids in _read(flow, node):
+                flow.links.freeze(ids, "is an output of the model")
+    return flow
+
+
+def _begin(flow: Flow, node: Node) -> None:
+    """Give a parameter or buffer one family of atoms for each of its axes."""
+    if flow.name(node) is None:
+        return
+    flow.constant.add(node)
+    lengths = shape(node)
+    families: list[Ids] = []
+    for axis, length in enumerate(lengths):
+        ids = flow.atoms(node, axis)
+        if ids is not None and length > 1:
+            lead = (1,) * axis
+            families.append(
+                ids.reshape((*lead, length, *(1,) * (len(lengths) - axis - 1)))
+            )
+    flow.values[node] = tuple(families)
+
+
+def _step(flow: Flow, node: Node) -> None:
+    if operator(node) in _LOOKS:
+        return
+    sources = node.all_input_nodes
+    if all(source in flow.constant for source in sources):
+        flow.constant.add(node)
+    rule = _RULES.get(operator(node)) or pointwise.rule(node)
+    if rule is not None and "val" in node.meta:
+        rule(flow, node)
+        return
+    for ids in _read(flow, node):
+        flow.links.freeze(ids, f"is read by {place(node)}, which has no rule")
+
+
+def _read(flow: Flow, node: Node) -> Iterator[Any]:
+    for source in node.all_input_nodes:
+        yield from _arrays(flow.values.get(source, ()))
+
+
+def _arrays(value: Any) -> Iterator[Ids]:
+    if isinstance(value, np.ndarray):
+        yield value
+    else:
+        for part in value:
+            yield from _arrays(part)

@@ -1,0 +1,165 @@
+"""Convolutions, linear maps and embeddings: they end channels and make new ones."""
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from torch.fx import Node
+
+from ccsolve_torch.coupling.flow import (
+    Flow,
+    LayerCall,
+    Product,
+    Reading,
+    Rule,
+    channels,
+    owner,
+    spread,
+    vector,
+)
+from ccsolve_torch.coupling.labels import off_axis, placed
+from ccsolve_torch.coupling.links import NONE, Ids
+from ccsolve_torch.exported import argument, place, shape
+
+CONVOLUTIONS = {
+    f"conv{mark}{axes}d": axes for mark in ("", "_transpose") for axes in (1, 2, 3)
+}
+
+
+def linear(flow: Flow, node: Node) -> None:
+    """y = W x + b on the last axis."""
+    source, weight = node.args[:2]
+    ids = channels(flow, node, source, -1)
+    made = _plain(flow, node, weight, ids, inner=1, outer=0)
+    _bias(flow, node, made)
+    _called(flow, node, "linear", ids, made)
+    _cost(flow, node, (ids, made), 1)
+    beside = off_axis(flow.labels(source), -1)
+    flow.give(node, [*spread(made, -1, len(shape(node))), *beside])
+
+
+def convolution(flow: Flow, node: Node) -> None:
+    """A convolution, transposed or not, with channels on the axis before its kernel's."""
+    name = str(node.target).split(".")[1]
+    axes, transposed = CONVOLUTIONS[name], "transpose" in name
+    source, weight = node.args[:2]
+    axis, groups = len(shape(node)) - 1 - axes, argument(node, "groups", 1)
+    _leave_alone(flow, node, range(axis + 1, len(shape(node))))
+    ids = channels(flow, node, source, axis)
+    inner, outer = (0, 1) if transposed else (1, 0)
+    if groups == 1:
+        made = _plain(flow, node, weight, ids, inner, outer)
+        factors = (ids, made)
+    else:
+        made = _grouped(flow, node, ids, groups, outer)
+        factors = (ids if transposed else made,)
+    _bias(flow, node, made)
+    _called(flow, node, "conv_transpose" if transposed else "conv", ids, made)
+    _cost(flow, node, factors, prod(shape(weight)[2:]))  # pyright: ignore
+    beside = off_axis(flow.labels(source), axis)
+    kept = [x for x in beside if not any(length > 1 for length in x.shape[axis + 1 :])]
+    flow.give(node, [*placed(made, axis, len(shape(node))), *kept])
+
+
+def embedding(flow: Flow, node: Node) -> None:
+    """Make channels on a new last axis; which row is read depends on the data."""
+    weight = node.args[0]
+    labels = flow.labels(weight)
+    made = _column(labels, 1, shape(weight)[1])  # pyright: ignore
+    flow.links.bear(owner(flow, node, weight), made)
+    flow.links.freeze(_column(labels, 0, shape(weight)[0]), f"{place(node)} reads rows")  # pyright: ignore
+    flow.counted(node, "embedding_dim", made)
+    flow.give(node, spread(made, -1, len(shape(node))))
+
+
+def _plain(
+    flow: Flow, node: Node, weight: Any, ids: Ids, inner: int, outer: int
+) -> Ids:
+    """Tie the input's channels to the weight's axis `inner`; give those it makes."""
+    labels, lengths = flow.labels(weight), shape(weight)
+    reason = f"are no channels that {place(node)} reads"
+    flow.links.tie(_column(labels, inner, lengths[inner]), ids, reason)
+    made = _column(labels, outer, lengths[outer])
+    flow.links.bear(owner(flow, node, weight), made)
+    name = flow.name(weight)
+    if name is None:
+        flow.links.freeze(ids, f"are read by {place(node)}, which computes its weight")
+    else:
+        flow.readings.append(Reading(name, ids))
+    layer = owner(flow, node, weight)
+    flow.counted(node, "in_channels", ids, layer)
+    flow.counted(node, "out_channels", made, layer)
+    return made
+
+
+def _grouped(flow: Flow, node: Node, ids: Ids, groups: int, outer: int) -> Ids:
+    """Make whole groups of the convolution classes: inputs and outputs go together."""
+    weight = node.args[1]
+    labels, lengths = flow.labels(weight), shape(weight)  # pyright: ignore
+    reason = f"are no channels that {place(node)} reads in groups"
+    table = ids.reshape(groups, -1)
+    flow.links.tie_along(table, 1, reason)
+    first = _column(labels, 0, lengths[0]).reshape(groups, -1)
+    flow.links.tie(first, table[:, :1], reason)
+    if outer == 0:
+        made = first.ravel()
+        flow.links.bear(owner(flow, node, weight), made)
+    else:
+        made = table[:, 0].repeat(lengths[1])
+    layer = owner(flow, node, weight)
+    flow.counted(node, "groups", table[:, 0], layer)
+    flow.counted(node, "in_channels", ids, layer)
+    flow.counted(node, "out_channels", made, layer)
+    return made
+
+
+def _column(labels: tuple[Ids, ...], axis: int, length: int) -> Ids:
+    """Give the atoms of one axis of a weight, NONE where it has none of its own."""
+    for ids in labels:
+        if ids.shape[axis] == ids.size > 1:
+            return ids.ravel()
+    return np.full(length, NONE)
+
+
+def _bias(flow: Flow, node: Node, made: Ids) -> None:
+    if argument(node, "bias") is not None:
+        vector(flow, node, "bias", made)
+
+
+def _leave_alone(flow: Flow, node: Node, axes: range) -> None:
+    labels = flow.labels(node.args[0])
+    moved = [ids for ids in labels if any(ids.shape[axis] > 1 for axis in axes)]
+    flow.freeze(node, moved, " along an axis of its kernel")
+
+
+def _called(flow: Flow, node: Node, kind: str, ids: Ids, made: Ids) -> None:
+    weight, bias = (flow.name(argument(node, part)) for part in ("weight", "bias"))
+    plain = bias is not None or argument(node, "bias") is None
+    if weight is not None and plain:
+        groups = argument(node, "groups", 1)
+        flow.calls.append(LayerCall(node, kind, weight, bias, ids, made, groups))
+
+
+def _cost(flow: Flow, node: Node, factors: tuple[Ids, ...], taps: int) -> None:
+    """Count positions · taps · inputs of a filter · filters, per sample.
+
+    A transposed convolution multiplies at its input's positions.
+    """
+    if node in flow.constant:
+        return
+    counted = node.args[0] if "transpose" in str(node.target) else node
+    weight = shape(node.args[1])  # pyright: ignore[reportArgumentType]
+    lengths = shape(counted)  # pyright: ignore[reportArgumentType]
+    width = len(factors[0]) if counted is not node else len(factors[-1])
+    positions = prod(lengths) // (flow.exported.batch * width)
+    scale = positions * prod(weight) // prod(len(factor) for factor in factors)
+    name = flow.name(node.args[1])
+    kind = "linear" if taps == 1 and "linear" in str(node.target) else "conv"
+    flow.products.append(Product(node, kind, scale, factors, name))
+
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(CONVOLUTIONS, convolution),
+    "linear": linear,
+    "embedding": embedding,
+}

@@ -1,0 +1,99 @@
+"""Recurrent layers: one class per hidden unit, over all gates, layers and directions."""
+
+from typing import Any
+
+import numpy as np
+from torch.fx import Node
+
+from ccsolve_torch.coupling.flow import (
+    Flow,
+    Product,
+    Reading,
+    Rule,
+    channels,
+    owner,
+    spread,
+)
+from ccsolve_torch.coupling.labels import off_axis, packed
+from ccsolve_torch.coupling.links import Ids
+from ccsolve_torch.exported import argument, operator, place, shape
+
+
+def recurrent(flow: Flow, node: Node) -> None:
+    """h_t = f(W_ih x_t + b_ih, W_hh h_(t-1) + b_hh), the gates' rows stacked.
+
+    Every layer and direction of one module has the same number of hidden units: unit
+    i of all of them is one class. Its output may be read before the nonlinearity of
+    the next step, so that the gate stands at W_hh too.
+    """
+    source, states, weights = node.args[:3]
+    if not isinstance(weights, list | tuple) or not isinstance(node.args[3], bool):
+        _refuse(flow, node)
+        return
+    count = 4 if argument(node, "has_biases") else 2
+    directions = 2 if argument(node, "bidirectional") else 1
+    cells = [weights[i : i + count] for i in range(0, len(weights), count)]
+    if len(cells) != directions * argument(node, "num_layers"):
+        _refuse(flow, node)
+        return
+    hidden = flow.atoms(cells[0][1], 1)
+    assert hidden is not None
+    flow.links.bear(owner(flow, node, cells[0][1]), hidden)
+    entering = channels(flow, node, source, -1)
+    flow.counted(node, "input_size", entering)
+    for place_, cell in enumerate(cells):
+        below = entering if place_ < directions else np.tile(hidden, directions)
+        _cell(flow, node, cell, below, hidden)
+    flow.counted(node, "hidden_size", hidden)
+    _states(flow, node, states, hidden)
+    _give(flow, node, np.tile(hidden, directions), hidden)
+
+
+def _cell(flow: Flow, node: Node, cell: Any, entering: Ids, hidden: Ids) -> None:
+    """Tie the weights of one layer and direction."""
+    reason = f"are no channels that {place(node)} reads"
+    for weight, ids in zip(cell[:2], (entering, hidden), strict=True):
+        rows, columns = flow.atoms(weight, 0), flow.atoms(weight, 1)
+        name = flow.name(weight)
+        assert rows is not None and columns is not None and name is not None
+        flow.links.tie(columns, ids, reason)
+        flow.links.tie(rows.reshape(-1, len(hidden)), hidden, reason)
+        flow.readings.append(Reading(name, ids))
+        steps = np.prod(shape(node.args[0])[:-1]) // flow.exported.batch  # pyright: ignore
+        flow.products.append(
+            Product(node, "recurrent", float(steps), (ids, rows), name)
+        )
+    for bias in cell[2:]:
+        rows = flow.atoms(bias, 0)
+        assert rows is not None
+        flow.links.tie(rows.reshape(-1, len(hidden)), hidden, reason)
+
+
+def _states(flow: Flow, node: Node, states: Any, hidden: Ids) -> None:
+    """Tie given first states; zeros that the module makes have the hidden size."""
+    listed = states if isinstance(states, list | tuple) else [states]
+    for state in listed:
+        if operator(state) in ("zeros", "new_zeros"):
+            continue
+        found = channels(flow, node, state, -1)
+        flow.links.tie(found, hidden, f"meets a first state of {place(node)}")
+
+
+def _give(flow: Flow, node: Node, outputs: Ids, hidden: Ids) -> None:
+    beside = off_axis(flow.labels(node.args[0]), -1)
+    flow.freeze(node, beside)
+    values = node.meta["val"]
+    flow.values[node] = tuple(
+        packed(spread(outputs if place_ == 0 else hidden, -1, len(value.shape)))
+        for place_, value in enumerate(values)
+    )
+
+
+def _refuse(flow: Flow, node: Node) -> None:
+    for source in node.all_input_nodes:
+        flow.freeze(node, flow.labels(source), ", packed or projected")
+
+
+RULES: dict[str, Rule] = dict.fromkeys(
+    ("lstm", "gru", "rnn_tanh", "rnn_relu"), recurrent
+)
