@@ -112,7 +112,7 @@ def kept_entries(graph: Graph, keep: Mapping[str, Entries]) -> Kept:
     for name, group in graph.groups.items():
         for slot in group.slots:
             stays = (slot.classes < 0) | np.isin(slot.classes, keep[name])
-            key = (f"{slot.module}.{slot.tensor}".lstrip("."), slot.axis)
+            key = (slot.tensor, slot.axis)
             held[key] = held[key] & stays if key in held else stays
     return {
         key: np.flatnonzero(stays).astype(np.int64)
