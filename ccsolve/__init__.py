@@ -20,6 +20,7 @@ from ccsolve.problems import ChannelSelection
 from ccsolve.solution import Claim, Solution, Stop, merge, verify
 
 if TYPE_CHECKING:
+    from ccsolve.factors import Factor
     from ccsolve.io import read, write
     from ccsolve.io.cvxpy_models import to_cvxpy
     from ccsolve.io.dimod_models import from_bqm, from_cqm, to_bqm, to_cqm
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ChannelSelection",
     "Claim",
+    "Factor",
     "Plan",
     "Progress",
     "Solution",
@@ -54,6 +56,7 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Factor": "ccsolve.factors",
     "Plan": "ccsolve.plans",
     "Statistics": "ccsolve.statistics",
     "from_bqm": "ccsolve.io.dimod_models",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,13 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsolve.errors import InvalidFile, InvalidProblem
+from ccsolve.factors import Factor, factor_of
 from ccsolve.io.atomic import replacing
 from ccsolve.io.strict_json import dump_json, parse_json, plain
 from ccsolve.problems.records import reduced
 from ccsolve.solution import relative_gap
 
-SCHEMA = 1
+SCHEMA = 2
 KIND = "plan"
+
+# Fields that files of an earlier schema lack, with what those files meant.
+_ADDED: Mapping[int, Mapping[str, Any]] = {1: {"factors": {}}}
 
 _AMOUNTS = ("given", "asked", "achieved", "original", "prices")
 _SIZE_LIMIT = 256 * 2**20
@@ -25,7 +29,7 @@ _SIZE_LIMIT = 256 * 2**20
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Plan:
-    """Which channel classes of every group remain, and why.
+    """Which channel classes of every group remain, which layers become chains, and why.
 
     Parameters
     ----------
@@ -35,6 +39,9 @@ class Plan:
         Group name -> sorted classes that remain, int64.
     sizes
         Group name -> number of classes of the dense network.
+    factors
+        Layer name -> how its weight is factored, a `Factor` (or a mapping of its
+        fields). Ranks are of the layer as it is after channels were removed.
     given
         The budgets as they were given: fractions or absolute amounts.
     asked, achieved, original
@@ -57,6 +64,7 @@ class Plan:
     recipe: str
     keep: Mapping[str, Any]
     sizes: Mapping[str, int]
+    factors: Mapping[str, Any] = field(default_factory=dict)
     given: Mapping[str, float] = field(default_factory=dict)
     asked: Mapping[str, float] = field(default_factory=dict)
     achieved: Mapping[str, float] = field(default_factory=dict)
@@ -75,6 +83,7 @@ class Plan:
         parts: dict[str, Any] = {name: _amounts(self, name) for name in _AMOUNTS}
         parts["sizes"] = _sizes(self.sizes)
         parts["keep"] = _kept(self.keep, parts["sizes"])
+        parts["factors"] = _factors(self.factors)
         parts["provenance"] = MappingProxyType(_json_data(self.provenance))
         for name, value in parts.items():
             object.__setattr__(self, name, value)
@@ -100,6 +109,9 @@ class Plan:
     def save(self, path: str | Path) -> None:
         """Write JSON: to a temporary file first, then renamed."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        fields["factors"] = {
+            name: asdict(value) for name, value in self.factors.items()
+        }
         text = dump_json({"schema": SCHEMA, "kind": KIND, **fields}, indent=1)
         with replacing(path) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
@@ -108,13 +120,7 @@ class Plan:
     def load(cls, path: str | Path) -> "Plan":
         """Read JSON that `save` wrote; InvalidFile says which field of it is wrong."""
         fields = parse_json(_contents(Path(path)), str(path))
-        found = (fields.pop("kind", None), fields.pop("schema", None))
-        if found != (KIND, SCHEMA):
-            raise InvalidFile(
-                f"{path}: kind {found[0]!r}, schema {found[1]!r}; expected kind "
-                f"{KIND!r}, schema {SCHEMA}"
-            )
-        _check_fields(fields, set(cls.__dataclass_fields__), str(path))
+        fields = _brought_up(fields, str(path))
         fields["objective"] = _or_default(fields["objective"], math.nan)
         fields["bound"] = _or_default(fields["bound"], -math.inf)
         try:
@@ -132,6 +138,20 @@ def _contents(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InvalidFile(f"{path}: not readable ({error.strerror})") from None
+
+
+def _brought_up(fields: dict[str, Any], where: str) -> dict[str, Any]:
+    """Give the fields of the present schema; InvalidFile for another kind or schema."""
+    kind, schema = fields.pop("kind", None), fields.pop("schema", None)
+    known = isinstance(schema, int) and not isinstance(schema, bool)
+    if kind != KIND or not known or schema not in (*_ADDED, SCHEMA):
+        raise InvalidFile(
+            f"{where}: kind {kind!r}, schema {schema!r}; expected kind {KIND!r}, "
+            f"schema {SCHEMA} or older"
+        )
+    added = _ADDED.get(schema, {})
+    _check_fields(fields, set(Plan.__dataclass_fields__) - set(added), where)
+    return {**fields, **added}
 
 
 def _check_fields(fields: Mapping[str, Any], wanted: set[str], where: str) -> None:
@@ -199,6 +219,16 @@ def _classes(value: object, name: str, size: int) -> NDArray[np.int64]:
         )
     classes.flags.writeable = False
     return classes
+
+
+def _factors(factors: object) -> Mapping[str, Factor]:
+    checked = _mapping(factors, "factors")
+    return MappingProxyType(
+        {
+            name: factor_of(value, f"factors[{name!r}]")
+            for name, value in checked.items()
+        }
+    )
 
 
 def _check_budgets_hold(plan: Plan) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ccsolve import Plan
+from ccsolve import Factor, Plan
 from ccsolve.errors import InvalidFile, InvalidProblem
 
 
@@ -17,6 +17,10 @@ def plan(**parts: Any) -> Plan:
         "recipe": "ccp",
         "keep": {"a": [0, 2], "b": np.array([1]), "c": []},
         "sizes": {"a": 4, "b": 2, "c": 3},
+        "factors": {
+            "conv": Factor("tt", (2, 0.5), modes=(2, 9, 4)),
+            "fc": {"format": "svd", "ranks": [3]},
+        },
         "given": {"macs": 0.5},
         "asked": {"macs": 50.0},
         "achieved": {"macs": 49, "params": 7},
@@ -36,6 +40,7 @@ def test_what_is_derived():
     assert made.gap == pytest.approx(0.2)
     assert made.widths == {"a": 2, "b": 1, "c": 0}
     assert made.mask("a").tolist() == [True, False, True, False]
+    assert made.factors["fc"] == Factor("svd", 3)
     assert plan(bound=-math.inf).gap == math.inf
     assert plan(bound=1.25).gap == 0
     assert plan(objective=math.nan, bound=-math.inf).gap == math.inf
@@ -61,10 +66,25 @@ def test_no_objective_and_no_bound_are_null_in_the_file(tmp_path: Path):
     assert math.isnan(back.objective) and back.bound == -math.inf
 
 
+def test_files_of_the_first_schema_are_read(tmp_path: Path):
+    path = tmp_path / "plan.json"
+    plan().save(path)
+    old = json.loads(path.read_text()) | {"schema": 1}
+    path.write_text(json.dumps(old))
+    with pytest.raises(InvalidFile, match=r"unknown \['factors'\]"):
+        Plan.load(path)
+    del old["factors"]
+    path.write_text(json.dumps(old))
+    assert Plan.load(path).factors == {}
+    assert Plan.load(path).widths == plan().widths
+
+
 def test_plans_are_read_only():
     made = plan()
     with pytest.raises(ValueError, match="read-only"):
         made.keep["a"][0] = 1
+    with pytest.raises(TypeError):
+        made.factors["d"] = 1  # pyright: ignore[reportIndexIssue]
     with pytest.raises(TypeError):
         made.keep["d"] = 1  # pyright: ignore[reportIndexIssue]
 
@@ -83,6 +103,14 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"keep": {"a": "x", "b": [1], "c": []}}, "expected a list of classes"),
     ({"sizes": {"a": 0, "b": 2, "c": 3}}, "expected an integer >= 1"),
     ({"sizes": {"a": True, "b": 2, "c": 3}}, "expected an integer >= 1"),
+    ({"factors": [1]}, "factors is a list; expected a mapping"),
+    ({"factors": {"fc": 3}}, r"factors\['fc'\] is 3; expected a Factor"),
+    ({"factors": {"fc": {"format": "svd"}}}, "expected a Factor"),
+    ({"factors": {"fc": {"format": "cp", "ranks": [1]}}}, "format 'cp'"),
+    (
+        {"factors": {"fc": {"format": "svd", "ranks": 1, "rank": 1}}},
+        "expected a Factor",
+    ),
     ({"achieved": {"macs": 51}}, "above what was asked"),
     ({"achieved": {}}, "above what was asked"),
     ({"asked": {"macs": "x"}}, r"asked\['macs'\]"),
@@ -123,7 +151,9 @@ def test_what_is_no_json_is_refused():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": 2}, "schema 2"),
+        ({"schema": 3}, "schema 3"),
+        ({"schema": True}, "schema True"),
+        ({"schema": []}, r"schema \[\]"),
         ({"kind": "statistics"}, "kind 'statistics'"),
         ({"more": 1}, r"unknown \['more'\]"),
     ],
