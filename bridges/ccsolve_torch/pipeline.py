@@ -21,10 +21,15 @@ from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.losses import PerSample
 from ccsolve_torch.repair import Refit, fit_next_layers, recalibrate
-from ccsolve_torch.replay import kept_entries, recorded
+from ccsolve_torch.replay import recorded
 from ccsolve_torch.report import Report
 from ccsolve_torch.state import Inputs, Loader, as_inputs, device_of, first_inputs
-from ccsolve_torch.surgery import checked_keep, equivalence, remove_channels
+from ccsolve_torch.surgery import (
+    checked_keep,
+    equivalence,
+    kept_entries,
+    remove_channels,
+)
 
 REPAIRS = ("none", "recalibrate", "least_squares")
 

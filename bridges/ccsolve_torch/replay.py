@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from ccsolve.errors import InvalidFile
 from ccsolve.problems.records import reduced
-from ccsolve_torch.graph import Graph
 from ccsolve_torch.identity import (
     Form,
     Structure,
@@ -104,21 +103,6 @@ def recorded(
     if isinstance(earlier, Surgery) and not difference(earlier.result, present):
         return replace(earlier, steps=(*earlier.steps, step), result=structure(small))
     return Surgery(present, fingerprint(model), (step,), structure(small))
-
-
-def kept_entries(graph: Graph, keep: Mapping[str, Entries]) -> Kept:
-    """Give the entries that remain of every axis that loses some."""
-    held: dict[tuple[str, int], NDArray[np.bool_]] = {}
-    for name, group in graph.groups.items():
-        for slot in group.slots:
-            stays = (slot.classes < 0) | np.isin(slot.classes, keep[name])
-            key = (slot.tensor, slot.axis)
-            held[key] = held[key] & stays if key in held else stays
-    return {
-        key: np.flatnonzero(stays).astype(np.int64)
-        for key, stays in held.items()
-        if not stays.all()
-    }
 
 
 def replay(model: nn.Module, steps: Iterable[Step]) -> None:
