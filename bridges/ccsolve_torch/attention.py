@@ -68,7 +68,7 @@ class SlimAttention(nn.Module):
             attn_mask,
             average_attn_weights,
             is_causal,
-            project=_by_parts,
+            project=by_parts,
         )
 
 
@@ -162,7 +162,7 @@ def by_whole_weights(module: Any, q: Tensor, k: Tensor, v: Tensor) -> Projection
     return parts[0][0], parts[1][1], parts[2][2]
 
 
-def _by_parts(module: Any, q: Tensor, k: Tensor, v: Tensor) -> Projections:
+def by_parts(module: Any, q: Tensor, k: Tensor, v: Tensor) -> Projections:
     """Project each input by its own part of the packed weight."""
     if q is k and k is v:
         return by_whole_weights(module, q, k, v)

@@ -33,10 +33,11 @@ def write_widths(small: nn.Module, graph: Graph, keep: Keep) -> None:
     other modules means is theirs to say.
     """
     remains = kept_classes(graph, keep)
+    modules = dict(small.named_modules())
     for width in graph.widths:
-        module = small.get_submodule(width.module)
+        module = modules.get(width.module)
         count = int(remains[graph.classes.number[width.ids]].sum())
-        if count == len(width.ids):
+        if module is None or count == len(width.ids):
             continue
         for name in _NAMES[width.attribute]:
             if hasattr(module, name) and _is_torch(module):

@@ -1,7 +1,7 @@
 """Seeing every convolution and linear map that a forward pass runs, by its weight.
 
 Modules are not asked: a layer that is called twice, or whose weight is used by a plain
-function call, is seen like any other.
+function call, is seen like any other; so is `x @ weight`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+
+from ccsolve_torch.products import VIEWS, factor
 
 _CONVOLUTION = ("bias", "stride", "padding", "dilation", "groups")
 _TRANSPOSED = ("bias", "stride", "padding", "output_padding", "groups", "dilation")
@@ -63,6 +65,8 @@ class _Watch(TorchFunctionMode):
         super().__init__()
         self.names, self.before, self.after = names, before, after
         self.count: dict[str, int] = {}
+        # Views of parameters, held so that no other tensor gets their identity.
+        self.held: list[Tensor] = []
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
@@ -70,7 +74,7 @@ class _Watch(TorchFunctionMode):
         """Run the function, through `before` and `after` where it is watched."""
         given = dict(kwargs or {})
         if func not in _KERNEL_AXES:
-            return func(*args, **given)
+            return self._product(func, args, given)
         weight = args[1] if len(args) > 1 else given.get("weight")
         name = self.names.get(id(weight))
         if name is None:
@@ -82,11 +86,33 @@ class _Watch(TorchFunctionMode):
         other = self.after(call, y) if self.after else None
         return y if other is None else other
 
+    def _product(self, func: Any, args: Any, given: dict[str, Any]) -> Any:
+        """Run a function that may multiply by a watched parameter."""
+        if func in VIEWS and id(args[0]) in self.names:
+            view = func(*args, **given)
+            self.names[id(view)] = self.names[id(args[0])]
+            self.held.append(view)
+            return view
+        found = factor(func, args, self.names)
+        if found is None:
+            return func(*args, **given)
+        name, place, axis = found
+        run = partial(_replaced, func, args, given, place)
+        call = Call(name, self._next(name), func.__name__, args[place], axis, {}, run)
+        changed = self.before(call) if self.before else None
+        y = run(call.x if changed is None else changed)
+        other = self.after(call, y) if self.after else None
+        return y if other is None else other
+
+    def _next(self, name: str) -> int:
+        index = self.count.get(name, 0)
+        self.count[name] = index + 1
+        return index
+
     def _call(
         self, name: str, func: Any, x: Tensor, args: Any, given: dict[str, Any]
     ) -> Call:
-        index = self.count.get(name, 0)
-        self.count[name] = index + 1
+        index = self._next(name)
         kind, axis = func.__name__, x.ndim - 1 - _KERNEL_AXES[func]
         known = _TRANSPOSED if kind.startswith("conv_transpose") else _CONVOLUTION
         settings = {**dict(zip(known, args[2:], strict=False)), **given}
@@ -97,6 +123,12 @@ class _Watch(TorchFunctionMode):
 
 def _rerun(func: Any, behind: Any, given: dict[str, Any], x: Tensor) -> Tensor:
     return func(x, *behind, **given)
+
+
+def _replaced(
+    func: Any, args: Any, given: dict[str, Any], place: int, x: Tensor
+) -> Any:
+    return func(*args[:place], x, *args[place + 1 :], **given)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,11 @@ from ccsolve.errors import Unsupported
 from ccsolve_torch.spelling import spelled_out
 from ccsolve_torch.state import Inputs, as_inputs, evaluating
 
-
+# Operators that give a parameter with other axes first, or some of its rows.
+_PARTS = frozenset(
+    """t transpose permute mT numpy_T contiguous detach chunk split split_with_sizes
+    getitem slice narrow""".split()
+)
 _LINE = re.compile(r'File "(.*?)", line (\d+)')
 
 
@@ -37,6 +41,12 @@ class Exported:
         """Give the operators, in execution order."""
         return (node for node in self.nodes if node.op == "call_function")
 
+    def weight_name(self, value: Any) -> str | None:
+        """Give the name of the parameter that the node is, or holds axes or rows of."""
+        while isinstance(value, Node) and operator(value) in _PARTS and value.args:
+            value = value.args[0]
+        return self.parameters.get(value.name) if isinstance(value, Node) else None
+
     def tensor_name(self, value: Any) -> str | None:
         """Give the full name of the parameter or buffer, None for other values."""
         if not isinstance(value, Node):
@@ -54,7 +64,7 @@ def export(model: nn.Module, example: Inputs) -> Exported:
     """
     inputs = _first_samples(as_inputs(example))
     start = time.perf_counter()
-    with evaluating(model), spelled_out(model, recurrent=False), torch.no_grad():
+    with evaluating(model), spelled_out(model, whole=False), torch.no_grad():
         try:
             program = torch.export.export(model, inputs)
         except Exception as error:  # torch.export raises errors of many kinds
@@ -66,11 +76,20 @@ def export(model: nn.Module, example: Inputs) -> Exported:
     signature = program.graph_signature
     return Exported(
         nodes=tuple(program.graph.nodes),
-        parameters=dict(signature.inputs_to_parameters),
-        buffers=dict(signature.inputs_to_buffers),
+        parameters=_first_names(signature.inputs_to_parameters, model.named_parameters),
+        buffers=_first_names(signature.inputs_to_buffers, model.named_buffers),
         batch=inputs[0].shape[0],
         seconds=time.perf_counter() - start,
     )
+
+
+def _first_names(found: Mapping[str, str], named: Callable[..., Any]) -> dict[str, str]:
+    """Give tied tensors the name under which the model lists them first."""
+    first: dict[int, str] = {}
+    every = dict(named(remove_duplicate=False))
+    for name, tensor in every.items():
+        first.setdefault(id(tensor), name)
+    return {node: first[id(every[name])] for node, name in found.items()}
 
 
 def operator(node: Node) -> str:

@@ -309,7 +309,7 @@ def _maps(classes: Classes, ids: ClassMap) -> dict[str, ClassMap]:
     return {name: classes.of(name, ids) for name in held}
 
 
-def _enters_sum(node) -> bool:  # noqa: ANN001
+def _enters_sum(node) -> bool:
     """Say whether all that becomes of the node is a sum with a tensor of its shape."""
     users = list(node.users)
     if len(users) != 1 or operator(users[0]) != "add" or users[0].kwargs:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
 from ccsolve.errors import Unsupported
-from ccsolve_torch.attention import SlimAttention, attend, by_whole_weights
+from ccsolve_torch.attention import SlimAttention, attend, by_parts, by_whole_weights
 
 State = tuple[Tensor, ...]
 # input part, hidden part, state before -> state after; its first tensor is the output.
@@ -24,10 +24,12 @@ Step = Callable[[Tensor, Tensor, State], State]
 
 
 @contextmanager
-def spelled_out(model: nn.Module, *, recurrent: bool = True) -> Iterator[None]:
+def spelled_out(model: nn.Module, *, whole: bool = True) -> Iterator[None]:
     """Run attention and recurrent layers of the model as plain linear maps inside.
 
-    With recurrent=False, attention alone: an export would hold every time step.
+    Packed projections run on the whole parameter, so that it can be known by identity.
+    With whole=False they run by parts, which costs less, and recurrent layers stay as
+    they are: an export would hold every time step.
 
     Results are the same up to rounding. A projection of inputs is one call for all
     time steps, the recurrent one a call per step, all with samples along axis 0.
@@ -40,11 +42,11 @@ def spelled_out(model: nn.Module, *, recurrent: bool = True) -> Iterator[None]:
         In the forward pass: for packed sequences, and for dropout between recurrent
         layers in training mode.
     """
+    ways = _SPELLED if whole else _BY_PARTS
     spelled = [
-        (module, partial(_SPELLED[type(module).forward], module))
+        (module, partial(ways[type(module).forward], module))
         for module in model.modules()
-        if type(module).forward in _SPELLED and "forward" not in vars(module)
-        if recurrent or isinstance(module, nn.MultiheadAttention)
+        if type(module).forward in ways and "forward" not in vars(module)
     ]
     fused = torch.backends.mha.get_fastpath_enabled()
     try:
@@ -188,4 +190,9 @@ _SPELLED: dict[Any, Callable[..., Any]] = {
     nn.LSTMCell.forward: _cell,
     nn.GRUCell.forward: _cell,
     nn.RNNCell.forward: _cell,
+}
+
+_BY_PARTS: dict[Any, Callable[..., Any]] = {
+    nn.MultiheadAttention.forward: partial(attend, project=by_parts),
+    SlimAttention.forward: partial(attend, project=by_parts),
 }

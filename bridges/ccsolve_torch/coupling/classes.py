@@ -86,17 +86,21 @@ def _removable(flow: Flow, solved: Solved, born: Mapping[int, str]) -> set[int]:
         solved.frozen.setdefault(component, reason)
     candidates = set(born) - set(solved.frozen)
     for component in _crowding(flow, solved, candidates):
-        solved.frozen[component] = "stands on a third axis of a tensor"
+        solved.frozen[component] = (
+            "stands beside channels on two other axes of a tensor or product"
+        )
     return candidates - set(solved.frozen)
 
 
 def _crowding(flow: Flow, solved: Solved, candidates: set[int]) -> Iterator[int]:
-    """Give the components on the third and later prunable axes of a tensor."""
-    axes: Counter[str] = Counter()
-    for (tensor, _), ids in flow.links.axes.items():
+    """Give the components on the third and later prunable axes of a tensor or product."""
+    axes: Counter[object] = Counter()
+    every = [(tensor, ids) for (tensor, _), ids in flow.links.axes.items()]
+    every += [(id(item), ids) for item in flow.products for ids in item.factors]
+    for owner, ids in every:
         here = candidates.intersection(solved.classes[ids].tolist())
-        axes[tensor] += bool(here)
-        if axes[tensor] > _MOST_AXES:
+        axes[owner] += bool(here)
+        if axes[owner] > _MOST_AXES:
             yield from here
 
 

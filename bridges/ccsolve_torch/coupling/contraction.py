@@ -12,13 +12,10 @@ from ccsolve_torch.coupling.flow import (
     Product,
     Reading,
     Rule,
-    channels,
     joined,
     owner,
-    spread,
-    vector,
 )
-from ccsolve_torch.coupling.labels import Labels, off_axis, varying
+from ccsolve_torch.coupling.labels import Labels, varying
 from ccsolve_torch.coupling.links import Ids
 from ccsolve_torch.exported import argument, operator, place, shape
 
@@ -27,9 +24,6 @@ _ELLIPSIS = "ABCDEFGH"
 
 def _matmul(flow: Flow, node: Node) -> None:
     a, b = node.args[:2]
-    if flow.name(b) is not None and len(shape(b)) == 2 and a not in flow.constant:  # pyright: ignore
-        _times_weight(flow, node, a, b)
-        return
     ranks = [len(shape(part)) for part in (a, b)]  # pyright: ignore
     batch = _ELLIPSIS[: max(*ranks, 2) - 2]
     left = ("" if ranks[0] == 1 else batch[len(batch) - ranks[0] + 2 :] + "m") + "k"
@@ -39,28 +33,9 @@ def _matmul(flow: Flow, node: Node) -> None:
     flow.give(node, contracted(flow, node, [(a, left), (b, right)], out))
 
 
-def _times_weight(flow: Flow, node: Node, x: Any, weight: Any) -> None:
-    """Treat x @ W with a parameter W (n_in, n_out) as a linear map."""
-    name = flow.name(weight)
-    ids, made = channels(flow, node, x, -1), flow.atoms(weight, 1)
-    inner = flow.atoms(weight, 0)
-    assert name is not None and made is not None and inner is not None
-    flow.links.tie(inner, ids, f"are no channels that {place(node)} reads")
-    flow.links.bear(owner(flow, node, weight), made)
-    flow.readings.append(Reading(name, ids))
-    positions = prod(shape(x)[:-1]) // flow.exported.batch
-    flow.products.append(Product(node, "linear", positions, (ids, made), name))
-    beside = off_axis(flow.labels(x), -1)
-    flow.give(node, [*spread(made, -1, len(shape(node))), *beside])
-
-
 def _addmm(flow: Flow, node: Node) -> None:
     """Give b + x @ W."""
     bias, a, b = node.args[:3]
-    if flow.name(b) is not None and flow.name(bias) is not None:
-        _times_weight(flow, node, a, b)
-        vector(flow, node, "self", flow.atoms(b, 1))  # pyright: ignore
-        return
     product = contracted(flow, node, [(a, "mk"), (b, "kn")], "mn")
     flow.give(node, joined(flow, node, [(product, shape(node)), _side(flow, bias)]))
 
@@ -147,9 +122,10 @@ def contracted(
 ) -> Labels:
     """Give the atoms of an Einstein sum; letters that the result lacks are summed.
 
-    All channels along a summed axis are one class: the sum mixes them in a place that
-    no gate of a layer sees. `instead` gives other atoms for some operands, whose
-    heads are repeated.
+    A product with a parameter is a layer: it reads the channels along the summed axis
+    and makes those along the parameter's other axis. In a product of activations all
+    channels along a summed axis are one class: the sum mixes them in a place that no
+    gate sees. `instead` gives other atoms for operands whose heads are repeated.
     """
     known = instead or {}
     sides = [
@@ -158,7 +134,16 @@ def contracted(
     ]
     if known:
         sides = [(x, _repeated(n, sides[0][1]), letters) for x, n, letters in sides]
-    return _contracted(flow, node, sides, out)
+    weight = _weight(flow, node, [part for part, _ in operands])
+    return _contracted(flow, node, sides, out, weight)
+
+
+def _weight(flow: Flow, node: Node, operands: Sequence[Any]) -> int | None:
+    """Give the place of the one operand that is a parameter beside an activation."""
+    named = [flow.exported.weight_name(part) is not None for part in operands]
+    if len(operands) != 2 or sum(named) != 1 or node in flow.constant:
+        return None
+    return named.index(True)
 
 
 def _repeated(lengths: tuple[int, ...], model: tuple[int, ...]) -> tuple[int, ...]:
@@ -170,6 +155,7 @@ def _contracted(
     node: Node,
     sides: Sequence[tuple[Labels, tuple[int, ...], str]],
     out: str,
+    weight: int | None = None,
 ) -> Labels:
     every = "".join(dict.fromkeys("".join(letters for *_, letters in sides)))
     opened = [
@@ -179,13 +165,64 @@ def _contracted(
         )
         for labels, n, letters in sides
     ]
-    families = joined(flow, node, opened)
-    _count(flow, node, families, [lengths for _, lengths in opened])
     summed = [place_ for place_, letter in enumerate(every) if letter not in out]
-    for ids in families:
-        for axis in summed:
-            flow.links.tie_along(ids, axis, f"meets padding in {place(node)}")
+    name = None
+    if weight is not None:
+        name = flow.exported.weight_name(_operands(node)[weight])
+        _layer(flow, node, opened[weight], opened[1 - weight], summed, name)
+    families = joined(flow, node, opened)
+    _count(flow, node, families, [lengths for _, lengths in opened], name)
+    if weight is None:
+        _mix(flow, node, families, summed)
     return tuple(_closed(ids, every, out) for ids in families)
+
+
+def _mix(flow: Flow, node: Node, families: Labels, axes: Sequence[int]) -> None:
+    for ids in families:
+        for axis in axes:
+            flow.links.tie_along(ids, axis, f"meets padding in {place(node)}")
+
+
+Side = tuple[Labels, tuple[int, ...]]
+
+
+def _layer(
+    flow: Flow, node: Node, weight: Side, x: Side, summed: Sequence[int], name: Any
+) -> None:
+    """Read the channels of x along the first summed axis; note those that are made.
+
+    Where x has channels on an axis that the weight has too, the sum is taken within
+    each of them: then they are mixed within themselves.
+    """
+    for ids in weight[0]:
+        if not varying(ids) & set(summed):
+            flow.links.bear(owner(flow, node, _operands(node)[_at(flow, node)]), ids)
+    read = False
+    for axis, ids in ((axis, ids) for axis in summed for ids in x[0]):
+        if ids.shape[axis] == 1:
+            continue
+        beside = varying(ids) - {axis}
+        if read or any(weight[1][other] > 1 for other in beside):
+            flow.links.tie_along(ids, axis, f"meets padding in {place(node)}")
+            continue
+        for other in beside:
+            flow.links.tie_along(ids, other, f"meets padding in {place(node)}")
+        column = np.moveaxis(ids, axis, -1).reshape(-1, ids.shape[axis])[0]
+        flow.readings.append(Reading(name, column))
+        read = True
+
+
+def _at(flow: Flow, node: Node) -> int:
+    place_ = _weight(flow, node, _operands(node))
+    assert place_ is not None
+    return place_
+
+
+def _operands(node: Node) -> list[Any]:
+    """Give the two factors of a product."""
+    if operator(node) == "einsum":
+        return list(node.args[1])  # pyright: ignore[reportArgumentType]
+    return list(node.args[1:3] if "add" in operator(node) else node.args[:2])
 
 
 def _opened(ids: Ids, letters: str, every: str) -> Ids:
@@ -210,7 +247,11 @@ def _closed(ids: Ids, every: str, out: str) -> Ids:
 
 
 def _count(
-    flow: Flow, node: Node, families: Labels, sizes: Sequence[tuple[int, ...]]
+    flow: Flow,
+    node: Node,
+    families: Labels,
+    sizes: Sequence[tuple[int, ...]],
+    weight: str | None,
 ) -> None:
     """Count one multiply-accumulate for every combination of the letters' values."""
     if node in flow.constant:
@@ -221,7 +262,8 @@ def _count(
     scale = prod(n for axis, n in enumerate(lengths) if axis not in marked)
     factors = tuple(ids.ravel() for ids in whole)
     kind = "attention" if operator(node) == "scaled_dot_product_attention" else "matmul"
-    flow.products.append(Product(node, kind, scale / flow.exported.batch, factors))
+    scale /= flow.exported.batch
+    flow.products.append(Product(node, kind, scale, factors, weight))
 
 
 RULES: dict[str, Rule] = {

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 from torch.fx import Node
 
-from ccsolve_torch.coupling.labels import Labels, aligned, packed, placed, varying
+from ccsolve_torch.coupling.labels import (
+    Labels,
+    aligned,
+    on_axis,
+    packed,
+    placed,
+    varying,
+)
 from ccsolve_torch.coupling.links import NONE, Ids, Links
 from ccsolve_torch.exported import Exported, argument, module_path, place, shape
 
@@ -92,10 +99,20 @@ class Flow:
         """Set the atoms of the node's value; several varying axes are a rectangle."""
         fits = [ids for ids in arrays if _fits(ids.shape, shape(node))]
         self.freeze(node, [ids for ids in arrays if not _fits(ids.shape, shape(node))])
-        self.values[node] = packed(fits)
+        self.values[node] = self._apart(node, packed(fits))
         for ids in self.values[node]:
             if len(varying(ids)) > 1:
                 self.links.rectangle(ids)
+
+    def _apart(self, node: Node, arrays: Labels) -> Labels:
+        """Give families that share no axis: of two, the first one's channels can go."""
+        kept: list[Ids] = []
+        for ids in arrays:
+            if any(varying(ids) & varying(known) for known in kept):
+                self.freeze(node, [ids], " on an axis with other channels")
+            else:
+                kept.append(ids)
+        return tuple(kept)
 
     def freeze(self, node: Node, arrays: Sequence[Ids], why: str = "") -> None:
         """Freeze all channels of the arrays: the node has no rule for them."""
@@ -131,18 +148,20 @@ def has_tensor(node: Node) -> bool:
 
 
 def channels(flow: Flow, node: Node, source: Any, axis: int) -> Ids:
-    """Give the atoms (length,) on one axis of a value; freeze what is no plain axis.
+    """Give the atoms (length,) on one axis of a value, NONE where it holds none.
 
-    NONE where the axis holds no channels.
+    Channels that stand on other axes too go together along those.
     """
-    labels = [ids for ids in flow.labels(source) if ids.shape[axis] > 1]
-    plain = [ids for ids in labels if len(varying(ids)) == 1]
-    flow.freeze(node, [ids for ids in labels if len(varying(ids)) > 1])
-    if not plain:
-        return np.full(shape(source)[axis], NONE)
-    for ids in plain[1:]:
-        flow.links.tie(plain[0], ids, f"is read by {place(node)} with other channels")
-    return plain[0].ravel()
+    reason = f"is read by {place(node)} with entries that are no channels"
+    found: Ids | None = None
+    for ids in on_axis(flow.labels(source), axis):
+        for other in varying(ids) - {axis % ids.ndim}:
+            flow.links.tie_along(ids, other, reason)
+        column = np.moveaxis(ids, axis, -1).reshape(-1, ids.shape[axis])[0]
+        if found is not None:
+            flow.links.tie(found, column, reason)
+        found = column if found is None else found
+    return np.full(shape(source)[axis], NONE) if found is None else found
 
 
 def joined(
@@ -171,13 +190,20 @@ def joined(
 def _meet(
     flow: Flow, node: Node, mine: list[Ids], theirs: list[Ids], lengths: Sequence[int]
 ) -> None:
+    """Tie channels to those they meet; where they meet none, the axis stays whole."""
     for ids in mine:
-        axes = [axis for axis in varying(ids) if lengths[axis] > 1]
-        partners = [found for found in theirs if varying(found) & set(axes)]
+        axes = frozenset(axis for axis in varying(ids) if lengths[axis] > 1)
+        partners = [found for found in theirs if varying(found) & axes]
+        bare = axes.difference(*map(varying, partners))
+        if bare:
+            reason = f"is read by {place(node)} together with a tensor of fixed length"
+            flow.links.rectangle(ids, bare, reason)
         for found in partners:
-            flow.links.tie(ids, found, f"meets padding or constants in {place(node)}")
-        if axes and not partners:
-            flow.freeze(node, [ids], " together with a tensor of fixed length")
+            reason = f"meets padding or constants in {place(node)}"
+            if varying(found) < varying(ids):
+                flow.links.span(ids, found, reason)
+            elif not varying(found) > varying(ids):
+                flow.links.tie(ids, found, reason)
 
 
 def _merged(arrays: Sequence[Ids]) -> Labels:
@@ -195,7 +221,7 @@ def _merged(arrays: Sequence[Ids]) -> Labels:
 
 def owner(flow: Flow, node: Node, weight: Any) -> str:
     """Give the name of the layer: the module that owns its weight, or runs it."""
-    name = flow.name(weight)
+    name = flow.exported.weight_name(weight)
     return (name.rpartition(".")[0] or name) if name else module_path(node)
 
 

@@ -27,16 +27,27 @@ _LOOKS = frozenset(("_assert_tensor_metadata", "sym_size", "_assert_scalar"))
 
 def follow(exported: Exported) -> Flow:
     """Give the atoms of every value and all that the operators tie."""
-    flow = Flow(exported)
+    flow, live = Flow(exported), _live(exported)
     for node in exported.nodes:
         if node.op == "placeholder":
             _begin(flow, node)
-        elif node.op == "call_function":
+        elif node.op == "call_function" and node in live:
             _step(flow, node)
         elif node.op == "output":
             for ids in _read(flow, node):
                 flow.links.freeze(ids, "is an output of the model")
     return flow
+
+
+def _live(exported: Exported) -> set[Node]:
+    """Give the nodes that the outputs depend on, or that write into others."""
+    live: set[Node] = set()
+    for node in reversed(exported.nodes):
+        schema = getattr(node.target, "_schema", None)
+        writes = node.op == "output" or getattr(schema, "is_mutable", False)
+        if writes or any(user in live for user in node.users):
+            live.add(node)
+    return live
 
 
 def _begin(flow: Flow, node: Node) -> None:

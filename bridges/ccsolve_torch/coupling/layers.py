@@ -17,7 +17,7 @@ from ccsolve_torch.coupling.flow import (
     spread,
     vector,
 )
-from ccsolve_torch.coupling.labels import off_axis, placed
+from ccsolve_torch.coupling.labels import off_axis, placed, varying
 from ccsolve_torch.coupling.links import NONE, Ids
 from ccsolve_torch.exported import argument, place, shape
 
@@ -27,14 +27,14 @@ CONVOLUTIONS = {
 
 
 def linear(flow: Flow, node: Node) -> None:
-    """y = W x + b on the last axis."""
+    """Y = W x + b on the last axis."""
     source, weight = node.args[:2]
     ids = channels(flow, node, source, -1)
     made = _plain(flow, node, weight, ids, inner=1, outer=0)
     _bias(flow, node, made)
     _called(flow, node, "linear", ids, made)
-    _cost(flow, node, (ids, made), 1)
     beside = off_axis(flow.labels(source), -1)
+    _cost(flow, node, (ids, made), 1, beside)
     flow.give(node, [*spread(made, -1, len(shape(node))), *beside])
 
 
@@ -44,7 +44,6 @@ def convolution(flow: Flow, node: Node) -> None:
     axes, transposed = CONVOLUTIONS[name], "transpose" in name
     source, weight = node.args[:2]
     axis, groups = len(shape(node)) - 1 - axes, argument(node, "groups", 1)
-    _leave_alone(flow, node, range(axis + 1, len(shape(node))))
     ids = channels(flow, node, source, axis)
     inner, outer = (0, 1) if transposed else (1, 0)
     if groups == 1:
@@ -55,9 +54,8 @@ def convolution(flow: Flow, node: Node) -> None:
         factors = (ids if transposed else made,)
     _bias(flow, node, made)
     _called(flow, node, "conv_transpose" if transposed else "conv", ids, made)
-    _cost(flow, node, factors, prod(shape(weight)[2:]))  # pyright: ignore
-    beside = off_axis(flow.labels(source), axis)
-    kept = [x for x in beside if not any(length > 1 for length in x.shape[axis + 1 :])]
+    kept = _beside(flow, node, off_axis(flow.labels(source), axis), axis)
+    _cost(flow, node, factors, prod(shape(weight)[2:]), kept)  # pyright: ignore
     flow.give(node, [*placed(made, axis, len(shape(node))), *kept])
 
 
@@ -81,7 +79,7 @@ def _plain(
     flow.links.tie(_column(labels, inner, lengths[inner]), ids, reason)
     made = _column(labels, outer, lengths[outer])
     flow.links.bear(owner(flow, node, weight), made)
-    name = flow.name(weight)
+    name = flow.exported.weight_name(weight)
     if name is None:
         flow.links.freeze(ids, f"are read by {place(node)}, which computes its weight")
     else:
@@ -126,12 +124,6 @@ def _bias(flow: Flow, node: Node, made: Ids) -> None:
         vector(flow, node, "bias", made)
 
 
-def _leave_alone(flow: Flow, node: Node, axes: range) -> None:
-    labels = flow.labels(node.args[0])
-    moved = [ids for ids in labels if any(ids.shape[axis] > 1 for axis in axes)]
-    flow.freeze(node, moved, " along an axis of its kernel")
-
-
 def _called(flow: Flow, node: Node, kind: str, ids: Ids, made: Ids) -> None:
     weight, bias = (flow.name(argument(node, part)) for part in ("weight", "bias"))
     plain = bias is not None or argument(node, "bias") is None
@@ -140,10 +132,39 @@ def _called(flow: Flow, node: Node, kind: str, ids: Ids, made: Ids) -> None:
         flow.calls.append(LayerCall(node, kind, weight, bias, ids, made, groups))
 
 
-def _cost(flow: Flow, node: Node, factors: tuple[Ids, ...], taps: int) -> None:
+def _beside(flow: Flow, node: Node, labels: list[Ids], axis: int) -> list[Ids]:
+    """Give the channels on other axes; freeze those along which the kernel reaches."""
+    kept = []
+    for ids in labels:
+        along = [place_ for place_ in varying(ids) if place_ > axis]
+        if all(_stays(node, place_ - axis - 1) for place_ in along):
+            kept.append(ids)
+        else:
+            flow.freeze(node, [ids], " along an axis of its kernel")
+    return kept
+
+
+def _stays(node: Node, axis: int) -> bool:
+    """Say whether the convolution treats every entry along a kernel axis alone."""
+    taps = shape(node.args[1])[2 + axis]  # pyright: ignore[reportArgumentType]
+    moves = [argument(node, part, still) for part, still in _STILL.items()]
+    at = [
+        given[axis % len(given)] if isinstance(given, list | tuple) else given
+        for given in moves
+    ]
+    return taps == 1 and at == list(_STILL.values())
+
+
+_STILL = {"stride": 1, "padding": 0}
+
+
+def _cost(
+    flow: Flow, node: Node, factors: tuple[Ids, ...], taps: int, beside: list[Ids]
+) -> None:
     """Count positions · taps · inputs of a filter · filters, per sample.
 
-    A transposed convolution multiplies at its input's positions.
+    A transposed convolution multiplies at its input's positions; channels on the axes
+    of positions are factors too.
     """
     if node in flow.constant:
         return
@@ -151,11 +172,14 @@ def _cost(flow: Flow, node: Node, factors: tuple[Ids, ...], taps: int) -> None:
     weight = shape(node.args[1])  # pyright: ignore[reportArgumentType]
     lengths = shape(counted)  # pyright: ignore[reportArgumentType]
     width = len(factors[0]) if counted is not node else len(factors[-1])
-    positions = prod(lengths) // (flow.exported.batch * width)
-    scale = positions * prod(weight) // prod(len(factor) for factor in factors)
-    name = flow.name(node.args[1])
+    positions = prod(lengths) / (flow.exported.batch * width)
+    own = [ids for ids in factors if (ids != NONE).any()]
+    scale = positions * prod(weight) / prod(len(factor) for factor in own)
+    scale /= prod(ids.size for ids in beside)
+    more = [ids.ravel() for ids in beside]
+    name = flow.exported.weight_name(node.args[1])
     kind = "linear" if taps == 1 and "linear" in str(node.target) else "conv"
-    flow.products.append(Product(node, kind, scale, factors, name))
+    flow.products.append(Product(node, kind, scale, (*more, *own), name))
 
 
 RULES: dict[str, Rule] = {

@@ -32,7 +32,8 @@ class Links:
     pairs: list[tuple[Ids, Ids]] = field(default_factory=list)
     frozen: list[tuple[Ids, str]] = field(default_factory=list)
     altered: list[tuple[Ids, str]] = field(default_factory=list)
-    split: list[tuple[Ids, frozenset[int]]] = field(default_factory=list)
+    split: list[tuple[Ids, frozenset[int], str]] = field(default_factory=list)
+    spans: list[tuple[Ids, Ids, str]] = field(default_factory=list)
     count: int = 1
 
     def axis(self, tensor: str, axis: int, length: int) -> Ids:
@@ -68,19 +69,28 @@ class Links:
         """Note that removing these channels is more than masking them, and why."""
         self.altered.append((ids[ids != NONE].ravel(), reason))
 
-    def rectangle(self, ids: Ids, whole: frozenset[int] = frozenset()) -> None:
+    def rectangle(
+        self, ids: Ids, whole: frozenset[int] = frozenset(), reason: str = ""
+    ) -> None:
         """Demand that an array of several axes stays one after removals.
 
-        The axes in `whole` must keep their length, because the code picks entries of
-        them by number.
+        The axes in `whole` must keep their length, for the reason given.
         """
-        self.split.append((ids, whole))
+        self.split.append((ids, whole, reason))
+
+    def span(self, wide: Ids, narrow: Ids, reason: str) -> None:
+        """Note that `narrow` broadcasts against `wide`, which varies along more axes.
+
+        Where `wide` shrinks along the axes of `narrow`, their entries go together;
+        where it shrinks along others, `narrow` has to stay.
+        """
+        self.spans.append((wide, narrow, reason))
 
     def solve(self) -> "Solved":
-        """Give the classes: components of the ties, once all rectangles hold."""
+        """Give the classes: components of the ties, once all demands are met."""
         while True:
             classes = self._components()
-            if not any([self._mend(classes, *item) for item in self.split]):
+            if not self._meet(classes) and not self._mend(classes):
                 return Solved(classes, dict(self._frozen(classes)))
 
     def _components(self) -> Ids:
@@ -94,22 +104,51 @@ class Links:
         empty = np.zeros(0, np.int64)
         return [(empty, empty), *self.pairs]
 
-    def _mend(self, classes: Ids, ids: Ids, whole: frozenset[int]) -> bool:
-        """Tie where the classes vary along two axes, or along one that stays whole.
+    def _mend(self, classes: Ids) -> bool:
+        """Tie where an array is no rectangle; say whether there was one."""
+        touched = np.zeros(self.count, dtype=bool)
+        for ids, whole, reason in self.split:
+            found = classes[ids]
+            axes = [axis for axis in range(ids.ndim) if _varies(found, axis)]
+            # What was tied in this round already may be a rectangle in the next.
+            if len(axes) > 1 and not touched[found].any():
+                self._narrow(ids, axes, whole)
+                touched[found] = True
+            elif len(axes) == 1 and axes[0] in whole:
+                self.freeze(ids, reason)
+        return bool(touched.any())
 
-        Of several axes that might shrink the innermost one does: entries that differ
-        in the outer axes alone go together.
+    def _meet(self, classes: Ids) -> bool:
+        """Settle the spans by the axes along which classes vary; say if one was new.
+
+        Spans of channels come before those of tables and scales, which have to follow.
         """
-        found = classes[ids]
-        axes = [axis for axis in range(ids.ndim) if _varies(found, axis)]
+        made = np.zeros(self.count, dtype=bool)
+        made[classes[np.concatenate([[NONE], *(ids for _, ids in self.born)])]] = True
+        touched = np.zeros(self.count, dtype=bool)
+        ordered = sorted(self.spans, key=lambda span: not made[classes[span[1]]].any())
+        for wide, narrow, reason in ordered:
+            found, other = classes[wide], classes[narrow]
+            if touched[found].any() or touched[other].any():
+                continue
+            axes = [axis for axis in range(wide.ndim) if _varies(found, axis)]
+            if axes and all(narrow.shape[axis] == 1 for axis in axes):
+                self.freeze(narrow, reason)
+            elif (found != other).any():
+                self.tie(wide, narrow, reason)
+                touched[found] = touched[other] = True
+        return bool(touched.any())
+
+    def _narrow(self, ids: Ids, axes: list[int], whole: frozenset[int]) -> None:
+        """Tie along all axes but one: the innermost of those that may shrink.
+
+        Then entries that differ in the outer axes alone go together.
+        """
         free = [axis for axis in axes if axis not in whole][-1:]
         for axis in (axis for axis in axes if axis not in free):
             self.tie_along(
                 ids, axis, "shares an axis with entries that are no channels"
             )
-        if axes and not free:
-            self.freeze(ids, "stands on an axis whose entries the code picks by number")
-        return len(axes) > 1
 
     def _frozen(self, classes: Ids) -> Iterator[tuple[int, str]]:
         """Give (class, reason), later ones first, so that a dict keeps the first."""

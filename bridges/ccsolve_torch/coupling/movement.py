@@ -30,7 +30,9 @@ def _axis(node: Node, name: str = "dim") -> int:
 
 def _reshape(flow: Flow, node: Node) -> None:
     before, after = shape(_source(node)), shape(node)
-    flow.give(node, [reshaped(x, before, after) for x in flow.labels(_source(node))])
+    # Where two families come to stand on one axis, the outer one's channels can go.
+    labels = sorted(flow.labels(_source(node)), key=lambda ids: min(varying(ids)))
+    flow.give(node, [reshaped(ids, before, after) for ids in labels])
 
 
 def _permute(flow: Flow, node: Node) -> None:
@@ -110,7 +112,8 @@ def _picked(ids: Ids, axis: int, index: int) -> Ids:
 
 def _keep_whole(flow: Flow, labels: Sequence[Ids], axis: int) -> None:
     for ids in on_axis(tuple(labels), axis):
-        flow.links.rectangle(ids, frozenset([axis]))
+        reason = "stands on an axis whose entries are picked by number"
+        flow.links.rectangle(ids, frozenset([axis % ids.ndim]), reason)
 
 
 def _split(flow: Flow, node: Node) -> None:
@@ -144,18 +147,41 @@ def _item(flow: Flow, node: Node) -> None:
     flow.give(node, values[index] if several else ())  # pyright: ignore
 
 
+# Operators that join along an axis that their name says.
+_STACKS = {"hstack": 1, "vstack": 0, "column_stack": 1, "dstack": 2}
+
+
 def _concatenate(flow: Flow, node: Node) -> None:
+    """Put the atoms of the parts behind each other, NONE where a part has none."""
     parts = [part for part in tensors(node) if shape(part) != (0,)]
-    rank = len(shape(node))
-    axis = argument(node, "dim", 0) % rank
-    along = np.concatenate([channels(flow, node, part, axis) for part in parts])
-    # Beside the axis the parts lie next to each other: what they share is tied.
-    beside = [
-        (off_axis(flow.labels(part), axis), _without(shape(part), axis))
-        for part in parts
+    axis = _STACKS.get(operator(node), argument(node, "dim", 0)) % len(shape(node))
+    every = [flow.labels(part) for part in parts]
+    along = [ids for labels in every for ids in on_axis(labels, axis)]
+    crossed = {other for ids in along for other in varying(ids)} | {axis}
+    # What stands across the axis of the joined channels is joined with them.
+    joint = [[ids for ids in labels if varying(ids) & crossed] for labels in every]
+    lengths = tuple(
+        shape(node)[other] if other in crossed and along else 1
+        for other in range(len(shape(node)))
+    )
+    columns = [
+        _filled(found[0] if found else None, lengths, axis, shape(part)[axis])
+        for part, found in zip(parts, joint, strict=True)
     ]
-    shared = joined(flow, node, beside)  # pyright: ignore[reportArgumentType]
-    flow.give(node, [*placed(along, axis, rank), *shared])
+    beside = [
+        (
+            tuple(x for x in labels if not varying(x) & crossed),
+            _without(shape(part), axis),
+        )
+        for part, labels in zip(parts, every, strict=True)
+    ]
+    shared = joined(flow, node, beside)
+    flow.give(node, [*([np.concatenate(columns, axis)] if along else []), *shared])
+
+
+def _filled(ids: Ids | None, lengths: tuple[int, ...], axis: int, length: int) -> Ids:
+    full = (*lengths[:axis], length, *lengths[axis + 1 :])
+    return np.broadcast_to(np.full(1, NONE) if ids is None else ids, full)
 
 
 def _without(lengths: tuple[int, ...], axis: int) -> tuple[int, ...]:
@@ -313,7 +339,7 @@ RULES: dict[str, Rule] = {
     ),
     **dict.fromkeys(("expand", "expand_as", "broadcast_to"), _expand),
     **dict.fromkeys(("split", "split_with_sizes", "chunk", "tensor_split"), _split),
-    **dict.fromkeys(("cat", "concat", "concatenate"), _concatenate),
+    **dict.fromkeys(("cat", "concat", "concatenate", *_STACKS), _concatenate),
     **dict.fromkeys(("repeat", "tile"), _repeat),
     **dict.fromkeys(("index_select", "gather"), _along_axis),
     **dict.fromkeys(("pad", "constant_pad_nd"), _pad),

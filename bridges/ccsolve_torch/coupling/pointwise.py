@@ -7,7 +7,8 @@ from torch.fx import Node
 
 from ccsolve_torch.coupling.flow import Flow, Rule, joined, tensors, vector
 from ccsolve_torch.coupling.flow import channels as channels_of
-from ccsolve_torch.coupling.labels import on_axis
+from ccsolve_torch.coupling.labels import on_axis, varying
+from ccsolve_torch.coupling.links import Ids
 from ccsolve_torch.exported import argument, operator, place, shape
 
 # Operators that treat every entry alone without saying so by a tag.
@@ -21,6 +22,10 @@ _RESIZES = ("max_pool", "avg_pool", "adaptive_", "upsample_", "lp_pool")
 _REDUCES = frozenset(
     """mean sum amax amin max min prod var std norm logsumexp all any argmax argmin
     median nanmean nansum var_mean std_mean linalg_vector_norm""".split()
+)
+# A mean over fewer channels is another mean: all of these hold for any number of them.
+_AVERAGES = frozenset(
+    "mean var std var_mean std_mean norm linalg_vector_norm nanmean".split()
 )
 _ALONG = frozenset(
     """softmax log_softmax softmin cumsum cumprod logcumsumexp sort argsort topk cummax
@@ -68,20 +73,21 @@ def _resized(flow: Flow, node: Node) -> None:
     """Carry channels on through an operator on the axes behind them."""
     source = node.args[0]
     axes = range(2, len(shape(source)))  # pyright: ignore[reportArgumentType]
-    kept = _frozen_on(flow, node, axes)
-    if isinstance(node.meta["val"], tuple):
-        flow.values[node] = tuple(kept for _ in node.meta["val"])
-    else:
-        flow.give(node, kept)
+    _give_all(flow, node, _within(flow, node, axes))
 
 
 def _reduced(flow: Flow, node: Node) -> None:
     """Carry channels on that stand on other axes than those summed over."""
     rank, gone = len(shape(node.args[0])), _axes(node)  # pyright: ignore
-    kept = _frozen_on(flow, node, gone)
+    kept = _within(flow, node, gone, average=operator(node) in _AVERAGES)
     if not argument(node, "keepdim", False):
         left = [axis for axis in range(rank) if axis not in gone]
         kept = [ids.reshape([ids.shape[axis] for axis in left]) for ids in kept]
+    _give_all(flow, node, kept)
+
+
+def _give_all(flow: Flow, node: Node, kept: list[Ids]) -> None:
+    """Give the atoms to the operator's tensor, or to each of its tensors."""
     if isinstance(node.meta["val"], tuple | list):
         flow.values[node] = tuple(tuple(kept) for _ in node.meta["val"])
     else:
@@ -90,9 +96,7 @@ def _reduced(flow: Flow, node: Node) -> None:
 
 def _along(flow: Flow, node: Node) -> None:
     """Carry channels on unless the operator runs along their axis."""
-    kept = tuple(_frozen_on(flow, node, _axes(node)))
-    several = isinstance(node.meta["val"], tuple | list)
-    flow.values[node] = tuple(kept for _ in node.meta["val"]) if several else kept
+    _give_all(flow, node, _within(flow, node, _axes(node)))
 
 
 def _axes(node: Node) -> list[int]:
@@ -103,12 +107,32 @@ def _axes(node: Node) -> list[int]:
     return [axis % rank for axis in listed]
 
 
-def _frozen_on(flow: Flow, node: Node, axes: Iterable[int]) -> list:
-    """Freeze the channels on the axes; give the atoms of the others."""
-    labels = flow.labels(node.args[0])
-    mixed = [ids for axis in axes for ids in on_axis(labels, axis)]
-    flow.freeze(node, mixed, ", which mixes channels")
-    return [ids for ids in labels if not any(ids is bad for bad in mixed)]
+def _within(
+    flow: Flow, node: Node, axes: Iterable[int], *, average: bool = False
+) -> list[Ids]:
+    """Give the atoms after an operator that mixes entries along some axes.
+
+    Channels that stand on other axes too are mixed within themselves, once their
+    entries along these go together. Others are frozen, or noted where it averages.
+    """
+    kept = []
+    for ids in flow.labels(node.args[0]):
+        mixed = [axis for axis in axes if ids.shape[axis] > 1]
+        if mixed and len(mixed) == len(varying(ids)):
+            _mix(flow, node, ids, average)
+            continue
+        for axis in mixed:
+            flow.links.tie_along(ids, axis, f"meets padding in {place(node)}")
+            ids = ids.take([0], axis=axis)
+        kept.append(ids)
+    return kept
+
+
+def _mix(flow: Flow, node: Node, ids: Ids, average: bool) -> None:
+    if average:
+        flow.links.alter(ids, place(node))
+    else:
+        flow.freeze(node, [ids], ", which mixes channels")
 
 
 def batch_norm(flow: Flow, node: Node) -> None:
@@ -136,8 +160,8 @@ def layer_norm(flow: Flow, node: Node) -> None:
         if argument(node, part) is not None
     ]
     flow.give(node, joined(flow, node, [(labels, shape(source)), *sides]))  # pyright: ignore
-    if first == rank - 1:
-        flow.counted(node, "normalized_shape", channels_of(flow, node, source, first))
+    for ids in (x for x in within if x.shape[-1] == x.size and first == rank - 1):
+        flow.counted(node, "normalized_shape", ids)
 
 
 def group_norm(flow: Flow, node: Node) -> None:
@@ -159,4 +183,4 @@ def group_norm(flow: Flow, node: Node) -> None:
         if argument(node, part) is not None:
             vector(flow, node, part, ids)
     flow.counted(node, "num_channels", ids)
-    flow.give(node, _frozen_on(flow, node, range(2, len(shape(node)))))
+    flow.give(node, _within(flow, node, range(2, len(shape(node)))))

@@ -94,6 +94,26 @@ def _refuse(flow: Flow, node: Node) -> None:
         flow.freeze(node, flow.labels(source), ", packed or projected")
 
 
-RULES: dict[str, Rule] = dict.fromkeys(
-    ("lstm", "gru", "rnn_tanh", "rnn_relu"), recurrent
-)
+def cell(flow: Flow, node: Node) -> None:
+    """One step of a recurrent layer of one direction."""
+    source, states, *weights = node.args
+    hidden = flow.atoms(weights[1], 1)
+    if hidden is None:
+        _refuse(flow, node)
+        return
+    flow.links.bear(owner(flow, node, weights[1]), hidden)
+    entering = channels(flow, node, source, -1)
+    given = [weight for weight in weights if isinstance(weight, Node)]
+    _cell(flow, node, given, entering, hidden)
+    flow.counted(node, "input_size", entering)
+    flow.counted(node, "hidden_size", hidden)
+    _states(flow, node, states, hidden)
+    made = spread(hidden, -1, len(shape(source)))  # pyright: ignore
+    several = isinstance(node.meta["val"], tuple | list)
+    flow.values[node] = (made, made) if several else made
+
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu"), recurrent),
+    **dict.fromkeys(("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"), cell),
+}
