@@ -1,52 +1,44 @@
 """Collecting statistics: what a network's loss says about each of its channels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ccsolve.errors import InvalidProblem
 from ccsolve.statistics import Group, Layer, Statistics
-from ccsolve_torch.gates import gate_gradients
-from ccsolve_torch.graph import Graph, trace
+from ccsolve_torch.accumulation import Sums, add_batches
+from ccsolve_torch.graph import Declared, Graph, trace
 from ccsolve_torch.identity import fingerprint
-from ccsolve_torch.losses import (
-    EXACT_OUTPUTS,
-    SKETCHES,
-    Loss,
-    PerSample,
-    as_loss,
-    directions,
+from ccsolve_torch.losses import PerSample, as_loss
+from ccsolve_torch.moments import (
+    LEVELS,
+    Levels,
+    check_memory,
+    chosen_levels,
+    layer_of,
+    layer_sums,
 )
-from ccsolve_torch.observation import Seen, observed
-from ccsolve_torch.state import Loader, batches, evaluating, first_inputs
-from ccsolve_torch.tallies import (
-    Activations,
-    LayerMoments,
-    Rows,
-    moments_of,
-    weights_of,
-)
+from ccsolve_torch.pooling import check_alike, failing_together, rank, summed
+from ccsolve_torch.rows import Rows
+from ccsolve_torch.state import Loader, checked_model, device_of, evaluating, peeked
+from ccsolve_torch.tallies import Activations, Readers
 
 CURVATURES = ("ggn", "fisher")
-LAYERS = ("none", "weights", "moments")
 
 
-@dataclass
-class _Sums:
-    """All that is summed over the batches."""
+@dataclass(frozen=True)
+class _Options:
+    """What `collect` was asked for."""
 
-    graph: Graph
-    ggn: Rows | None
-    fisher: Rows
-    activations: dict[str, Activations]
-    gradient: dict[str, np.ndarray]
-    moments: dict[str, LayerMoments]
-    samples: int = 0
-    loss: float = 0.0
-    directions: int = 0
+    curvature: str
+    layers: Levels
+    sketches: int | None
+    positions: int | None
+    max_rows: int
+    max_bytes: float
+    seed: int
 
 
 def collect(
@@ -55,206 +47,220 @@ def collect(
     loss: str | PerSample = "cross_entropy",
     curvature: str = "ggn",
     *,
-    layers: str = "weights",
+    layers: Levels = "weights",
     sketches: int | None = None,
     positions: int | None = None,
     max_rows: int = 16_384,
+    max_bytes: float = 8e9,
     seed: int = 0,
+    declared: Declared | None = None,
 ) -> Statistics:
     """Give the statistics of the model on the samples of the loader.
 
-    A gate β_i multiplies channel class i where the next layers read it. Collected at
+    A gate β_i multiplies channel class i wherever a layer reads it. Collected at
     β = 1, in evaluation mode: the mean gradient of the loss in the gates, the
     empirical-Fisher rows (each sample's gradient / √N), the Gauss-Newton rows
     (Σ^½ J / √N, J the derivative of the outputs in the gates, Σ the Hessian of the
     loss in the outputs), and the means of the activations. The model is given back
     as it was: modes, gradients, buffers, hooks and the random state.
 
+    Memory, besides the model: one batch's activations, as in training on it without
+    an optimiser; samples · directions · Σ sizes · 4 bytes of rows per curvature, at
+    most max_rows · Σ sizes · 4, and beyond it Σ size² · 8; per layer of level
+    "gradients" 8 bytes per weight, of level "moments" 8 · (d² + d · n_out + n_out²)
+    more, once more as much for the largest layer, and 64 MB of columns. In
+    processes of `torch.distributed` each reads its own samples; sums and rows are put
+    together, and all of them return the same statistics.
+
     Parameters
     ----------
     model
-        A module that `torch.export` can follow, on any device.
+        A module that `torch.export` can follow, on any device, with samples that do
+        not see each other in evaluation mode. Its output is a tensor (N, ...), or has
+        one as its attribute `logits`. Works inside `torch.autocast`; what is summed
+        is summed in float32 and float64.
     loader
-        Any iterable of (inputs, targets) that can be read twice, inputs a tensor or
-        a tuple of tensors. One batch is differentiated at a time: memory is that of
-        training on one batch without an optimiser.
+        Any iterable of (inputs, targets), read once; inputs a tensor or a tuple of
+        tensors, samples along axis 0.
     loss
-        "cross_entropy" (class numbers), "least_squares" (½‖f - y‖²), or a callable
-        (outputs, targets) -> (N,), convex in the outputs for curvature="ggn".
+        "cross_entropy" (class numbers; outputs (N, K), (N, K, ...) or (N, ..., K) with
+        targets (N, ...): a sample's loss is the mean over its positions, targets of
+        -100 not counted), "least_squares" (½‖f - y‖², any shape), or a callable
+        (outputs, targets) -> (N,), for curvature="ggn" convex in the outputs and of
+        at most 1,024 outputs per sample.
     curvature
         "ggn", or "fisher" for the empirical Fisher alone (one backward per batch).
     layers
         What to hold of every convolution and linear layer: "none"; "weights", and
-        which groups its channels belong to; "moments", also the mean gradient of the
-        weight, the means and second moments of the input columns, the cross moments
-        with the outputs, and the Gauss-Newton of the outputs (memory d² + d·n_out
-        float64 per layer, d = n_in · kernel size).
+        which groups its channels belong to; "gradients", also the mean gradient of the
+        weight; "moments", also the means and second moments of the input columns, the
+        cross moments with the outputs, and the Gauss-Newton of the outputs (d = n_in ·
+        kernel size; of a grouped convolution only the latter). Or a mapping from names
+        of layers to these; layers that it does not name have "weights".
     sketches
         Random sign vectors per sample instead of the exact Gauss-Newton: unbiased,
         one backward pass each. Default: exact up to 16 outputs, else 4 sketches.
     positions
-        With layers="moments": output positions per batch at which input columns are
+        With level "moments": output positions per sample at which input columns are
         read, drawn at random; default all.
     max_rows
-        Rows that are kept per group, as float32 (max_rows · Σ sizes · 4 bytes); with
-        more, all are folded into (size, size) float64 blocks.
+        Rows that are kept per group; with more, all are folded into (size, size)
+        float64 blocks.
+    max_bytes
+        Refuse `layers` whose sums take more.
     seed
-        For sketches and positions.
+        For sketches and positions: the same seed gives the same statistics on the same
+        device. Process r of several draws from seed + r.
+    declared
+        See `trace`.
 
     Raises
     ------
     Unsupported
-        The model cannot be exported, nothing can be removed, or the loss has no
-        Gauss-Newton matrix.
+        The model cannot be exported, nothing can be removed, samples see each other,
+        or the loss has no Gauss-Newton matrix.
     InvalidProblem
-        An option, a batch or the loss's value is malformed.
+        An option, the model, a batch or the loss's value is malformed.
     """
-    _check_options(curvature, layers, sketches, positions, max_rows)
-    known = as_loss(loss)
-    with evaluating(model), torch.enable_grad():
-        graph = trace(model, first_inputs(model, loader))
-        generator = torch.Generator().manual_seed(seed)
-        moments = (
-            moments_of(model, graph, positions, generator)
-            if layers == "moments"
-            else {}
-        )
-        sums = _empty(graph, curvature, max_rows, moments)
-        with observed(model, graph, moments) as seen:
-            for inputs, targets in batches(model, loader):
-                outputs = _outputs(model, inputs)
-                _first_order(sums, seen, known.values(outputs, targets))
-                if sums.ggn is not None:
-                    _second_order(
-                        sums, seen, known, outputs, targets, sketches, generator
-                    )
-    return _statistics(model, sums, known, curvature, layers)
+    options = _Options(
+        curvature, layers, sketches, positions, max_rows, max_bytes, seed
+    )
+    _check(options)
+    known, device = as_loss(loss), device_of(checked_model(model))
+    with failing_together(device), evaluating(model):
+        inputs, every = peeked(model, loader)
+        _try(model, inputs)
+        with torch.autocast(device.type, enabled=False):
+            graph = trace(model, inputs, declared=declared)
+        sums = _empty(model, graph, options)
+        add_batches(model, sums, known, options.sketches, inputs, every)
+    check_alike(fingerprint(model), "the model")
+    _pool(sums)
+    return _statistics(model, sums, known.name, options)
 
 
-def _first_order(sums: _Sums, seen: Seen, values: Tensor) -> None:
-    """Add gate gradients, Fisher rows, activations, and the layers' mean gradients."""
-    if not bool(torch.isfinite(values).all()):
-        raise InvalidProblem("loss: NaN or infinity on some sample; expected finite")
-    gates, _, weights = seen.gradients(values, torch.ones_like(values), weights=True)
-    rows = gate_gradients(sums.graph, seen.readings, gates)
-    sums.fisher.add(rows)
-    for name, row in rows.items():
-        sums.gradient[name] += row.double().sum(dim=0).cpu().numpy()
-        sums.activations[name].add(seen.readings)
-    for name, gradient in weights.items():
-        sums.moments[name].add_gradient(gradient)
-    sums.samples += len(values)
-    sums.loss += float(values.detach().double().sum())
+def _try(model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    """Run the model: what is wrong with the inputs is said better here than later."""
+    try:
+        with torch.no_grad():
+            model(*(value[:2] for value in inputs))
+    except Exception as error:  # whatever the model's code raises
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        shown = ", ".join(f"{tuple(x.shape)} {x.dtype}" for x in inputs)
+        raise InvalidProblem(
+            f"model: does not run on the loader's first batch ({shown}): {lines[0]}"
+        ) from error
 
 
-def _second_order(
-    sums: _Sums,
-    seen: Seen,
-    loss: Loss,
-    outputs: Tensor,
-    targets: Tensor,
-    sketches: int | None,
-    generator: torch.Generator,
-) -> None:
-    """Add the Gauss-Newton rows of one batch: one backward pass per direction."""
-    if sketches is None and outputs[0].numel() > EXACT_OUTPUTS:
-        sketches = SKETCHES
-    factor = loss.factor(outputs.detach(), targets)
-    sums.directions = factor.shape[2] if sketches is None else sketches
-    for direction in directions(factor, sketches, generator):
-        along = direction.reshape(outputs.shape)
-        gates, above, _ = seen.gradients(outputs, along, weights=False)
-        rows = gate_gradients(sums.graph, seen.readings, gates)
-        sums.ggn.add(rows)  # pyright: ignore[reportOptionalMemberAccess]
-        for name, gradient in above.items():
-            sums.moments[name].add_curvature(gradient)
-
-
-def _empty(
-    graph: Graph, curvature: str, most: int, moments: dict[str, LayerMoments]
-) -> _Sums:
-    return _Sums(
+def _empty(model: nn.Module, graph: Graph, options: _Options) -> Sums:
+    device, ggn = device_of(model), options.curvature == "ggn"
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    levels = chosen_levels(options.layers, graph)
+    check_memory(graph, parameters, levels, options.max_bytes)
+    generator = torch.Generator(device).manual_seed(options.seed + rank())
+    readers = Readers.of(graph, device)
+    return Sums(
         graph=graph,
-        ggn=Rows(most) if curvature == "ggn" else None,
-        fisher=Rows(most),
-        activations={name: Activations(group) for name, group in graph.groups.items()},
-        gradient={name: np.zeros(group.size) for name, group in graph.groups.items()},
-        moments=moments,
+        levels=levels,
+        parameters=parameters,
+        ggn=Rows(options.max_rows) if ggn else None,
+        fisher=Rows(options.max_rows),
+        readers=readers,
+        activations=Activations(readers),
+        layers=layer_sums(
+            graph, parameters, levels, options.positions, generator, curved=ggn
+        ),
+        gradient={
+            name: torch.zeros(group.size, dtype=torch.float64, device=device)
+            for name, group in graph.groups.items()
+        },
+        generator=generator,
     )
 
 
-def _outputs(model: nn.Module, inputs: Sequence[Tensor]) -> Tensor:
-    outputs = model(*inputs)
-    if not isinstance(outputs, Tensor) or outputs.ndim < 2:
-        raise InvalidProblem(
-            f"model: gave a {type(outputs).__name__}; expected one tensor (N, ...); "
-            f"wrap the model so that it gives the logits alone"
-        )
-    return outputs
+def _pool(sums: Sums) -> None:
+    """Put the sums of all processes together; collective calls, in one order."""
+    device = sums.device
+    for rows in (sums.fisher, sums.ggn):
+        if rows is not None:
+            rows.pool(device)
+    sums.activations.pool(device)
+    for item in sums.layers.values():
+        item.pool(device)
+    sums.gradient = {k: summed(v, device) for k, v in sums.gradient.items()}
+    whole = torch.tensor([sums.samples, sums.loss], dtype=torch.float64)
+    samples, sums.loss = summed(whole, device).tolist()
+    sums.samples = int(samples)
 
 
 def _statistics(
-    model: nn.Module, sums: _Sums, loss: Loss, curvature: str, layers: str
+    model: nn.Module, sums: Sums, loss: str, options: _Options
 ) -> Statistics:
-    groups = {name: _group(sums, name) for name in sums.graph.groups}
+    graph = sums.graph
+    altered = {name: item.approximate for name, item in graph.groups.items()}
     meta = {
-        "curvature": curvature,
+        "curvature": options.curvature,
         "directions_per_sample": sums.directions,
         "mean_loss": sums.loss / sums.samples,
-        "frozen": dict(sums.graph.frozen),
+        "coverage": graph.coverage,
+        "approximate": {name: why for name, why in altered.items() if why},
+        "frozen": dict(graph.frozen),
     }
     return Statistics(
-        groups=groups,
-        layers=_layers(model, sums, layers),
-        operations=sums.graph.operations,
+        groups={name: _group(sums, name) for name in graph.groups},
+        layers=dict(_layers(sums)),
+        operations=graph.operations,
         samples=sums.samples,
-        loss=loss.name,
+        loss=loss,
         fingerprint=fingerprint(model),
         meta=meta,
     )
 
 
-def _layers(model: nn.Module, sums: _Sums, layers: str) -> dict[str, Layer]:
-    if layers == "moments":
-        curved = sums.ggn is not None
-        return {name: item.layer(curved) for name, item in sums.moments.items()}
-    sites = sums.graph.layers if layers == "weights" else {}
-    return {
-        name: weights_of(site, model.get_submodule(name))
-        for name, site in sites.items()
-    }
+def _layers(sums: Sums) -> Iterator[tuple[str, Layer]]:
+    for name, site in sums.graph.layers.items():
+        if site.weight in sums.layers:
+            yield name, sums.layers[site.weight].layer(sums.samples)
+        elif sums.levels[name] != "none":
+            bias = None if site.bias is None else sums.parameters[site.bias]
+            yield name, layer_of(site, sums.parameters[site.weight], bias)
 
 
-def _group(sums: _Sums, name: str) -> Group:
+def _group(sums: Sums, name: str) -> Group:
+    coupling = sums.graph.groups[name]
     group = Group(
         name=name,
-        size=sums.graph.groups[name].size,
-        gradient=sums.gradient[name] / sums.samples,
-        activation=sums.activations[name].means(),
+        size=coupling.size,
+        gradient=(sums.gradient[name] / sums.samples).cpu().numpy(),
+        activation=sums.activations.means(name),
+        approximate=bool(coupling.approximate),
     )
-    parts = sums.fisher.of(name, sums.samples, "fisher")
+    parts = sums.fisher.of(name, "fisher", sums.device)
     if sums.ggn is not None:
-        parts |= sums.ggn.of(name, sums.samples, "ggn")
+        parts |= sums.ggn.of(name, "ggn", sums.device)
     return replace(group, **parts)
 
 
-def _check_options(
-    curvature: str,
-    layers: str,
-    sketches: int | None,
-    positions: int | None,
-    max_rows: int,
-) -> None:
-    if curvature not in CURVATURES:
-        raise InvalidProblem(f"curvature {curvature!r}; expected 'ggn' or 'fisher'")
-    if layers not in LAYERS:
-        raise InvalidProblem(f"layers {layers!r}; expected {', '.join(LAYERS)}")
-    for name, value in (("sketches", sketches), ("positions", positions)):
+def _check(options: _Options) -> None:
+    if options.curvature not in CURVATURES:
+        raise InvalidProblem(
+            f"curvature {options.curvature!r}; expected 'ggn' or 'fisher'"
+        )
+    levels = (
+        [options.layers]
+        if isinstance(options.layers, str)
+        else list(options.layers.values())
+    )
+    for level in levels:
+        if level not in LEVELS:
+            raise InvalidProblem(f"layers {level!r}; expected {', '.join(LEVELS)}")
+    for name in ("sketches", "positions"):
+        value = getattr(options, name)
         if value is not None and value < 1:
             raise InvalidProblem(f"{name} {value}; expected 1 or more, or None")
-    if max_rows < 0:
-        raise InvalidProblem(f"max_rows {max_rows}; expected 0 or more")
-    if positions is not None and layers != "moments":
+    if options.max_rows < 0:
+        raise InvalidProblem(f"max_rows {options.max_rows}; expected 0 or more")
+    if options.positions is not None and "moments" not in levels:
         raise InvalidProblem("positions: used only with layers='moments'; leave it out")
-    if sketches is not None and curvature == "fisher":
+    if options.sketches is not None and options.curvature == "fisher":
         raise InvalidProblem("sketches: used only with curvature='ggn'; leave it out")

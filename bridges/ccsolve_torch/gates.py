@@ -1,4 +1,4 @@
-"""Gates: where the channels of a group are read, watched or closed.
+"""Gates: where the channels of a group are read, a class can be closed.
 
 A gate multiplies a channel class where the next layers read it, after batch norm
 and activation: there the network is linear in the gate at the point where it acts,
@@ -7,103 +7,48 @@ and closing a gate is the same as removing the class, whatever the activation.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ccsolve_torch.graph import Consumer, Coupling, Graph
-from ccsolve_torch.state import hooks
+from ccsolve_torch.calls import Call, layer_calls
+from ccsolve_torch.graph import Graph
+from ccsolve_torch.spelling import spelled_out
 
 Keep = Mapping[str, NDArray[np.int64]]
-Gate = tuple[str, str]
-Readings = dict[Gate, Tensor]
-
-
-@contextmanager
-def watched(model: nn.Module, graph: Graph) -> Iterator[Readings]:
-    """Give the tensors read at the gates, anew after every forward pass.
-
-    A reader gets a view of its own, so that the gradient there is what flows
-    through this reader; a tensor without gradient is made a leaf.
-    """
-    readings: Readings = {}
-
-    def recorder(key: Gate) -> Any:
-        def record(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-            z = args[0]
-            z = z.view_as(z) if z.requires_grad else z.detach().requires_grad_()
-            readings[key] = z
-            return (z, *args[1:])
-
-        return record
-
-    handles = [
-        model.get_submodule(consumer.module).register_forward_pre_hook(
-            recorder((name, consumer.module))
-        )
-        for name, group in graph.groups.items()
-        for consumer in group.consumers
-    ]
-    with hooks(handles):
-        yield readings
-
-
-def gate_gradients(
-    graph: Graph, readings: Readings, gradients: Readings
-) -> dict[str, Tensor]:
-    """Give, per group, the (N, size) derivatives in the gates of each sample.
-
-    The derivative in a gate is Σ activation·gradient over the positions of its
-    class, summed over its readers; in evaluation mode samples do not mix, so one
-    backward pass gives every sample's.
-    """
-    products = {gate: readings[gate].detach() * gradients[gate] for gate in readings}
-    return {name: by_class(group, products) for name, group in graph.groups.items()}
-
-
-def by_class(group: Coupling, values: Readings) -> Tensor:
-    """Give (N, size): values at the group's gates summed by sample and class."""
-    parts = [
-        _summed(values[group.name, consumer.module], consumer, group.size)
-        for consumer in group.consumers
-    ]
-    return torch.stack(parts).sum(dim=0)
 
 
 @contextmanager
 def closed(model: nn.Module, graph: Graph, keep: Keep) -> Iterator[None]:
-    """Run the model with the gates of all classes that are not kept at zero."""
-    handles = [
-        model.get_submodule(consumer.module).register_forward_pre_hook(
-            _closer(consumer, keep[name])
+    """Run the model once with the gates of all classes that are not kept at zero.
+
+    Fused attention and recurrent layers run as plain linear maps, for a class is
+    closed wherever a layer reads it, at every call.
+    """
+    masks = _closed_channels(graph, keep)
+
+    def close(call: Call) -> Tensor:
+        mask = masks[call.weight].to(call.x.device)
+        # A product would turn an infinite entry into NaN.
+        # In place of its axis, so that the order in memory, which a view needs, stays.
+        return call.x.masked_fill(
+            mask[(..., *[None] * (call.x.ndim - 1 - call.axis))], 0
         )
-        for name, group in graph.groups.items()
-        if name in keep
-        for consumer in group.consumers
-    ]
-    with hooks(handles):
+
+    with spelled_out(model), layer_calls(model, masks, before=close):
         yield
 
 
-def _closer(consumer: Consumer, kept: NDArray[np.int64]) -> Any:
-    mask = torch.from_numpy(np.isin(consumer.classes, kept))
-
-    def close(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        z = args[0]
-        shape = [1] * z.ndim
-        shape[consumer.axis] = -1
-        return (z * mask.to(z).reshape(shape), *args[1:])
-
-    return close
-
-
-def _summed(value: Tensor, consumer: Consumer, size: int) -> Tensor:
-    front = value.movedim(consumer.axis, 1)
-    channels = front.reshape(*front.shape[:2], -1).sum(dim=2)
-    if channels.shape[1] == size:
-        return channels
-    classes = torch.from_numpy(consumer.classes).to(value.device)
-    return channels.new_zeros(len(value), size).index_add_(1, classes, channels)
+def _closed_channels(graph: Graph, keep: Keep) -> dict[str, Tensor]:
+    """Give, by the name of each weight, which of its input channels are closed."""
+    masks: dict[str, NDArray[np.bool_]] = {}
+    for name, group in graph.groups.items():
+        gone = np.setdiff1d(
+            np.arange(group.size), keep.get(name, np.arange(group.size))
+        )
+        for read in group.reads:
+            mask = np.isin(read.classes, gone)
+            masks[read.weight] = masks.get(read.weight, False) | mask
+    return {name: torch.from_numpy(mask) for name, mask in masks.items() if mask.any()}

@@ -1,7 +1,8 @@
 """Borrowing a model and a loader: everything is given back as it was found."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import torch
@@ -11,6 +12,9 @@ from ccsolve.errors import InvalidProblem
 
 Inputs = Tensor | tuple[Tensor, ...] | list[Tensor]
 Loader = Iterable[Any]
+Batch = tuple[tuple[Tensor, ...], Tensor]
+
+_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 
 
 def as_inputs(value: Any) -> tuple[Tensor, ...]:
@@ -36,29 +40,79 @@ def device_of(model: nn.Module) -> torch.device:
     return torch.device("cpu")
 
 
-def batches(
-    model: nn.Module, loader: Loader
-) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
+def checked_model(model: nn.Module) -> nn.Module:
+    """Give the model back if it can be run and cut as it stands.
+
+    InvalidProblem for a wrapper around the model, and for one without values.
+    """
+    # The name under which `torch.compile` keeps the model it wraps.
+    compiled = "_orig_mod" in dict(model.named_children())
+    if compiled or isinstance(model, _WRAPPERS):
+        raise InvalidProblem(
+            f"model: a {type(model).__name__}; expected the module inside it, give "
+            f"model.{'_orig_mod' if compiled else 'module'}"
+        )
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if tensor.is_meta:
+            raise InvalidProblem(
+                f"model: {name} is on the meta device and has no values; load the "
+                f"weights first"
+            )
+    return model
+
+
+def batches(model: nn.Module, loader: Loader) -> Iterator[Batch]:
     """Give (inputs, targets) of every batch of the loader, on the model's device."""
     device, seen = device_of(model), False
+    if not isinstance(loader, Iterable):
+        raise InvalidProblem(
+            f"loader: {type(loader).__name__}; expected an iterable of (inputs, "
+            f"targets)"
+        )
     for batch in loader:
-        if not isinstance(batch, tuple | list) or len(batch) != 2:
-            raise InvalidProblem(
-                f"loader gave a {type(batch).__name__}; expected (inputs, targets)"
-            )
         seen = True
-        inputs = tuple(item.to(device) for item in as_inputs(batch[0]))
-        yield inputs, torch.as_tensor(batch[1]).to(device)
+        yield _on(device, batch)
     if not seen:
         raise InvalidProblem(
-            "loader gave no batch; expected an iterable that can be read several "
-            "times, such as a DataLoader or a list (a generator is empty afterwards)"
+            "loader gave no batch; expected an iterable of (inputs, targets); what "
+            "is read several times must be a DataLoader or a list, for a generator "
+            "is empty afterwards"
         )
+
+
+def peeked(
+    model: nn.Module, loader: Loader
+) -> tuple[tuple[Tensor, ...], Iterator[Batch]]:
+    """Give the inputs of the first batch, and all batches: the loader is read once."""
+    every = batches(model, loader)
+    first = next(every)
+    return first[0], chain([first], every)
 
 
 def first_inputs(model: nn.Module, loader: Loader) -> tuple[Tensor, ...]:
     """Give the inputs of the loader's first batch."""
     return next(batches(model, loader))[0]
+
+
+def _on(device: torch.device, batch: Any) -> Batch:
+    if isinstance(batch, Mapping):
+        raise InvalidProblem(
+            f"loader gave a {type(batch).__name__} of {', '.join(map(str, batch))}; "
+            f"expected (inputs, targets); make them of it: "
+            f"((batch['x'], batch['y']) for batch in loader)"
+        )
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        raise InvalidProblem(
+            f"loader gave a {type(batch).__name__}; expected (inputs, targets)"
+        )
+    inputs = tuple(item.to(device) for item in as_inputs(batch[0]))
+    try:
+        targets = torch.as_tensor(batch[1])
+    except (TypeError, ValueError, RuntimeError):
+        raise InvalidProblem(
+            f"loader: targets are a {type(batch[1]).__name__}; expected a tensor"
+        ) from None
+    return inputs, targets.to(device)
 
 
 @contextmanager
@@ -79,15 +133,22 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
     Hooks set inside are the caller's to remove. Nothing here writes a gradient.
     """
-    kept = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
-    device = device_of(model)
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices), eval_mode(model):
+    kept = [
+        (module, name, buffer, buffer.detach().clone())
+        for module in model.modules()
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    ]
+    every = (*model.parameters(), *model.buffers())
+    devices = {tensor.device for tensor in every if tensor.device.type == "cuda"}
+    with torch.random.fork_rng(devices=list(devices)), eval_mode(model):
         try:
             yield
         finally:
-            for buffer, value in kept:
+            for module, name, buffer, value in kept:
+                # Forward passes may write a buffer, or put another one in its place.
                 buffer.data.copy_(value)
+                module._buffers[name] = buffer
 
 
 @contextmanager

@@ -1,163 +1,125 @@
-"""Sums over samples: factor rows, activations, and the moments of layers."""
+"""Sums over samples at the gates of the groups: derivatives and activations."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from ccsolve.statistics import Layer
-from ccsolve_torch.gates import Readings, by_class
-from ccsolve_torch.graph import Coupling, Graph, Site
-from ccsolve_torch.patches import drawn, is_convolution, patches, position_count
+from ccsolve_torch.calls import Call
+from ccsolve_torch.graph import Graph, Read
+from ccsolve_torch.pooling import summed
+from ccsolve_torch.samples import Place
 
 Array = NDArray[Any]
 
 
-@dataclass
-class Rows:
-    """Factor rows of all groups, folded into the blocks rowsᵀrows beyond `most` rows.
+@dataclass(frozen=True, eq=False)
+class Reader:
+    """A layer that reads a group: which of its channels, in the order of the classes.
 
-    Rows stay float32, blocks are summed in float64. Rows of all groups are folded
-    together, so that what is left is aligned.
+    Every class has the same number of channels there.
     """
 
-    most: int
-    count: int = 0
-    folded: bool = False
-    parts: dict[str, list[Array]] = field(default_factory=dict)
-    blocks: dict[str, Array] = field(default_factory=dict)
+    weight: str
+    channels: Tensor
+    size: int
 
-    def add(self, rows: Mapping[str, Tensor]) -> None:
-        """Take the (n, size) rows of every group."""
-        for name, values in rows.items():
-            self.parts.setdefault(name, []).append(values.float().cpu().numpy())
-            self.blocks.setdefault(name, np.zeros((values.shape[1],) * 2))
-        self.count += len(next(iter(rows.values())))
-        self.folded = self.folded or self.count > self.most
-        if self.folded:
-            self._fold()
+    @classmethod
+    def of(cls, read: Read, size: int, device: torch.device) -> "Reader":
+        """Give the reader of a group of this size."""
+        held = np.flatnonzero(read.classes >= 0)
+        order = held[np.argsort(read.classes[held], kind="stable")]
+        return cls(read.weight, torch.from_numpy(order).to(device), size)
 
-    def _fold(self) -> None:
-        for name, parts in self.parts.items():
-            for part in parts:
-                exact = part.astype(np.float64)
-                self.blocks[name] += exact.T @ exact
-            parts.clear()
+    def by_class(self, channels: Tensor) -> Tensor:
+        """Give (N, size): the (N, C) values of the channels, summed by class."""
+        # Sums in a fixed order: adding by index is not, on a GPU.
+        return channels[:, self.channels].unflatten(1, (self.size, -1)).sum(dim=2)
 
-    def of(self, name: str, samples: int, curvature: str) -> dict[str, Array]:
-        """Give the group's `Group` fields: the rows / √samples, or block / samples."""
-        if self.folded:
-            return {curvature: self.blocks[name] / samples}
-        rows = np.concatenate(self.parts[name]) / np.float32(samples**0.5)
-        return {f"{curvature}_rows": rows}
+
+@dataclass(frozen=True, eq=False)
+class Readers:
+    """All readers, by the name of the group."""
+
+    groups: Mapping[str, tuple[Reader, ...]]
+
+    @classmethod
+    def of(cls, graph: Graph, device: torch.device) -> "Readers":
+        """Give the readers of all groups of the graph."""
+        return cls(
+            {
+                name: tuple(Reader.of(read, group.size, device) for read in group.reads)
+                for name, group in graph.groups.items()
+            }
+        )
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The names of the weights of all readers, each once."""
+        every = (item.weight for group in self.groups.values() for item in group)
+        return tuple(dict.fromkeys(every))
+
+    def by_group(self, gates: Mapping[Place, Tensor]) -> dict[str, Tensor]:
+        """Give, per group, the (N, size) derivatives in the gates of its classes.
+
+        A class has one gate wherever it is read: the derivatives at all readers and at
+        all their calls add.
+        """
+        layers: dict[str, Tensor] = {}
+        for (weight, _), value in gates.items():
+            known = layers.get(weight)
+            layers[weight] = value if known is None else known + value
+        return {
+            name: torch.stack(
+                [item.by_class(layers[item.weight]) for item in readers]
+            ).sum(dim=0)
+            for name, readers in self.groups.items()
+        }
 
 
 @dataclass
 class Activations:
-    """Means over samples and positions of what is read at the gates of a group."""
+    """Means over samples and positions of what the first reader of each group reads."""
 
-    group: Coupling
-    samples: int = 0
-    sums: dict[str, Array] = field(default_factory=dict)
+    readers: Readers
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
 
-    def add(self, readings: Readings) -> None:
-        """Take the tensors read at the group's gates; the first reader counts."""
-        first = self.group.consumers[0]
-        z = readings[self.group.name, first.module].detach()
-        alone = Coupling(self.group.name, self.group.size, (), (first,))
-        per_class = z.numel() / (len(z) * self.group.size)
-        kinds = {
-            "mean": z,
-            "mean_abs": z.abs(),
-            "mean_square": z.square(),
-            "zero_fraction": (z == 0).to(z.dtype),
-        }
-        for kind, values in kinds.items():
-            sums = by_class(alone, {(self.group.name, first.module): values})
-            total = sums.double().sum(dim=0).cpu().numpy() / per_class
-            self.sums[kind] = self.sums.get(kind, 0.0) + total
-        self.samples += len(z)
+    def add(self, call: Call) -> None:
+        """Take what a layer reads, at every call."""
+        if not any(
+            group[0].weight == call.weight for group in self.readers.groups.values()
+        ):
+            return
+        z = call.x.detach()
+        rest = [axis for axis in range(z.ndim) if axis != call.axis]
+        kinds = (z, z.abs(), z.square(), z == 0)
+        sums = torch.stack([_sum(kind, rest) for kind in kinds])
+        self.sums[call.weight] = self.sums.get(call.weight, 0) + sums
+        count = z.numel() // z.shape[call.axis]
+        self.counts[call.weight] = self.counts.get(call.weight, 0) + count
 
-    def means(self) -> dict[str, Array]:
-        """Give the means, (size,) each."""
-        return {kind: total / self.samples for kind, total in self.sums.items()}
+    def pool(self, device: torch.device) -> None:
+        """Add the sums of all processes; a collective call."""
+        for weight, sums in self.sums.items():
+            self.sums[weight] = summed(sums, device)
+            count = torch.tensor(self.counts[weight])
+            self.counts[weight] = int(summed(count, device))
 
-
-@dataclass
-class LayerMoments:
-    """Moments of one layer's input, its mean gradient, its output curvature."""
-
-    site: Site
-    module: nn.Module
-    places: int | None
-    generator: torch.Generator
-    rows: int = 0
-    samples: int = 0
-    first: Array | float = 0.0
-    second: Array | float = 0.0
-    gradient: Array | float = 0.0
-    curvature: Array | float = 0.0
-
-    def add_input(self, x: Tensor, y: Tensor) -> None:
-        """Take the layer's input, at all or some of the positions of its output."""
-        chosen, count = None, position_count(self.module, y)
-        if self.places is not None and self.places < count:
-            chosen = drawn(count, self.places, self.generator)
-        for columns in patches(self.module, x.detach(), chosen):
-            exact = columns.double()
-            self.first = self.first + exact.sum(dim=0).cpu().numpy()
-            self.second = self.second + (exact.T @ exact).cpu().numpy()
-            self.rows += len(exact)
-        self.samples += len(x)
-
-    def add_gradient(self, gradient: Tensor) -> None:
-        """Take the gradient of the summed loss in the weight."""
-        self.gradient = self.gradient + gradient.double().cpu().numpy()
-
-    def add_curvature(self, gradient: Tensor) -> None:
-        """Take one direction's gradients in the outputs: add Σ g gᵀ over positions."""
-        axis = 1 if is_convolution(self.module) else -1
-        flat = gradient.movedim(axis, 0).flatten(1).double()
-        self.curvature = self.curvature + (flat @ flat.T).cpu().numpy()
-
-    def layer(self, curved: bool) -> Layer:
-        """Give the `Layer`, with its curvature where one was collected."""
-        # The dense output without bias is W x: the output moments follow exactly.
-        bare = weights_of(self.site, self.module)
-        flat = bare.weight.reshape(len(bare.weight), -1).astype(np.float64)
-        mean, moment = self.first / self.rows, self.second / self.rows
-        return replace(
-            bare,
-            gradient=self.gradient / self.samples,
-            input_mean=mean,
-            output_mean=flat @ mean,
-            input_moment=moment,
-            cross_moment=moment @ flat.T,
-            output_curvature=self.curvature / self.samples if curved else None,
-        )
+    def means(self, name: str) -> dict[str, Array]:
+        """Give the group's means, (size,) each."""
+        reader = self.readers.groups[name][0]
+        each = len(reader.channels) // reader.size
+        total = reader.by_class(self.sums[reader.weight]).cpu().numpy()
+        mean = total / (each * self.counts[reader.weight])
+        kinds = ("mean", "mean_abs", "mean_square", "zero_fraction")
+        return dict(zip(kinds, mean, strict=True))
 
 
-def weights_of(site: Site, module: nn.Module) -> Layer:
-    """Give the `Layer` of a module: weight, bias, and the groups of its channels."""
-    tensors: dict[str, Any] = {"weight": module.weight, "bias": module.bias}
-    values: dict[str, Any] = {
-        name: None if value is None else value.detach().float().cpu().numpy()
-        for name, value in tensors.items()
-    }
-    return Layer(
-        site.name, site.kind, inputs=site.inputs, outputs=site.outputs, **values
-    )
-
-
-def moments_of(
-    model: nn.Module, graph: Graph, places: int | None, generator: torch.Generator
-) -> dict[str, LayerMoments]:
-    """Give empty moments for every layer of the graph."""
-    return {
-        name: LayerMoments(site, model.get_submodule(name), places, generator)
-        for name, site in graph.layers.items()
-    }
+def _sum(values: Tensor, axes: list[int]) -> Tensor:
+    exact = values if values.dtype == torch.float64 else values.float()
+    return (exact.sum(dim=axes) if axes else exact).double()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsolve.errors import InvalidProblem, MissingStatistics
+from ccsolve.errors import InvalidProblem, InvalidStatistics, MissingStatistics
 from ccsolve.problems.records import reduced
 from ccsolve.statistics.arrays import (
     Array,
@@ -18,6 +18,7 @@ from ccsolve.statistics.arrays import (
     symmetric,
     vectors,
 )
+from ccsolve.statistics.shrinkage import best_intensity, block_noise
 
 CURVATURES = ("ggn", "fisher")
 
@@ -47,6 +48,9 @@ class Group:
         (N, size) gate gradients of each sample, divided by sqrt(N).
     fisher
         (size, size) the empirical-Fisher block itself.
+    ggn_noise, fisher_noise
+        (2,) expected squared errors of the block, estimated over the samples: of all
+        its entries, and of its diagonal alone; see `intensity`.
     gradient
         (size,) mean of d loss / d beta_i, in the loss's unit per unit of gate.
     activation
@@ -67,6 +71,8 @@ class Group:
     ggn: Array | None = None
     fisher_rows: Array | None = None
     fisher: Array | None = None
+    ggn_noise: Array | None = None
+    fisher_noise: Array | None = None
     gradient: Array | None = None
     activation: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
@@ -87,6 +93,8 @@ class Group:
                 self.fisher_rows, f"{where}/fisher_rows", (None, size)
             ),
             "fisher": symmetric(self.fisher, f"{where}/fisher", size),
+            "ggn_noise": _noise(self.ggn_noise, f"{where}/ggn_noise"),
+            "fisher_noise": _noise(self.fisher_noise, f"{where}/fisher_noise"),
             "gradient": optional(self.gradient, f"{where}/gradient", (size,)),
             "activation": vectors(self.activation, f"{where}/activation", size),
             "scores": vectors(self.scores, f"{where}/scores", size),
@@ -117,6 +125,36 @@ class Group:
             )
         exact = block.astype(np.float64)
         return 0.5 * (exact + exact.T)
+
+    def intensity(self, curvature: str = "ggn", target: str = "diagonal") -> float:
+        """Give how far to pull the block S to a target T: (1 - ρ)·S + ρ·T.
+
+        ρ in [0, 1] makes the expected squared error least, as far as the samples tell:
+        small where there are many of them, 1 where S says nothing that T does not.
+        T is "diagonal", diag S: what channels do alone is left as it is; or "identity",
+        μI with μ the mean of the diagonal, as Ledoit and Wolf have it.
+
+        MissingStatistics if the noise was not collected (Fisher rows give it alone).
+        """
+        noise = getattr(self, f"{_known(curvature)}_noise")
+        if noise is None and curvature == "fisher" and self.fisher_rows is not None:
+            noise = block_noise(self.fisher_rows)
+        if noise is None:
+            raise MissingStatistics(
+                f"groups/{self.name}: no {curvature}_noise was collected; collect "
+                f"again, or give the shrinkage as a number"
+            )
+        return best_intensity(self.hessian(curvature), noise, target)
+
+
+def _noise(value: Array | None, where: str) -> Array | None:
+    noise = optional(value, where, (2,))
+    if noise is not None and not 0 <= noise[1] <= noise[0]:
+        raise InvalidStatistics(
+            f"{where}: {noise.tolist()}; expected the error of all entries, and not "
+            "more than it that of the diagonal"
+        )
+    return noise
 
 
 def _known(curvature: str) -> str:

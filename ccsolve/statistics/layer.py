@@ -18,7 +18,7 @@ from ccsolve.statistics.arrays import (
     symmetric,
 )
 
-KINDS = ("conv", "linear")
+KINDS = ("conv", "linear", "conv_transpose")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,9 @@ class Layer:
     Parameters
     ----------
     name, kind
-        The module's name; "conv" or "linear".
+        The module's name; "conv", "linear" or "conv_transpose". A transposed
+        convolution is written as the plain one that it is on an input with zeros
+        between its entries: weight, gradient and moments are of that one.
     weight, bias, gradient
         (n_out, n_in of one filter, *kernel), (n_out,), and the mean gradient of
         the loss in the weight.
@@ -95,7 +97,7 @@ class Layer:
 
 def _weight(value: object, kind: str, where: str) -> Array:
     if kind not in KINDS:
-        raise InvalidStatistics(f"{where}: kind {kind!r}; expected 'conv' or 'linear'")
+        raise InvalidStatistics(f"{where}: kind {kind!r}; expected {', '.join(KINDS)}")
     axes = np.ndim(value)  # pyright: ignore[reportArgumentType]
     least = 2 if kind == "linear" else 3
     if axes < least or (kind == "linear" and axes != 2):
@@ -127,7 +129,7 @@ def _check_lengths(layer: Layer, where: str) -> None:
         fits = all(
             length == n_out
             if side == "outputs"
-            else length == n_in or (layer.kind == "conv" and length % n_in == 0)
+            else length == n_in or (layer.kind != "linear" and length % n_in == 0)
             for length in lengths
         )
         if len(lengths) > 1 or not fits:

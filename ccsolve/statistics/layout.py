@@ -19,7 +19,15 @@ from ccsolve.statistics.layer import Layer
 SCHEMA = 1
 KIND = "statistics"
 
-GROUP_PARTS = ("ggn_rows", "ggn", "fisher_rows", "fisher", "gradient")
+GROUP_PARTS = (
+    "ggn_rows",
+    "ggn",
+    "fisher_rows",
+    "fisher",
+    "ggn_noise",
+    "fisher_noise",
+    "gradient",
+)
 GROUP_TABLES = ("activation", "scores")
 LAYER_PARTS = (
     "weight",

@@ -115,6 +115,8 @@ class Statistics:
         curvature: str = "ggn",
         damping: float = 0.0,
         first_order: float = 1.0,
+        shrinkage: float | str = 0.0,
+        target: str = "diagonal",
     ) -> ChannelSelection:
         """Give the program that chooses `keep` classes of a group.
 
@@ -131,11 +133,17 @@ class Statistics:
             Added to the diagonal of the curvature, in its units.
         first_order
             Weight of the gradient term; 0 leaves it out, and then none is needed.
+        shrinkage, target
+            The curvature S is replaced by (1 - ρ)·S + ρ·T, ρ = shrinkage from 0 to 1,
+            or "auto" for `Group.intensity`. T is "diagonal", diag S, or "identity",
+            μI with the mean of the diagonal. Few samples say little about pairs of
+            channels: their terms are noise that a program exploits.
 
         Raises
         ------
         MissingStatistics
-            The curvature, or the gradient at a weight other than 0, was not collected.
+            The curvature, the gradient at a weight other than 0, or for "auto" the
+            noise of the curvature was not collected.
         """
         return channel_selection(
             self._group(group),
@@ -143,6 +151,8 @@ class Statistics:
             curvature=curvature,
             damping=damping,
             first_order=first_order,
+            shrinkage=shrinkage,
+            target=target,
         )
 
     def _group(self, name: str) -> Group:

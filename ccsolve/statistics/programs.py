@@ -1,28 +1,61 @@
 """The programs that statistics give."""
 
-from ccsolve.errors import MissingStatistics
+import math
+
+import numpy as np
+
+from ccsolve.errors import InvalidProblem, MissingStatistics
+from ccsolve.problems.checks import real_number
 from ccsolve.problems.selection import ChannelSelection
 from ccsolve.statistics.group import Group
+from ccsolve.statistics.shrinkage import target_diagonal
 
 
 def channel_selection(
-    group: Group, keep: int, *, curvature: str, damping: float, first_order: float
+    group: Group,
+    keep: int,
+    *,
+    curvature: str,
+    damping: float,
+    first_order: float,
+    shrinkage: float | str,
+    target: str,
 ) -> ChannelSelection:
     """Give the program that chooses `keep` classes of one group.
 
     The rows become its factor where there are fewer of them than classes (then Q is
     never formed), else the dense block is used: it serves every method.
     """
-    rows = group.rows(curvature)
-    factored = rows is not None and len(rows) < group.size
+    rows, rho = group.rows(curvature), intensity(group, curvature, shrinkage, target)
+    rest = {
+        "gradient": _gradient(group, first_order),
+        "keep": keep,
+        "damping": damping,
+        "first_order": first_order,
+    }
+    if rows is None or len(rows) >= group.size:
+        block = group.hessian(curvature)
+        pulled = np.diag(rho * target_diagonal(block.diagonal(), target))
+        return ChannelSelection.from_removal((1 - rho) * block + pulled, **rest)
+    exact = rows.astype(np.float64, copy=False)
+    own = np.square(exact).sum(axis=0)
     return ChannelSelection.from_removal(
-        None if factored else group.hessian(curvature),
-        factor=rows if factored else None,
-        gradient=_gradient(group, first_order),
-        keep=keep,
-        damping=damping,
-        first_order=first_order,
+        factor=math.sqrt(1 - rho) * exact,
+        diagonal=rho * target_diagonal(own, target),
+        **rest,
     )
+
+
+def intensity(
+    group: Group, curvature: str, shrinkage: float | str, target: str
+) -> float:
+    """Give how far the block is pulled to the target: the number, or the best."""
+    if shrinkage == "auto":
+        return group.intensity(curvature, target)
+    value = real_number("shrinkage", shrinkage, 0.0)
+    if value > 1:
+        raise InvalidProblem(f"shrinkage {value}; expected 0 to 1, or 'auto'")
+    return value
 
 
 def _gradient(group: Group, first_order: float) -> object:

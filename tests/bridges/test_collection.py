@@ -87,7 +87,7 @@ def test_the_fingerprint_is_of_values_not_of_training_time(residual) -> None:
         ({"loss": lambda f, y: f.sum()}, "one value per sample"),
         ({"loss": lambda f, y: f.sum(dim=1) * float("nan")}, "NaN"),
         ({"curvature": "hessian"}, "'ggn' or 'fisher'"),
-        ({"layers": "all"}, "none, weights, moments"),
+        ({"layers": "all"}, "none, weights, gradients, moments"),
         ({"sketches": 0}, "sketches 0"),
         ({"sketches": 2, "curvature": "fisher"}, "only with curvature='ggn'"),
         ({"positions": 0, "layers": "moments"}, "positions 0"),
@@ -100,12 +100,28 @@ def test_bad_options_are_refused(residual, loader, options, message) -> None:
         collect(residual, loader, **options)
 
 
-@pytest.mark.parametrize("batches", [[], iter([]), [torch.zeros(2, 3, 8, 8)], [(1, 2)]])
-def test_bad_loaders_are_refused(residual, batches) -> None:
-    with pytest.raises(InvalidProblem, match=r"loader|inputs"):
+@pytest.mark.parametrize(
+    ("batches", "message"),
+    [
+        ([], "no batch"),
+        (iter([]), "no batch"),
+        (3, "expected an iterable"),
+        ([torch.zeros(2, 3, 8, 8)], r"expected \(inputs, targets\)"),
+        ([(1, 2)], "expected a tensor or a tuple"),
+        ([{"x": torch.zeros(2, 3, 8, 8), "y": torch.zeros(2)}], "dict of x, y"),
+        ([({"x": torch.zeros(2, 3, 8, 8)}, torch.zeros(2))], "inputs: dict"),
+        ([(torch.zeros(2, 3, 8, 8), {"y": 1})], "targets are a dict"),
+        ([(torch.zeros(2, 5, 8, 8), torch.zeros(2))], "does not run on the loader"),
+    ],
+)
+def test_bad_loaders_are_refused(residual, batches, message) -> None:
+    with pytest.raises(InvalidProblem, match=message):
         collect(residual, batches)
 
 
-def test_a_generator_that_cannot_be_read_twice_is_refused(residual, loader) -> None:
-    with pytest.raises(InvalidProblem, match="several times"):
-        collect(residual, iter(loader[:1]))
+def test_a_generator_is_read_once_and_whole(residual, loader) -> None:
+    expected = collect(residual, loader)
+    found = collect(residual, (batch for batch in loader))
+    assert found.samples == 24
+    for name, group in expected.groups.items():
+        np.testing.assert_array_equal(found.groups[name].ggn_rows, group.ggn_rows)

@@ -27,19 +27,22 @@ def gated(model: Any, x: Tensor) -> tuple[Callable[[Tensor], Tensor], int]:
     """
     groups = cct.trace(model, x).groups
     starts = np.cumsum([0, *(group.size for group in groups.values())])
+    modules = dict(model.named_modules())
 
     def outputs(gates: Tensor) -> Tensor:
         handles = []
         for start, group in zip(starts, groups.values(), strict=False):
-            for consumer in group.consumers:
-                own = gates[start + torch.from_numpy(consumer.classes)]
+            for read in group.reads:
+                layer = modules[read.weight.rpartition(".")[0]]
+                classes = torch.from_numpy(read.classes)
+                every = torch.cat([gates[start : start + group.size], torch.ones(1)])
 
-                def close(module, args, own=own, axis=consumer.axis):
+                def close(module, args, own=every[classes]):
+                    axis = -1 if isinstance(module, nn.Linear) else 1
                     shape = [1] * args[0].ndim
                     shape[axis] = -1
                     return (args[0] * own.reshape(shape),)
 
-                layer = model.get_submodule(consumer.module)
                 handles.append(layer.register_forward_pre_hook(close))
         try:
             return model(x)

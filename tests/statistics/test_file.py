@@ -171,7 +171,7 @@ Edit = Callable[[dict[str, Any], dict[str, np.ndarray]], object]
         (lambda m, t: m["groups"][0].update(size=True), "expected int"),
         (lambda m, t: m["groups"][0].pop("min_keep"), "no field 'min_keep'"),
         (lambda m, t: m["layers"].pop(), "belongs to nothing"),
-        (lambda m, t: m["layers"][0].update(kind="x"), "expected 'conv' or 'linear'"),
+        (lambda m, t: m["layers"][0].update(kind="x"), "expected conv, linear"),
         (lambda m, t: t.pop("layers/conv1/weight"), "every layer has one"),
         (lambda m, t: m["operations"][0].update(terms=3), "expected list"),
         (lambda m, t: m["operations"][0].update(inputs=[3]), "expected names"),
