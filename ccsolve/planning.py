@@ -10,10 +10,14 @@ import numpy as np
 
 from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve.plans import Plan
-from ccsolve.recipes import ccp, uniform
+from ccsolve.recipes import allocated, ccp, uniform
 from ccsolve.statistics import Statistics
 
-RECIPES: Mapping[str, Callable[..., Plan]] = {"ccp": ccp.plan, "uniform": uniform.plan}
+RECIPES: Mapping[str, Callable[..., Plan]] = {
+    "allocated": allocated.plan,
+    "ccp": ccp.plan,
+    "uniform": uniform.plan,
+}
 
 
 def plan(
@@ -34,10 +38,12 @@ def plan(
         What may remain of the multiply-accumulates and parameters: a float in (0, 1]
         is a fraction of the dense network, an int an absolute amount. At least one.
     recipe
-        "ccp" or "uniform".
+        "ccp" chooses by programs, "allocated" and "uniform" by a criterion; "uniform"
+        cuts every group alike.
     **options
-        Keyword options of the recipe: both take ``multiple_of``, ``min_keep`` and
-        ``seed``; "uniform" takes ``criterion``; "ccp" takes ``curvature``, ``damping``,
+        Keyword options of the recipe: all take ``multiple_of``, ``min_keep`` and
+        ``seed``; "uniform" takes ``criterion``; "allocated" takes ``losses`` and
+        ``criterion``; "ccp" takes ``widths``, ``curvature``, ``damping``,
         ``first_order`` and ``time_limit`` (seconds for the whole plan).
 
     Returns

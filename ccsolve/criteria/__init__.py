@@ -7,10 +7,12 @@ statistics and the name of a group; `score` finds one by name.
 from ccsolve.criteria.activations import apoz, mean_activation
 from ccsolve.criteria.choice import CRITERIA, random, score
 from ccsolve.criteria.magnitude import l1, l2
+from ccsolve.criteria.removal import Removal, refit, refit_removal, taylor_removal
 from ccsolve.criteria.sensitivity import fisher, obd, taylor, taylor_per_sample
 
 __all__ = [
     "CRITERIA",
+    "Removal",
     "apoz",
     "fisher",
     "l1",
@@ -18,7 +20,10 @@ __all__ = [
     "mean_activation",
     "obd",
     "random",
+    "refit",
+    "refit_removal",
     "score",
     "taylor",
     "taylor_per_sample",
+    "taylor_removal",
 ]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ccsolve.criteria.activations import apoz, mean_activation
 from ccsolve.criteria.magnitude import l1, l2
+from ccsolve.criteria.removal import refit
 from ccsolve.criteria.sensitivity import fisher, obd, taylor, taylor_per_sample
 from ccsolve.errors import InvalidProblem, MissingStatistics
 from ccsolve.statistics import Statistics
@@ -22,6 +23,7 @@ CRITERIA = MappingProxyType(
         "fisher": fisher,
         "apoz": apoz,
         "mean_activation": mean_activation,
+        "refit": refit,
     }
 )
 """The criteria that statistics determine; `score` knows "random" besides."""

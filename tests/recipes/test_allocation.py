@@ -1,0 +1,172 @@
+"""Allocated widths: within budgets, nothing can be put back, near the best there is."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import ccsolve
+from ccsolve.criteria import refit_removal, taylor_removal
+from ccsolve.errors import Infeasible, Unsupported
+from ccsolve.recipes.allocation import allocated_widths
+from ccsolve.recipes.bills import Bills
+from ccsolve.statistics import Group, Operation, Statistics, Term
+from ccsolve.statistics.generate import random_chain
+
+STATS = random_chain((16, 24, 9, 32))
+SIZES = {name: group.size for name, group in STATS.groups.items()}
+LOSSES = {name: taylor_removal(STATS, name).loss for name in SIZES}
+
+
+def total(losses: dict[str, np.ndarray], widths: dict[str, int]) -> float:
+    return sum(losses[name][len(losses[name]) - 1 - k] for name, k in widths.items())
+
+
+def next_step(width: int, size: int, multiple: int) -> int:
+    return min((width // multiple + 1) * multiple, size)
+
+
+def separate(sizes: dict[str, int], macs: dict[str, int]) -> Statistics:
+    """Give groups whose costs are linear and know nothing of each other."""
+    operations = tuple(
+        Operation(name, "conv", (), name, (Term((name,), macs[name], 1),))
+        for name in sizes
+    )
+    groups = {name: Group(name, size) for name, size in sizes.items()}
+    return Statistics(groups, operations=operations)
+
+
+@pytest.mark.parametrize("multiple", [1, 4, 8])
+@pytest.mark.parametrize("resource", ["macs", "params", "both"])
+@pytest.mark.parametrize("fraction", [0.31, 0.5, 0.75, 0.99, 1.0])
+def test_budgets_hold_and_nothing_can_be_put_back(
+    fraction: float, resource: str, multiple: int
+):
+    dense = STATS.cost()
+    limits = {"macs": fraction * dense.macs, "params": fraction * dense.params}
+    if resource != "both":
+        limits = {resource: limits[resource]}
+    widths = allocated_widths(STATS, limits, LOSSES, multiple_of=multiple)
+
+    def fits(candidate: dict[str, int]) -> bool:
+        cost = STATS.cost(candidate)
+        return all(getattr(cost, name) <= limit for name, limit in limits.items())
+
+    assert fits(widths)
+    for name, width in widths.items():
+        assert width % multiple == 0 or width == SIZES[name]
+        if width < SIZES[name]:
+            wider = widths | {name: next_step(width, SIZES[name], multiple)}
+            assert not fits(wider) or total(LOSSES, wider) > total(LOSSES, widths)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_near_the_best_on_convex_losses(seed: int):
+    """What is left open is less than the loss of one more step of any group."""
+    rng = np.random.default_rng(seed)
+    sizes = {"a": 5, "b": 7, "c": 4}
+    stats = separate(sizes, {name: int(rng.integers(1, 9)) for name in sizes})
+    losses = {
+        name: np.concatenate([[0], np.cumsum(np.sort(rng.random(size)))])
+        for name, size in sizes.items()
+    }
+    limit = int(0.6 * stats.cost().macs)
+    widths = allocated_widths(stats, {"macs": limit}, losses)
+    feasible = [
+        dict(zip(sizes, k, strict=True))
+        for k in itertools.product(*(range(1, size + 1) for size in sizes.values()))
+    ]
+    best = min(total(losses, k) for k in feasible if stats.cost(k).macs <= limit)
+    steps = [
+        losses[g][-1 - k + 1] - losses[g][-1 - k] for g, k in widths.items() if k > 1
+    ]
+    assert best <= total(losses, widths) <= best + max(map(abs, steps))
+
+
+@pytest.mark.parametrize("fraction", [0.3, 0.5, 0.7])
+def test_below_the_loss_of_uniform_widths(fraction: float):
+    uniform = ccsolve.plan(STATS, macs=fraction, recipe="uniform").widths
+    limits = {"macs": fraction * STATS.cost().macs}
+    assert total(LOSSES, allocated_widths(STATS, limits, LOSSES)) < total(
+        LOSSES, uniform
+    )
+
+
+def test_a_step_that_pays_only_with_the_next_is_taken():
+    """Group a loses 3 at its first step and nothing more; group b 2 at every step."""
+    stats = separate({"a": 5, "b": 5}, {"a": 1, "b": 1})
+    losses = {"a": np.array([0, 3, 3, 3, 3, 3.0]), "b": 2 * np.arange(6.0)}
+    widths = allocated_widths(stats, {"macs": 6}, losses)
+    assert widths == {"a": 1, "b": 5}
+
+
+def test_losses_that_fall_are_followed_and_not_undone():
+    stats = separate({"a": 4, "b": 4}, {"a": 1, "b": 1})
+    losses = {"a": np.array([0, -1, -2, 5, 9.0]), "b": np.arange(5.0)}
+    assert allocated_widths(stats, {"macs": 6}, losses) == {"a": 2, "b": 4}
+
+
+def test_what_costs_nothing_stays():
+    stats = separate({"a": 4, "free": 4}, {"a": 1, "free": 0})
+    losses = {"a": np.arange(5.0), "free": np.zeros(5)}
+    assert allocated_widths(stats, {"macs": 2}, losses) == {"a": 2, "free": 4}
+
+
+def test_narrowest_networks_are_found_and_named():
+    least = STATS.cost(dict.fromkeys(SIZES, 2)).macs
+    widths = allocated_widths(STATS, {"macs": least}, LOSSES, min_keep=2)
+    assert set(widths.values()) == {2}
+    with pytest.raises(Infeasible, match=rf"macs = {least - 1}, .* takes {least}"):
+        allocated_widths(STATS, {"macs": least - 1}, LOSSES, min_keep=2)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_bills_price_every_change(seed: int):
+    rng = np.random.default_rng(seed)
+    square = Operation("s", "conv", (), None, (Term(("conv1", "conv1"), 7, 3),))
+    stats = Statistics(STATS.groups, operations=(*STATS.operations, square))
+    k = np.array([rng.integers(1, size + 1) for size in SIZES.values()])
+    by = np.array([rng.integers(-width, 1) for width in k])
+    changes = Bills.of(stats, ["macs", "params"]).changes(k, by)
+    before = dict(zip(SIZES, k.tolist(), strict=True))
+    for place, name in enumerate(SIZES):
+        after = before | {name: before[name] + int(by[place])}
+        for row, resource in enumerate(("macs", "params")):
+            exact = getattr(stats.cost(after), resource) - getattr(
+                stats.cost(before), resource
+            )
+            assert changes[row, place] == pytest.approx(exact)
+
+
+@pytest.mark.parametrize("losses", ["refit", "taylor"])
+def test_the_recipe_keeps_what_goes_last(losses: str):
+    plan = ccsolve.plan(STATS, macs=0.5, recipe="allocated", losses=losses)
+    remove = {"refit": refit_removal, "taylor": taylor_removal}[losses]
+    removals = {name: remove(STATS, name) for name in SIZES}
+    for name, kept in plan.keep.items():
+        assert (kept == removals[name].kept(len(kept))).all()
+    curves = {name: removal.loss for name, removal in removals.items()}
+    assert plan.objective == pytest.approx(total(curves, plan.widths))
+    assert plan.provenance["losses"] == losses and plan.bound == -np.inf
+
+
+def test_a_criterion_may_choose_at_allocated_widths():
+    own = ccsolve.plan(STATS, macs=0.5, recipe="allocated")
+    plan = ccsolve.plan(STATS, macs=0.5, recipe="allocated", criterion="l1")
+    assert plan.widths == own.widths and np.isnan(plan.objective)
+    uniform = ccsolve.plan(STATS, macs=1.0, recipe="uniform")
+    assert plan.sizes == uniform.sizes
+    with pytest.raises(
+        Unsupported, match="losses 'none'; expected one of refit, taylor"
+    ):
+        ccsolve.plan(STATS, macs=0.5, recipe="allocated", losses="none")
+
+
+def test_programs_at_allocated_widths_lose_no_more_than_the_greedy_order():
+    plan = ccsolve.plan(STATS, macs=0.5, recipe="ccp", widths="allocated")
+    greedy = ccsolve.plan(STATS, macs=0.5, recipe="allocated", losses="taylor")
+    assert plan.widths == greedy.widths
+    assert plan.objective <= greedy.objective + 1e-9
+    assert plan.provenance["widths"] == "allocated"
+    with pytest.raises(Unsupported, match="expected one of uniform, allocated"):
+        ccsolve.plan(STATS, macs=0.5, recipe="ccp", widths="wide")
