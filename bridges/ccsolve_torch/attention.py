@@ -123,7 +123,7 @@ def attend(
     Every linear map reads samples along axis 0, whatever `batch_first` says.
     """
     inputs, back = _samples_first(module, query, key, value)
-    mask = _merged(module, attn_mask, key_padding_mask, len(inputs[0]), query.dtype)
+    mask = _merged(module, attn_mask, key_padding_mask, inputs[0].shape[0], query.dtype)
     if is_causal and attn_mask is None:
         raise InvalidProblem("attention: is_causal without attn_mask; give the mask")
     # As in torch: the hint replaces the mask where nothing else needs it.
@@ -234,9 +234,9 @@ def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _check_mask(mask: Tensor, expected: int) -> None:
-    if len(mask) != expected:
+    if mask.shape[0] != expected:
         raise InvalidProblem(
-            f"attention: attn_mask with {len(mask)} slices; expected one per sample "
+            f"attention: attn_mask with {mask.shape[0]} slices; expected one per sample "
             f"and head, {expected}"
         )
 
@@ -245,7 +245,7 @@ def _heads(module: Any, q: Tensor, k: Tensor, v: Tensor) -> Projections:
     """Give (N, heads, length, head_dim) each, with the extra keys and values."""
     if module.bias_k is not None:
         k, v = (
-            torch.cat((x, bias.expand(len(x), 1, -1)), dim=1)
+            torch.cat((x, bias.expand(x.shape[0], 1, -1)), dim=1)
             for x, bias in ((k, module.bias_k), (v, module.bias_v))
         )
     split = (module.num_heads, -1)
