@@ -236,8 +236,8 @@ def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
 def _check_mask(mask: Tensor, expected: int) -> None:
     if mask.shape[0] != expected:
         raise InvalidProblem(
-            f"attention: attn_mask with {mask.shape[0]} slices; expected one per sample "
-            f"and head, {expected}"
+            f"attention: attn_mask with {mask.shape[0]} slices; expected one per "
+            f"sample and head, {expected}"
         )
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ccsolve.errors import InvalidFile
 from ccsolve.io.strict_json import dump_json, parse_json
-from ccsolve_torch.replay import Surgery
+from ccsolve_torch.recording import Surgery
 from ccsolve_torch.report import Report
 from ccsolve_torch.typed_json import as_json, from_json
 

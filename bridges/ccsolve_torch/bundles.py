@@ -27,7 +27,8 @@ from ccsolve_torch.bundle_files import (
     write_weights,
 )
 from ccsolve_torch.identity import Structure, difference, form, structure, tensors
-from ccsolve_torch.replay import Surgery, replay
+from ccsolve_torch.recording import Surgery
+from ccsolve_torch.replay import materialised, replay
 from ccsolve_torch.specs import unknown
 
 
@@ -108,7 +109,7 @@ def load(
     recipe = read_recipe(folder)
     surgery = recipe.surgery
     model = _fresh(model_factory, surgery, folder)
-    _replay(model, surgery, folder / RECIPE)
+    model = _replayed(model, surgery, folder / RECIPE)
     _take(model, recipe, folder)
     model.train(recipe.training)
     model.surgery = surgery  # pyright: ignore[reportArgumentType]
@@ -198,13 +199,14 @@ def _fresh(
     return model
 
 
-def _replay(model: nn.Module, surgery: Surgery, path: Path) -> None:
+def _replayed(model: nn.Module, surgery: Surgery, path: Path) -> nn.Module:
     try:
-        replay(model, surgery.steps)
+        small = replay(model, surgery.steps)
     except InvalidFile as error:
         raise InvalidFile(f"{path}: {error}") from None
-    if wrong := difference(surgery.result, structure(model)):
+    if wrong := difference(surgery.result, structure(small)):
         raise InvalidFile(f"{path}: its steps do not lead to its result: {wrong}")
+    return small
 
 
 def _take(model: nn.Module, recipe: Recipe, folder: Path) -> None:
@@ -216,8 +218,7 @@ def _take(model: nn.Module, recipe: Recipe, folder: Path) -> None:
     found = _forms({**given, **extra})
     if wrong := difference(_forms(state), found):
         raise InvalidFile(f"{path}: does not fit the recipe: {wrong}")
-    _materialise(model)
-    for name, value in tensors(model):
+    for name, value in tensors(materialised(model)):
         value.data = value.data.to(
             getattr(torch, recipe.surgery.result.tensors[name][0])
         )
@@ -231,12 +232,3 @@ def _take(model: nn.Module, recipe: Recipe, folder: Path) -> None:
 def _forms(state: Mapping[str, Tensor | None]) -> Structure:
     forms = {name: form(t, name) for name, t in state.items() if t is not None}
     return Structure("state", forms)
-
-
-def _materialise(model: nn.Module) -> None:
-    """Give memory to what replaces modules, where the rest of the model lies."""
-    device = next((v.device for _, v in tensors(model) if not v.is_meta), "cpu")
-    for module in model.modules():
-        own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
-        if any(value.is_meta for value in own):
-            module.to_empty(device=device, recurse=False)

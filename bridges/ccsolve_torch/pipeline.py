@@ -20,8 +20,8 @@ from ccsolve_torch.gates import Keep
 from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.losses import PerSample
+from ccsolve_torch.recording import recorded
 from ccsolve_torch.repair import Refit, fit_next_layers, recalibrate
-from ccsolve_torch.replay import recorded
 from ccsolve_torch.report import Report
 from ccsolve_torch.state import Inputs, Loader, as_inputs, device_of, first_inputs
 from ccsolve_torch.surgery import (

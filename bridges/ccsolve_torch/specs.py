@@ -68,6 +68,8 @@ def built(spec: Any, present: nn.Module, where: str) -> nn.Module:
 
 
 def _attention(heads: Any, present: nn.Module, where: str) -> nn.Module:
+    if isinstance(present, SlimAttention) and present.num_heads == heads:
+        return present
     if type(present) is not nn.MultiheadAttention or not isinstance(heads, int):
         raise InvalidFile(
             f"{where}: {heads!r} heads of a {type(present).__name__}; expected a "
