@@ -41,7 +41,7 @@ def count(model: nn.Module, example_inputs: Inputs) -> Cost:
 def _product(
     flow: Flow, classes: Classes, product: Product, left: dict[str, tuple[int, ...]]
 ) -> Operation:
-    """Give the multiply-accumulates of one operator, and its weight if it is the first."""
+    """Give the cost of one operator, its weight with the first that uses it."""
     counted = _terms(classes, product.factors, product.scale, "macs")
     lengths = left.pop(product.weight, None) if product.weight else None
     held = (

@@ -16,11 +16,12 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
+from torch.fx import Node
 
 from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve.statistics import Operation
 from ccsolve_torch.costs import operations
-from ccsolve_torch.coupling.classes import FIXED, Classes, classified
+from ccsolve_torch.coupling.classes import Classes, classified
 from ccsolve_torch.coupling.flow import Flow, LayerCall, Width
 from ccsolve_torch.coupling.following import follow
 from ccsolve_torch.exported import Exported, export, module_path, operator, shape
@@ -202,7 +203,7 @@ def trace(
     if not classes.sizes:
         raise Unsupported(_nothing(classes))
     sizes = {name: tuple(p.shape) for name, p in model.named_parameters()}
-    groups = {name: _coupling(flow, classes, name) for name in classes.sizes}
+    groups = _couplings(flow, classes)
     layers = _sites(flow, classes)
     costs = operations(flow, classes, sizes)
     seconds = {"export": exported.seconds, "graph": time.perf_counter() - start}
@@ -237,7 +238,7 @@ def _declare(flow: Flow, declared: Declared) -> None:
         a, b = _entries(axes, one), _entries(axes, other)
         if len(a) != len(b):
             raise InvalidProblem(
-                f"declared: tie of {one!r} ({len(a)} entries) and {other!r} ({len(b)}); "
+                f"declared: tie of {one!r}, {len(a)} entries, and {other!r}, {len(b)}; "
                 f"expected equal lengths of axis 0"
             )
         flow.links.tie(a, b, "is declared to go together")
@@ -260,20 +261,25 @@ def _entries(
         ) from None
 
 
-def _coupling(flow: Flow, classes: Classes, name: str) -> Coupling:
-    slots = (
-        Slot(tensor, axis, classes.of(name, ids))
-        for (tensor, axis), ids in flow.links.axes.items()
-    )
-    reads = (Read(item.weight, classes.of(name, item.ids)) for item in flow.readings)
-    distinct = {read.weight: read for read in reads if (read.classes != FIXED).any()}
-    return Coupling(
-        name,
-        classes.sizes[name],
-        tuple(slot for slot in slots if (slot.classes != FIXED).any()),
-        tuple(distinct.values()),
-        classes.altered.get(name, ""),
-    )
+def _couplings(flow: Flow, classes: Classes) -> dict[str, Coupling]:
+    slots: dict[str, list[Slot]] = {name: [] for name in classes.sizes}
+    reads: dict[str, dict[str, Read]] = {name: {} for name in classes.sizes}
+    for (tensor, axis), ids in flow.links.axes.items():
+        for name, entries in _maps(classes, ids).items():
+            slots[name].append(Slot(tensor, axis, entries))
+    for item in flow.readings:
+        for name, entries in _maps(classes, item.ids).items():
+            reads[name].setdefault(item.weight, Read(item.weight, entries))
+    return {
+        name: Coupling(
+            name,
+            size,
+            tuple(slots[name]),
+            tuple(reads[name].values()),
+            classes.altered.get(name, ""),
+        )
+        for name, size in classes.sizes.items()
+    }
 
 
 def _sites(flow: Flow, classes: Classes) -> dict[str, Site]:
@@ -309,7 +315,7 @@ def _maps(classes: Classes, ids: ClassMap) -> dict[str, ClassMap]:
     return {name: classes.of(name, ids) for name in held}
 
 
-def _enters_sum(node) -> bool:
+def _enters_sum(node: Node) -> bool:
     """Say whether all that becomes of the node is a sum with a tensor of its shape."""
     users = list(node.users)
     if len(users) != 1 or operator(users[0]) != "add" or users[0].kwargs:

@@ -69,7 +69,7 @@ def _einsum_factor(args: Sequence[Any], names: Mapping[int, str]) -> Factor | No
 
 
 def _axis(letters: str, letter: str, rank: int) -> int:
-    """Give the axis of a letter, counted from behind where an ellipsis stands before."""
+    """Give the axis of a letter, from behind where an ellipsis stands before it."""
     place = letters.index(letter)
     before_ellipsis = "..." not in letters or place < letters.index("...")
     return place if before_ellipsis else rank - (len(letters) - place)

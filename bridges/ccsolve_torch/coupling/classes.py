@@ -41,11 +41,11 @@ class Classes:
     def count(self, ids: Ids) -> tuple[dict[str, int], int]:
         """Give how many of the entries each class of a group has, and how many stay."""
         found = self.number[ids.ravel()]
-        held = {
-            name: int(np.count_nonzero(found == first))
-            for name, first in self.first.items()
-        }
-        return {k: n for k, n in held.items() if n}, int((found == FIXED).sum())
+        removable = found[found != FIXED]
+        counts = np.bincount(removable, minlength=sum(self.sizes.values()))
+        held = {name: int(counts[first]) for name, first in self.first.items()}
+        present = {name: amount for name, amount in held.items() if amount}
+        return present, len(found) - len(removable)
 
 
 def classified(flow: Flow) -> Classes:
@@ -93,7 +93,7 @@ def _removable(flow: Flow, solved: Solved, born: Mapping[int, str]) -> set[int]:
 
 
 def _crowding(flow: Flow, solved: Solved, candidates: set[int]) -> Iterator[int]:
-    """Give the components on the third and later prunable axes of a tensor or product."""
+    """Give the components on the third and later prunable axes of one object."""
     axes: Counter[object] = Counter()
     every = [(tensor, ids) for (tensor, _), ids in flow.links.axes.items()]
     every += [(id(item), ids) for item in flow.products for ids in item.factors]
@@ -112,7 +112,7 @@ def _signatures(flow: Flow, solved: Solved) -> NDArray[np.uint64]:
     arrays = [
         *flow.links.axes.values(),
         *(factor for product in flow.products for factor in product.factors),
-        *(ids for ids, _ in flow.links.altered),
+        np.flatnonzero(np.isin(solved.classes, list(solved.altered))),
     ]
     draw = np.random.default_rng(0)
     marks = np.zeros(int(solved.classes.max()) + 1, np.uint64)
@@ -137,11 +137,11 @@ def _numbered(
         first[name], sizes[name] = sum(sizes.values()), len(members)
         ordinal[members] = np.arange(first[name], first[name] + len(members))
     number = ordinal[solved.classes]
-    altered = {}
-    for ids, reason in flow.links.altered:
-        for name, start in first.items():
-            if (number[ids] == start).any():
-                altered.setdefault(name, reason)
+    altered = {
+        name: solved.altered[members[0]]
+        for name, members in zip(names, groups, strict=True)
+        if members[0] in solved.altered
+    }
     frozen = dict(_frozen(flow, solved, ordinal, alone))
     return Classes(number, first, sizes, altered, frozen)
 

@@ -77,7 +77,7 @@ def _letters(equation: str, operands: Sequence[Node], rank: int) -> list[str] | 
 
 
 def _attention(flow: Flow, node: Node) -> None:
-    """Scaled dot products over the last axis of queries and keys; then of the values."""
+    """Scaled dot products of queries and keys along their last axis, then values."""
     q, k, v = node.args[:3]
     batch = _ELLIPSIS[: len(shape(q)) - 2]  # pyright: ignore
     heads = _grouped_heads(flow, q, k, v) if argument(node, "enable_gqa", False) else {}

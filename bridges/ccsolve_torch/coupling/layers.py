@@ -39,7 +39,7 @@ def linear(flow: Flow, node: Node) -> None:
 
 
 def convolution(flow: Flow, node: Node) -> None:
-    """A convolution, transposed or not, with channels on the axis before its kernel's."""
+    """A convolution, transposed or not; its kernel's axes stand behind the channels."""
     name = str(node.target).split(".")[1]
     axes, transposed = CONVOLUTIONS[name], "transpose" in name
     source, weight = node.args[:2]

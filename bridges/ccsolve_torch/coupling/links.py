@@ -31,7 +31,7 @@ class Links:
     born: list[tuple[str, Ids]] = field(default_factory=list)
     pairs: list[tuple[Ids, Ids]] = field(default_factory=list)
     frozen: list[tuple[Ids, str]] = field(default_factory=list)
-    altered: list[tuple[Ids, str]] = field(default_factory=list)
+    altered: list[tuple[Ids, frozenset[int], str]] = field(default_factory=list)
     split: list[tuple[Ids, frozenset[int], str]] = field(default_factory=list)
     spans: list[tuple[Ids, Ids, str]] = field(default_factory=list)
     count: int = 1
@@ -65,9 +65,12 @@ class Links:
         if (flat != NONE).any():
             self.frozen.append((flat[flat != NONE], reason))
 
-    def alter(self, ids: Ids, reason: str) -> None:
-        """Note that removing these channels is more than masking them, and why."""
-        self.altered.append((ids[ids != NONE].ravel(), reason))
+    def alter(self, ids: Ids, axes: frozenset[int], reason: str) -> None:
+        """Note that removing channels along the axes is more than masking them.
+
+        What goes as a whole along these axes is removed exactly.
+        """
+        self.altered.append((ids, axes, reason))
 
     def rectangle(
         self, ids: Ids, whole: frozenset[int] = frozenset(), reason: str = ""
@@ -91,7 +94,8 @@ class Links:
         while True:
             classes = self._components()
             if not self._meet(classes) and not self._mend(classes):
-                return Solved(classes, dict(self._frozen(classes)))
+                frozen, altered = self._frozen(classes), self._altered(classes)
+                return Solved(classes, dict(frozen), dict(altered))
 
     def _components(self) -> Ids:
         a, b = (
@@ -156,13 +160,21 @@ class Links:
             for number in np.unique(classes[ids]):
                 yield int(number), reason
 
+    def _altered(self, classes: Ids) -> Iterator[tuple[int, str]]:
+        for ids, axes, reason in reversed(self.altered):
+            found = classes[ids]
+            if any(_varies(found, axis) for axis in axes):
+                for number in np.unique(found):
+                    yield int(number), reason
+
 
 @dataclass(frozen=True, eq=False)
 class Solved:
-    """`classes[atom]`, numbers without order, and why classes are frozen."""
+    """`classes[atom]`, numbers without order; why classes are frozen or altered."""
 
     classes: Ids
     frozen: dict[int, str]
+    altered: dict[int, str]
 
 
 def _varies(found: Ids, axis: int) -> bool:

@@ -289,7 +289,7 @@ def _glu(flow: Flow, node: Node) -> None:
 
 
 def _unfold(flow: Flow, node: Node) -> None:
-    """Carry channels on through sliding windows: a new last axis, or behind channels."""
+    """Carry channels on through sliding windows: on a new axis, or behind channels."""
     if operator(node) == "im2col":
         taps = int(np.prod(argument(node, "kernel_size")))
         ids = channels(flow, node, _source(node), 1)
@@ -334,7 +334,8 @@ RULES: dict[str, Rule] = {
         _reshape,
     ),
     **dict.fromkeys(
-        "permute transpose swapaxes swapdims t movedim moveaxis mT numpy_T adjoint".split(),
+        """permute transpose swapaxes swapdims t movedim moveaxis mT numpy_T
+        adjoint""".split(),
         _permute,
     ),
     **dict.fromkeys(("expand", "expand_as", "broadcast_to"), _expand),

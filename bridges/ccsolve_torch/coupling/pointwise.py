@@ -130,7 +130,7 @@ def _within(
 
 def _mix(flow: Flow, node: Node, ids: Ids, average: bool) -> None:
     if average:
-        flow.links.alter(ids, place(node))
+        flow.links.alter(ids, varying(ids), place(node))
     else:
         flow.freeze(node, [ids], ", which mixes channels")
 
@@ -153,7 +153,7 @@ def layer_norm(flow: Flow, node: Node) -> None:
     labels = flow.labels(source)
     within = [ids for axis in range(first, rank) for ids in on_axis(labels, axis)]
     for ids in within:
-        flow.links.alter(ids, place(node))
+        flow.links.alter(ids, varying(ids) & set(range(first, rank)), place(node))
     sides = [
         (flow.labels(argument(node, part)), shape(argument(node, part)))
         for part in ("weight", "bias")
@@ -173,7 +173,7 @@ def group_norm(flow: Flow, node: Node) -> None:
     source, groups = node.args[0], argument(node, "num_groups")
     ids = channels_of(flow, node, source, 1)
     if groups == 1:
-        flow.links.alter(ids, place(node))
+        flow.links.alter(ids, varying(ids), place(node))
     else:
         flow.links.tie_along(
             ids.reshape(groups, -1), 1, f"meets padding in {place(node)}"

@@ -1,4 +1,4 @@
-"""Recurrent layers: one class per hidden unit, over all gates, layers and directions."""
+"""Recurrent layers: one class per hidden unit, in all gates, layers and directions."""
 
 from typing import Any
 
