@@ -188,7 +188,7 @@ class YoloSplit(PartialNet):
         "a.weight": 6,
         "b.weight": 5,
         "c.weight": 7,
-        "d.weight@1": 18,
+        "d.weight@1": 24,
         "stem.weight": 6,
         "d.weight": 8,
     }
@@ -250,9 +250,9 @@ class GatedLinear(nn.Module):
         return self.out(a * torch.tanh(b))
 
 
-@shown({"a.weight": (8, 8), "b.weight": 5, "c.weight": 9})
+@shown({"a.weight": 16, "b.weight": 5, "c.weight": 9})
 class Sliced(nn.Module):
-    """A part of the channels is picked by number: it stays, or only it does."""
+    """A part of the channels is picked by number: each part has its own length."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -144,7 +144,7 @@ class Autoencoder(nn.Module):
         return self.decode(torch.relu(self.grow(x)).view(-1, 6, 4, 4))
 
 
-@shown({"grow.weight": 6, "decode.weight@0": 6, "mid.weight": 7}, shapes=((5,),))
+@shown({"grow.weight": 6, "decode.weight@0": 6, "mid.weight@1": 7}, shapes=((5,),))
 class Generator(nn.Module):
     """A vector becomes a feature map by a view with all lengths written out."""
 
