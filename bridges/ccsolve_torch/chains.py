@@ -1,0 +1,133 @@
+"""Chains of plain layers that do what one layer does: the stages as modules.
+
+Every axis of the kernel belongs to one stage, which alone has the layer's stride,
+dilation and padding along it: maps along different axes commute, and what pads a
+channel (zeros, or copies of its own entries) commutes with mixing channels where no
+bias has been added. So the bias stands in the last stage.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+Array = NDArray[Any]
+
+LINEAR = nn.Linear
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+def weight_of(layer: nn.Module) -> Array:
+    """Give the layer's weight as (groups, n, c, kernel...) in float64."""
+    weight: Any = layer.weight
+    values = weight.detach().cpu().double().numpy()
+    groups = _groups(layer)
+    blocks = values.reshape(groups, -1, *values.shape[1:])
+    return blocks.swapaxes(1, 2) if isinstance(layer, TRANSPOSED) else blocks
+
+
+def laid_out(layer: nn.Module, weight: Array, like: Tensor) -> Tensor:
+    """Give a weight (groups, n, c, kernel...) in the layout of the layer's own.
+
+    Of the type, and on the device, of `like`.
+    """
+    blocks = weight.swapaxes(1, 2) if isinstance(layer, TRANSPOSED) else weight
+    flat = np.ascontiguousarray(blocks).reshape(-1, *blocks.shape[2:])
+    return torch.from_numpy(flat).to(like)
+
+
+def chain(layer: nn.Module, stages: Sequence[Array]) -> nn.Module:
+    """Give the chain as `nn.Sequential`, or the one layer if there is one stage.
+
+    The stages are named by what they do: "project" to few channels, "filter" with the
+    kernel (numbered where it is spread over several), "restore" all channels. The bias
+    is the layer's own parameter; weights are trained where the layer's was.
+    """
+    parts = [_part(layer, stages, place) for place in range(len(stages))]
+    whole = parts[0]
+    if len(parts) > 1:
+        names = _names(stages)
+        whole = nn.Sequential()
+        for name, part in zip(names, parts, strict=True):
+            whole.add_module(name, part)
+    return whole.train(layer.training)
+
+
+def _names(stages: Sequence[Array]) -> list[str]:
+    filters = [place for place, stage in enumerate(stages) if _spatial(stage)]
+    names = []
+    for place in range(len(stages)):
+        if place in filters:
+            number = filters.index(place) if len(filters) > 1 else ""
+            names.append(f"filter{number}")
+        else:
+            names.append("project" if place == 0 else "restore")
+    return names
+
+
+def _part(layer: nn.Module, stages: Sequence[Array], place: int) -> nn.Module:
+    """Give one stage; on "meta" first, so that no random number is drawn."""
+    groups, n, c, *kernel = stages[place].shape
+    bias: Any = layer.bias if place == len(stages) - 1 else None
+    given = {"bias": bias is not None, "device": "meta"}
+    if isinstance(layer, LINEAR):
+        part = LINEAR(c, n, **given)
+    else:
+        owned = [_owner(layer, stages, axis) == place for axis in range(len(kernel))]
+        kind, geometry = _geometry(layer, kernel, owned)
+        part = kind(groups * c, groups * n, tuple(kernel), **geometry, **given)
+    whole: Any = layer.weight
+    values = laid_out(part, stages[place], whole.detach())
+    part.weight = nn.Parameter(values, whole.requires_grad)
+    part.bias = bias
+    return part
+
+
+def _owner(layer: nn.Module, stages: Sequence[Array], axis: int) -> int:
+    """Give the stage that has the layer's geometry along the axis.
+
+    Where the kernel has length 1 a stride comes first, so that less is left to do; a
+    transposed convolution's stride, which adds positions, comes last.
+    """
+    long = [place for place, stage in enumerate(stages) if stage.shape[3 + axis] > 1]
+    last = len(stages) - 1
+    return long[0] if long else (last if isinstance(layer, TRANSPOSED) else 0)
+
+
+def _geometry(layer: Any, kernel: Sequence[int], owned: Sequence[bool]) -> Any:
+    """Give the class of a stage, and its arguments beside channels and kernel."""
+    plain = not any(owned)
+    transposed = isinstance(layer, TRANSPOSED) and not plain
+    kinds = TRANSPOSED if transposed else CONVOLUTIONS
+    given: dict[str, Any] = {
+        "stride": _own(layer.stride, owned, 1),
+        "dilation": _own(layer.dilation, owned, 1),
+        "groups": layer.groups,
+        "padding": layer.padding,
+    }
+    if not isinstance(layer.padding, str):
+        given["padding"] = _own(layer.padding, owned, 0)
+    elif plain:
+        given["padding"] = 0
+    if transposed:
+        given["output_padding"] = _own(layer.output_padding, owned, 0)
+    elif not plain:
+        given["padding_mode"] = layer.padding_mode
+    return kinds[len(kernel) - 1], given
+
+
+def _own(values: Sequence[int], owned: Sequence[bool], neutral: int) -> tuple[int, ...]:
+    pairs = zip(values, owned, strict=True)
+    return tuple(value if own else neutral for value, own in pairs)
+
+
+def _spatial(stage: Array) -> bool:
+    return any(length > 1 for length in stage.shape[3:])
+
+
+def _groups(layer: nn.Module) -> int:
+    return int(getattr(layer, "groups", 1))

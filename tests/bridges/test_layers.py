@@ -1,0 +1,422 @@
+"""Networks whose layers become chains: the same function, smaller, and ordinary."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils import parametrizations, prune
+
+import ccsolve_torch as cct
+from ccsolve import Factor
+from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve.statistics import Layer, Statistics
+from ccsolve_torch.candidates import KINDS
+from ccsolve_torch.comparison import difference_of
+
+pytestmark = pytest.mark.torch
+
+FORMATS = {
+    "svd": Factor("svd", 0.5),
+    "tucker": Factor("tucker", 0.5),
+    "tt": Factor("tt", 0.5),
+    "full": Factor("tucker", 1.0),
+}
+
+
+def layers_of(model: nn.Module) -> dict[str, nn.Module]:
+    return {name: m for name, m in model.named_modules() if type(m) in KINDS}
+
+
+def with_dense_weights(model: nn.Module, small: nn.Module) -> nn.Module:
+    """Give the model with the weights that its chains stand for, found by running them.
+
+    A chain is linear in its input: impulses through its stages without bias give it.
+    """
+    dense = copy.deepcopy(model)
+    for name, layer in layers_of(dense).items():
+        whole = small.get_submodule(name)
+        if isinstance(whole, nn.Sequential):
+            weight: Any = layer.weight
+            weight.data = impulses(layer, copy.deepcopy(whole))
+    return dense
+
+
+def impulses(layer: Any, whole: nn.Module) -> Tensor:
+    """Give the weight of a chain for one group, the geometry set to the plainest."""
+    parts: list[Any] = list(whole.modules())
+    for part in parts:
+        if not isinstance(part, nn.Sequential):
+            part.bias = None
+        if not isinstance(part, nn.Sequential | nn.Linear):
+            part.stride = part.dilation = (1,) * len(part.stride)
+            part.padding = (0,) * len(part.stride)
+            part.padding_mode = "zeros"
+    n, c, *kernel = layer.weight.shape
+    x = torch.eye(c * layer.weight[0, 0].numel()).reshape(-1, c, *kernel)
+    with torch.no_grad():
+        return whole(x).flatten(1).T.reshape(n, c, *kernel)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_chains_give_what_dense_weights_give(model, samples, kind: str) -> None:
+    x = samples[0]
+    factors = dict.fromkeys(layers_of(model), FORMATS[kind])
+    small: Any = cct.factorise(model, factors, x)
+    assert small.factor_report.equivalence < 1e-4
+    with torch.no_grad():
+        found = small(x)
+        dense = with_dense_weights(model, small)
+        torch.testing.assert_close(found, dense(x), rtol=1e-4, atol=1e-5)
+        if kind == "full":
+            torch.testing.assert_close(found, model(x), rtol=1e-4, atol=1e-5)
+
+
+def test_the_report_counts_what_is_there(model, samples) -> None:
+    x = samples[0]
+    factors = dict.fromkeys(layers_of(model), FORMATS["tucker"])
+    small: Any = cct.factorise(model, factors, x)
+    report = small.factor_report
+    assert report.original == cct.count(model, x)
+    assert report.achieved == cct.count(small, x)
+    assert report.achieved.params == sum(p.numel() for p in small.parameters())
+    for entry in report.layers:
+        layer, whole = (m.get_submodule(entry.name) for m in (model, small))
+        assert entry.before.params == sum(p.numel() for p in layer.parameters())
+        assert entry.after.params == sum(p.numel() for p in whole.parameters())
+    text = str(report)
+    assert all(f"{name}: tucker (" in text for name in factors)
+    assert "% removed" in text
+
+
+def test_errors_are_of_the_weights(residual, samples) -> None:
+    small: Any = cct.factorise(
+        residual, {"stem": Factor("svd", 2), "linear": Factor("svd", 3)}, samples[0]
+    )
+    dense = with_dense_weights(residual, small)
+    for entry in small.factor_report.layers:
+        weight = residual.get_submodule(entry.name).weight
+        off = dense.get_submodule(entry.name).weight - weight
+        assert entry.error == pytest.approx(
+            float((off.norm() / weight.norm()).detach())
+        )
+        assert entry.weighted_error is None
+
+
+def test_a_chain_larger_than_its_layer_is_said(residual, samples) -> None:
+    small: Any = cct.factorise(residual, {"stem": Factor("svd", 6)}, samples[0])
+    (entry,) = small.factor_report.layers
+    assert entry.warning == "larger than the layer: 1.22x the macs, 1.22x the params"
+    assert "WARNING larger" in str(small.factor_report)
+    small = cct.factorise(residual, {"stem": Factor("svd", 2)}, samples[0])
+    assert small.factor_report.layers[0].warning == ""  # pyright: ignore
+
+
+def test_the_result_is_an_ordinary_model(make, loader, tmp_path) -> None:
+    model, (x, y) = make("plain").train(), loader[0]
+    before, state = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+    factors = {"0": Factor("tt", 2), "2": Factor("svd", 3), "7": Factor("svd", 4)}
+    small: Any = cct.factorise(model, factors, x)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(v, before[n]) for n, v in model.state_dict().items())
+    assert all(not m._forward_hooks for m in model.modules())
+    assert small.training and small[2].filter.dilation == (2, 2)
+    functional.cross_entropy(small(x), y).backward()
+    assert all(p.grad is not None for p in small.parameters())
+    small.eval()
+    exported = torch.export.export(small, (x,)).module()
+    torch.testing.assert_close(exported(x), small(x))
+    again = cct.factorise(make("plain"), factors, x).eval()
+    nn.init.zeros_(again.get_parameter("10.weight"))
+    again.load_state_dict(small.state_dict())
+    torch.testing.assert_close(again(x), small(x))
+    torch.testing.assert_close(copy.deepcopy(small)(x), small(x))
+    cct.save(small, tmp_path / "bundle")
+    loaded = cct.load(lambda: make("plain"), tmp_path / "bundle")
+    torch.testing.assert_close(loaded(x), small(x))
+
+
+def test_a_chain_can_be_cut_and_factored_again(residual, samples) -> None:
+    x = samples[0]
+    small = cct.factorise(residual, {"first.conv1": Factor("tucker", 3)}, x)
+    again: Any = cct.factorise(small, {"first.conv1.filter": Factor("svd", 2)}, x)
+    assert again.factor_report.equivalence < 1e-4
+    assert set(again.first.conv1.filter._modules) == {"filter", "restore"}
+
+
+def test_the_same_every_time(residual, samples) -> None:
+    factors = dict.fromkeys(layers_of(residual), FORMATS["tucker"])
+    one, other = (cct.factorise(residual, factors, samples[0]) for _ in range(2))
+    for a, b in zip(one.parameters(), other.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions_are_compared_by_their_own_rounding(
+    dtype: torch.dtype,
+) -> None:
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Linear(40, 60), nn.ReLU(), nn.Linear(60, 30)).to(dtype)
+    small: Any = cct.factorise(
+        model,
+        dict.fromkeys(("0", "2"), Factor("svd", 20)),
+        torch.randn(64, 40).to(dtype),
+    )
+    assert small.factor_report.equivalence <= max(1e-4, 8 * torch.finfo(dtype).eps)
+    assert {p.dtype for p in small.parameters()} == {dtype}
+
+
+class Shared(nn.Module):
+    """One layer under two names, called twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(6, 6)
+        self.b = self.a
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(functional.relu(self.a(x)))
+
+
+def test_a_layer_under_two_names_is_one_chain() -> None:
+    torch.manual_seed(0)
+    model, x = Shared(), torch.randn(5, 6)
+    small: Any = cct.factorise(model, {"b": Factor("svd", 2)}, x)
+    assert small.a is small.b and isinstance(small.a, nn.Sequential)
+    (entry,) = small.factor_report.layers
+    assert entry.before.macs == 2 * 36 and entry.after.macs == 2 * 24
+    with pytest.raises(InvalidProblem, match="'a' and 'b' are one layer"):
+        cct.factorise(model, dict.fromkeys("ab", Factor("svd", 2)), x)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_encoders_leave_the_kernel_that_reads_weights(training: bool, tmp_path) -> None:
+    def make() -> nn.Module:
+        torch.manual_seed(0)
+        layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+        return nn.TransformerEncoder(layer, 2).train(training)
+
+    model, x = make(), torch.randn(2, 5, 8)
+    factors = {f"layers.1.linear{place}": Factor("svd", 4) for place in (1, 2)}
+    small: Any = cct.factorise(model, factors, x)
+    with torch.no_grad():
+        found = small(x)
+        padded = small(x, src_key_padding_mask=torch.eye(2, 5) > 0)
+        dense = with_dense_weights(model, small)
+        torch.testing.assert_close(found, dense(x), rtol=1e-4, atol=1e-5)
+        assert padded.shape == found.shape
+        cct.save(small, tmp_path / "bundle")
+        loaded = cct.load(make, tmp_path / "bundle")
+        torch.testing.assert_close(loaded(x), found)
+
+
+# --- Weighted by the inputs
+
+
+def moments(model: nn.Module, x: Tensor, name: str) -> np.ndarray:
+    """Give E[xxᵀ] of the input columns of a linear layer."""
+    seen: list[Tensor] = []
+    layer = model.get_submodule(name)
+    handle = layer.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    with torch.no_grad():
+        model(x)
+    handle.remove()
+    rows = seen[0].flatten(0, -2).double().numpy()
+    return rows.T @ rows / len(rows)
+
+
+def statistics(layers: dict[str, Layer]) -> Statistics:
+    return Statistics(groups={}, layers=layers, operations=(), samples=1)
+
+
+def test_weighted_chains_lose_least_of_the_outputs() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(12, 9), nn.ReLU(), nn.Linear(9, 8))
+    x = torch.randn(200, 12) * torch.logspace(0, -2, 12)
+    layers = {
+        name: Layer(
+            name,
+            "linear",
+            model.get_submodule(name).weight.detach().numpy(),  # pyright: ignore
+            input_moment=moments(model, x, name),
+        )
+        for name in ("0", "2")
+    }
+    factors = dict.fromkeys(layers, Factor("svd", 3))
+    plain: Any = cct.factorise(model, factors, x)
+    weighted: Any = cct.factorise(model, factors, x, statistics=statistics(layers))
+    with torch.no_grad():
+        wanted = model[0](x)
+        lost = {
+            name: float((small[0](x) - wanted).square().sum())
+            for name, small in (("plain", plain), ("weighted", weighted))
+        }
+        size = float((wanted - model[0].bias).square().sum())
+    entry = weighted.factor_report.layers[0]
+    assert entry.weighted_error**2 == pytest.approx(lost["weighted"] / size, rel=1e-3)
+    assert lost["weighted"] < 0.9 * lost["plain"]
+    assert entry.error > plain.factor_report.layers[0].error
+
+
+def test_collected_statistics_weigh_convolutions(residual, loader, samples) -> None:
+    stats = cct.collect(residual, loader, layers="moments")
+    factors = {"stem": Factor("svd", 3), "first.conv1": Factor("tucker", 3)}
+    small: Any = cct.factorise(residual, factors, samples[0], statistics=stats)
+    stem, inner = small.factor_report.layers
+    with torch.no_grad():
+        wanted = residual.stem(samples[0])
+        lost = (small.stem(samples[0]) - wanted).square().sum() / wanted.square().sum()
+    assert stem.weighted_error**2 == pytest.approx(float(lost), rel=1e-3)
+    assert inner.weighted_error is None
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ({}, "no layer has an input moment"),
+        ({"stem": Layer("stem", "conv", np.ones((6, 3, 3, 3)))}, "no layer has"),
+        (
+            {
+                "stem": Layer(
+                    "stem", "conv", np.ones((6, 2, 3, 3)), input_moment=np.eye(18)
+                )
+            },
+            "stem is of 18 columns, the layer has 27",
+        ),
+    ],
+)
+def test_statistics_of_another_model_are_refused(
+    residual, samples, layers: dict[str, Layer], message: str
+) -> None:
+    with pytest.raises(InvalidProblem, match=message):
+        cct.factorise(
+            residual,
+            {"stem": Factor("svd", 2)},
+            samples[0],
+            statistics=statistics(layers),
+        )
+
+
+# --- Refusals
+
+
+class Functional(nn.Module):
+    """A weight that is used without its module, beside a call of the module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Conv2d(3, 3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.conv2d(self.a(x), self.a.weight)
+
+
+class Unused(Functional):
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+class Reading(Functional):
+    """Code that asks the layer for more than its output."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.a(x.to(self.a.weight.dtype))
+
+
+class Hidden(Functional):
+    """A layer that the code reaches by a list that torch does not know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known = [self.a]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.known[0](x)
+
+
+class Tied(Functional):
+    def __init__(self) -> None:
+        super().__init__()
+        self.b = nn.Conv2d(3, 3, 1)
+        self.b.weight = self.a.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(self.a(x))
+
+
+class Own(nn.Conv2d):
+    """A convolution with arithmetic of its own."""
+
+
+def plain_with(change: Any) -> nn.Module:
+    model = nn.Sequential()
+    model.add_module("a", nn.Conv2d(3, 4, 1))
+    change(model)
+    return model
+
+
+def hooked(model: Any) -> None:
+    model.a.register_forward_hook(lambda *_: None)
+
+
+def not_finite(model: Any) -> None:
+    model.a.weight.data[0] = float("nan")
+
+
+REFUSED: list[tuple[Any, str]] = [
+    (Functional(), r"function call outside of its module \(1 of 2 uses\)"),
+    (Unused(), "not called as a module on the example inputs"),
+    (Reading(), "reads more of a factored layer than its output .*'weight'"),
+    (Hidden(), "its chain is not run"),
+    (Tied(), r"its weight is tied to b\.weight"),
+    (plain_with(hooked), "it has hooks"),
+    (plain_with(not_finite), "not finite"),
+    (plain_with(lambda m: parametrizations.weight_norm(m.a)), "weight is computed"),
+    (plain_with(lambda m: prune.l1_unstructured(m.a, "weight", 2)), "is computed"),
+    (plain_with(lambda m: setattr(m, "a", Own(3, 4, 1))), "a Own; expected"),
+    (plain_with(lambda m: setattr(m, "a", nn.ReLU())), "a ReLU; expected"),
+    (plain_with(lambda m: m.a.to("meta")), "on meta"),
+]
+
+
+@pytest.mark.parametrize(("model", "message"), REFUSED)
+def test_what_a_chain_cannot_replace_is_refused(
+    model: nn.Module, message: str, samples
+) -> None:
+    before = [dict(module._forward_hooks) for module in model.modules()]
+    with pytest.raises(Unsupported, match=message) as caught:
+        cct.factorise(model, {"a": Factor("svd", 1)}, samples[0])
+    assert "\n" not in str(caught.value)
+    assert [dict(module._forward_hooks) for module in model.modules()] == before
+
+
+def test_the_projection_inside_attention_is_refused() -> None:
+    model = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    with pytest.raises(Unsupported, match="expected one of torch's own Linear"):
+        cct.factorise(
+            model, {"self_attn.out_proj": Factor("svd", 2)}, torch.randn(2, 5, 8)
+        )
+
+
+@pytest.mark.parametrize("name", ["", "b", "a.weight"])
+def test_layers_that_are_not_there_are_refused(name: str, samples) -> None:
+    with pytest.raises(InvalidProblem, match=f"no layer '{name}'.*expected one of a"):
+        cct.factorise(Functional(), {name: Factor("svd", 1)}, samples[0])
+
+
+def test_ranks_that_do_not_fit_name_the_layer(residual, samples) -> None:
+    with pytest.raises(InvalidProblem, match=r"layer first\.conv1: rank 9"):
+        cct.factorise(residual, {"first.conv1": Factor("tucker", 9)}, samples[0])
+
+
+def test_differences_of_outputs() -> None:
+    one = {"a": torch.ones(2), "b": (torch.zeros(3), [torch.ones(0)]), "c": None}
+    other = {"a": torch.tensor([1.0, 0.5]), "b": (torch.zeros(3), [torch.ones(0)])}
+    assert difference_of(one, other) == 0.5
+    assert difference_of(one, {**one, "a": torch.full((2,), torch.nan)}) == float("inf")
+    assert difference_of(None, None) == 0.0
+    with pytest.raises(Exception, match="shapes"):
+        difference_of(one, torch.ones(2))
