@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +12,8 @@ from ccsolve_torch.calls import Call
 from ccsolve_torch.graph import Graph
 from ccsolve_torch.losses import Loss, direction_count, directions
 from ccsolve_torch.moments import LayerSums
-from ccsolve_torch.observation import Pass, Watch, exactly
+from ccsolve_torch.observation import Pass, Watch
+from ccsolve_torch.differentiation import differentiated
 from ccsolve_torch.rows import Rows
 from ccsolve_torch.samples import sample_places
 from ccsolve_torch.spelling import spelled_out
@@ -64,13 +64,12 @@ def add_batches(
         for given, targets in every:
             sums.batch = len(given[0])
             found, seen = watch.run(given)
-            outputs = _logits(found, len(given[0]))
-            with exactly(outputs):
-                exact = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
-                values = loss.values(exact, targets)
+            with torch.autocast(sums.device.type, enabled=False):
+                outputs, known = differentiated(found, sums.batch, loss)
+                values = known.values(outputs, targets)
                 _first_order(sums, seen, values, weights)
                 if sums.ggn is not None:
-                    _second_order(sums, seen, loss, exact, targets, sketches)
+                    _second_order(sums, seen, known, outputs, targets, sketches)
 
 
 def _watch(model: nn.Module, sums: Sums, inputs: tuple[Tensor, ...]) -> Watch:
@@ -166,16 +165,3 @@ def _differentiable(weights: Iterable[Tensor]) -> Iterator[None]:
     finally:
         for weight, flag in flags:
             weight.requires_grad_(flag)
-
-
-def _logits(found: Any, count: int) -> Tensor:
-    """Give the tensor that is differentiated: the output, or its `logits`."""
-    outputs = found if isinstance(found, Tensor) else getattr(found, "logits", None)
-    if not isinstance(outputs, Tensor) or outputs.ndim < 2 or len(outputs) != count:
-        shape = f" {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else ""
-        raise InvalidProblem(
-            f"model: gave a {type(found).__name__}{shape}; expected one tensor (N, "
-            f"...) of {count} samples, or an output with such logits; wrap the model "
-            f"so that it gives the logits alone"
-        )
-    return outputs

@@ -41,11 +41,15 @@ class Root:
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss: `values` (outputs, targets) -> (N,), and the `root` of its Hessian."""
+    """A loss: `values` (outputs, targets) -> (N,), and the `root` of its Hessian.
+
+    `own` is the callable behind it where a user gave one.
+    """
 
     name: str
     values: PerSample
     root: Callable[[Tensor, Tensor], Root]
+    own: PerSample | None = None
 
 
 def as_loss(loss: str | PerSample) -> Loss:
@@ -60,7 +64,7 @@ def as_loss(loss: str | PerSample) -> Loss:
     if not callable(loss):
         raise InvalidProblem(f"loss of type {type(loss).__name__}; expected a callable")
     name = getattr(loss, "__name__", type(loss).__name__)
-    return Loss(name, _checked(loss, name), _differentiated(loss, name))
+    return Loss(name, _checked(loss, name), _differentiated(loss, name), loss)
 
 
 def direction_count(outputs: Tensor, sketches: int | None) -> tuple[int, bool]:
@@ -84,7 +88,7 @@ def directions(
     for number in range(count):
         if exact:
             e = torch.zeros(shape, dtype=like.dtype, device=like.device)
-            e.flatten(1)[:, number] = 1
+            e.view(len(like), -1)[:, number] = 1
             yield root.times(e)
         else:
             signs = torch.randint(
@@ -177,7 +181,8 @@ def _half_squares(outputs: Tensor, targets: Tensor) -> Tensor:
             f"least_squares: outputs {tuple(outputs.shape)}, targets "
             f"{tuple(targets.shape)}; expected equal shapes"
         )
-    return 0.5 * (outputs - targets).flatten(1).square().sum(dim=1)
+    squares = (outputs - targets).square()
+    return 0.5 * squares.reshape(len(outputs), -1).sum(dim=1)
 
 
 def _identity_root(outputs: Tensor, targets: Tensor) -> Root:

@@ -46,6 +46,7 @@ class Samples:
         return rows.unflatten(0, split).sum(dim=0 if self.inner else 1)
 
 
+@torch.no_grad()
 def sample_places(
     model: nn.Module, weights: Iterable[str], inputs: tuple[Tensor, ...]
 ) -> Mapping[Place, Samples]:
@@ -94,7 +95,7 @@ def _read(
     def keep(call: Call) -> None:
         found[call.weight, call.index] = call
 
-    with torch.no_grad(), layer_calls(model, names, before=keep):
+    with layer_calls(model, names, before=keep):
         model(*inputs)
     return found
 
