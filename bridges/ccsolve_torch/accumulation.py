@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve_torch.calls import Call
+from ccsolve_torch.differentiation import differentiated
 from ccsolve_torch.graph import Graph
 from ccsolve_torch.losses import Loss, direction_count, directions
 from ccsolve_torch.moments import LayerSums
 from ccsolve_torch.observation import Pass, Watch
-from ccsolve_torch.differentiation import differentiated
 from ccsolve_torch.rows import Rows
 from ccsolve_torch.samples import sample_places
 from ccsolve_torch.spelling import spelled_out

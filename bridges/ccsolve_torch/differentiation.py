@@ -29,8 +29,8 @@ def differentiated(found: Any, count: int, loss: Loss) -> tuple[Tensor, Loss]:
     if loss.own is None or not tensors:
         raise InvalidProblem(
             f"model: gave a {type(found).__name__}; expected one tensor (N, ...) or an "
-            f"output with logits; wrap the model, or give a callable (outputs, targets) "
-            f"-> (N,) as the loss"
+            f"output with logits; wrap the model, or give as the loss a callable "
+            f"(outputs, targets) -> (N,)"
         )
     for tensor in tensors:
         _check(tensor, count)

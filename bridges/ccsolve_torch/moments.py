@@ -192,10 +192,10 @@ def check_memory(
     total = sum(sizes.values())
     if total > limit:
         largest = sorted(sizes, key=lambda name: -sizes[name])[:3]
-        shown = ", ".join(f"{name} {sizes[name] / 1e9:.2f}" for name in largest)
+        shown = ", ".join(f"{name} {sizes[name] / 1e9:.3g}" for name in largest)
         raise InvalidProblem(
-            f"layers: the sums take {total / 1e9:.2f} GB ({shown}, ...), allowed are "
-            f"{limit / 1e9:.2f} GB; choose layers with layers={{name: 'moments'}}, or "
+            f"layers: the sums take {total / 1e9:.3g} GB ({shown}, ...), allowed are "
+            f"{limit / 1e9:.3g} GB; choose layers with layers={{name: 'moments'}}, or "
             f"raise max_bytes"
         )
 

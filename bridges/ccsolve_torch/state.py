@@ -49,8 +49,8 @@ def checked_model(model: nn.Module) -> nn.Module:
     compiled = "_orig_mod" in dict(model.named_children())
     if compiled or isinstance(model, _WRAPPERS):
         raise InvalidProblem(
-            f"model: a {type(model).__name__}; expected the module inside it, give "
-            f"model.{'_orig_mod' if compiled else 'module'}"
+            f"model: {type(model).__name__} is a wrapper; expected the module inside "
+            f"it, give model.{'_orig_mod' if compiled else 'module'}"
         )
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if tensor.is_meta:
