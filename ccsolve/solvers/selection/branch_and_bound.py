@@ -79,10 +79,10 @@ def _steps(
     _compile()
     form = plain_form(problem)
     goal = Goal(problem, lattice_of(problem), limits.gap, limits.resolution)
-    yield goal.seen(first_step(problem, form))
+    yield goal.best.seen(first_step(problem, form))
     engine = engine_for(problem, seed)
-    yield from goal.watch(_descended(engine))
-    yield from goal.watch(relax(engine, form, limits, roundings=1))
+    yield from goal.best.watch(_descended(engine))
+    yield from goal.best.watch(relax(engine, form, limits, roundings=1))
     search = Search(engine, goal, Frontier(), _heuristic(engine, goal), cuts)
     yield from improved(search, 1 + problem.n // 2)
     search.frontier.push(Part(-math.inf, np.full(problem.n, -1, np.int8)))
@@ -125,6 +125,6 @@ def _descended(engine: Engine) -> Iterator[Step]:
 
 def _heuristic(engine: Engine, goal: Goal) -> Iterator[Step]:
     """Search for better points for ever; it begins at the best one known."""
-    assert goal.x is not None
+    assert goal.best.x is not None
     settings = PopulationSettings(restarts=None)
-    yield from goal.watch(evolve(engine, goal.x, TabuSettings(), settings))
+    yield from goal.best.watch(evolve(engine, goal.best.x, TabuSettings(), settings))

@@ -1,9 +1,8 @@
 """The convex relaxation's bound, then tabu search: what ``auto`` runs."""
 
 import math
-from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from ccsolve.iterate import Limits, Step, run
 from ccsolve.problems import ChannelSelection
@@ -12,6 +11,7 @@ from ccsolve.solvers.selection.convex_relaxation import relax
 from ccsolve.solvers.selection.options import at_least
 from ccsolve.solvers.selection.relaxing.convex_form import plain_form
 from ccsolve.solvers.selection.relaxing.rounding import first_step
+from ccsolve.solvers.selection.searching.best import Best
 from ccsolve.solvers.selection.searching.engine import engine_for
 from ccsolve.solvers.selection.searching.moves import TabuSettings
 from ccsolve.solvers.selection.searching.population import PopulationSettings, evolve
@@ -47,7 +47,7 @@ def solve(
 def _steps(
     problem: ChannelSelection, limits: Limits, seed: int, patience: int | None
 ) -> Iterator[Step]:
-    best = _Best()
+    best = Best()
     form = plain_form(problem)
     yield best.seen(first_step(problem, form))
     engine = engine_for(problem, seed)
@@ -56,33 +56,10 @@ def _steps(
     if engine.program is not None:
         z = yield from best.watch(engine.first_point())
         yield from best.watch(engine.descend(z))
+    assert best.x is not None
     endless = patience is not None or _ends(limits)
     settings = PopulationSettings(restarts=None if endless else 3)
     yield from _patient(evolve(engine, best.x, TabuSettings(), settings), patience)
-
-
-@dataclass
-class _Best:
-    """The best point among the steps that passed by."""
-
-    x: Any = None
-    objective: float = math.inf
-
-    def seen(self, step: Step) -> Step:
-        """Give the step back."""
-        if step.x is not None and step.objective < self.objective:
-            self.x, self.objective = step.x, step.objective
-        return step
-
-    def watch(self, steps: Iterable[Step]) -> Generator[Step, None, Any]:
-        """Give the steps on, and at their end what they return."""
-        iterator = iter(steps)
-        while True:
-            try:
-                step = next(iterator)
-            except StopIteration as end:
-                return end.value
-            yield self.seen(step)
 
 
 def _ends(limits: Limits) -> bool:

@@ -109,7 +109,7 @@ def _raised(search: Search, limits: Limits) -> Iterator[Step]:
     nonnegative = search.goal.problem.n <= NONNEGATIVE
     for step in low_rank.relax(search.engine, part, nonnegative=nonnegative):
         search.frontier.raise_working(step.bound)
-        yield search.goal.seen(step)
+        yield search.goal.best.seen(step)
 
 
 def _divide(frontier: Frontier, reduced: Reduced, place: int, plain: bool) -> None:

@@ -106,6 +106,6 @@ def _lower(growth: Growth, goal: Goal) -> None:
     if math.isfinite(target):
         size = program.from_units(abs(target) + 2.0 * abs(program.constant))
         threshold -= 4.0 * EPS * abs(size)
-        same = program.from_units(goal.objective) - 4.0 * growth.tree.uncertainty
+        same = program.from_units(goal.best.objective) - 4.0 * growth.tree.uncertainty
         threshold = min(threshold, same)
     growth.threshold = min(growth.threshold, threshold)

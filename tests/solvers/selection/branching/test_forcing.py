@@ -97,7 +97,7 @@ def test_separable_programs_are_fixed_to_the_end():
         assert found is not None
         held = found.fixed != -1
         assert (found.fixed[held] == best[held]).all()
-        assert min(found.bound, found.excluded) <= goal.objective
+        assert min(found.bound, found.excluded) <= goal.best.objective
 
 
 def test_values_that_no_point_has_are_no_problem():
