@@ -3,6 +3,7 @@
     stats = collect(model, loader)                     # -> ccsolve.Statistics
     small = apply(model, plan, inputs, calibration=loader)   # -> a smaller nn.Module
     small = compress(model, loader, macs=0.5)          # the three steps in one
+    small = factorise(model, {"conv1": Factor("svd", 0.5)}, inputs)   # chains of layers
 
 The network is read through `torch.export`; `trace` shows which channels can be
 removed and why others cannot. Needs the extra: pip install 'ccsolve[torch]'.
@@ -11,6 +12,7 @@ removed and why others cannot. Needs the extra: pip install 'ccsolve[torch]'.
 from importlib.util import find_spec
 
 from ccsolve.errors import MissingExtra
+from ccsolve.factors import Factor
 
 if find_spec("torch") is None:
     raise MissingExtra(
@@ -18,22 +20,27 @@ if find_spec("torch") is None:
         "run: pip install 'ccsolve[torch]'"
     )
 
+from ccsolve_torch.application import apply
 from ccsolve_torch.bundles import load, save
 from ccsolve_torch.collection import collect
 from ccsolve_torch.costs import count
 from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.identity import fingerprint
-from ccsolve_torch.pipeline import apply, compress
-from ccsolve_torch.repair import fit_next_layers, recalibrate
+from ccsolve_torch.layers import factorise
+from ccsolve_torch.pipeline import compress
+from ccsolve_torch.recalibration import recalibrate
+from ccsolve_torch.repair import fit_next_layers
 from ccsolve_torch.report import Report
 
 __all__ = [
+    "Factor",
     "Graph",
     "Report",
     "apply",
     "collect",
     "compress",
     "count",
+    "factorise",
     "fingerprint",
     "fit_next_layers",
     "load",

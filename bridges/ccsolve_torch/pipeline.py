@@ -1,109 +1,41 @@
-"""From a model and a plan to a smaller model, and all of it in one call."""
+"""Collect, plan and apply in one call, in one step or in several."""
 
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+import inspect
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from ccsolve.errors import InvalidProblem, WrongAnswer
+from ccsolve.errors import InvalidProblem
+from ccsolve.io.strict_json import plain
+from ccsolve.planning import RECIPES
 from ccsolve.planning import plan as make_plan
 from ccsolve.plans import Plan
-from ccsolve.statistics import Cost
+from ccsolve.statistics import Cost, Statistics
 from ccsolve.statistics.cost import cost_at
+from ccsolve_torch.application import apply
 from ccsolve_torch.collection import collect
-from ccsolve_torch.costs import count
-from ccsolve_torch.gates import Keep
-from ccsolve_torch.graph import Graph, trace
+from ccsolve_torch.footprint import footprint
+from ccsolve_torch.graph import Declared, Graph, trace
 from ccsolve_torch.identity import fingerprint
+from ccsolve_torch.latency import measured
 from ccsolve_torch.losses import PerSample
-from ccsolve_torch.recording import recorded
-from ccsolve_torch.repair import Refit, fit_next_layers, recalibrate
-from ccsolve_torch.report import Report
-from ccsolve_torch.state import Inputs, Loader, as_inputs, device_of, first_inputs
-from ccsolve_torch.surgery import (
-    checked_keep,
-    equivalence,
-    kept_entries,
-    remove_channels,
-)
+from ccsolve_torch.ranks import alike, decided, first
+from ccsolve_torch.resuming import Store, digest
+from ccsolve_torch.state import Loader, checked_model, device_of, first_inputs
+from ccsolve_torch.steps import begun, composed, filled, schedule
+from ccsolve_torch.surgery import kept_entries
 
-REPAIRS = ("none", "recalibrate", "least_squares")
+Progress = Callable[[int, int, str], object]
 
-TOLERANCE = 1e-4
-"""Largest relative difference to closed gates that rounding in float32 explains."""
-
-ROUNDINGS = 8
-"""The same in lower precisions: in units of the model's coarsest machine epsilon."""
-
-
-def apply(
-    model: nn.Module,
-    plan: Plan,
-    example_inputs: Inputs,
-    *,
-    calibration: Loader | None = None,
-    repair: str | None = None,
-    check_fingerprint: bool = True,
-) -> nn.Module:
-    """Give a new, smaller model that keeps what the plan keeps; `model` stays as it is.
-
-    The result is an ordinary module of the same class with narrower layers, in the
-    modes of `model`, on its device, with a `Report` as its attribute `report`.
-
-    Parameters
-    ----------
-    model
-        The model that the plan's statistics were collected on.
-    plan
-        Made by `ccsolve.plan`, or any `ccsolve.Plan` over groups of `trace`.
-    example_inputs
-        A tensor or tuple of tensors, samples along axis 0, of the size that the
-        statistics were collected at; the equivalence check runs on all of them.
-    calibration
-        Samples (inputs, targets) for the repair; targets are not used.
-    repair
-        "least_squares" (the default with `calibration`), "recalibrate" or "none".
-        See `fit_next_layers` and `recalibrate`.
-    check_fingerprint
-        Refuse a plan that was made for other weights.
-
-    Raises
-    ------
-    InvalidProblem
-        The plan is for another model or input size, or the options contradict.
-    WrongAnswer
-        The smaller model is not the model with closed gates, or misses the budget.
-    """
-    mode = _repair(repair, calibration)
-    if check_fingerprint:
-        _check_fingerprint(model, plan)
-    inputs = tuple(value.to(device_of(model)) for value in as_inputs(example_inputs))
-    graph = trace(model, inputs)
-    keep = checked_keep(graph, plan.keep)
-    dense = cost_at(graph.operations, _widths(checked_keep(graph, {})))
-    _check_original(plan, dense)
-    small = remove_channels(model, graph, keep)
-    distance = _checked_equivalence(model, small, graph, keep, inputs)
-    achieved = _checked_cost(small, graph, keep, plan, inputs)
-    refits = _repaired(mode, small, model, graph, keep, calibration)
-    small.report = Report(  # pyright: ignore[reportArgumentType]
-        recipe=plan.recipe,
-        original=dense,
-        asked=plan.asked,
-        achieved=achieved,
-        equivalence=distance,
-        repair=mode,
-        refits=refits,
-        kept=keep,
-        frozen=graph.frozen,
-    )
-    cut = kept_entries(graph, keep)
-    small.surgery = recorded(model, small, cut, inputs)  # pyright: ignore
-    return small
+_LOG = logging.getLogger("ccsolve")
 
 
 def compress(
@@ -117,174 +49,338 @@ def compress(
     repair: str | None = None,
     loss: str | PerSample = "cross_entropy",
     curvature: str = "ggn",
+    collecting: Mapping[str, Any] | None = None,
+    declared: Declared | None = None,
+    finetune: Callable[[nn.Module], object] | None = None,
+    folder: str | Path | None = None,
+    progress: Progress | None = None,
+    latency: bool = True,
+    seed: int = 0,
     **options: Any,
 ) -> nn.Module:
     """Collect, plan and apply: give a smaller, repaired model within the budgets.
 
     With several steps the budgets fall geometrically, and statistics are taken again
     on each step's repaired model. Every step cuts the original model afresh, with the
-    classes that all steps so far removed, and repairs it against the original.
+    classes that all steps so far removed, and repairs it against the original. After
+    the last, classes of earlier steps come back while the budgets hold.
+
+    With `finetune` each step cuts and repairs the model that the last one's training
+    gave, and trains the result: weights are carried on. What an earlier step removed
+    is then gone, and a budget may be kept with more to spare.
 
     Parameters
     ----------
     model, loader
-        See `collect`; the loader also serves the repair.
+        See `collect`; the loader also serves the repair, and is read several times.
     macs, params
         What may remain: a float in (0, 1] is a fraction, an int an absolute amount.
     steps
         How often statistics are taken.
     recipe, **options
         See `ccsolve.plan`.
-    repair
+    repair, latency
         See `apply`.
     loss, curvature
         See `collect`.
+    collecting
+        Further options of `collect`, such as {"layers": "moments"}.
+    declared
+        What stays or goes together beyond what the model's code shows.
+    finetune
+        Trains a model in place; called with every step's model, the last one's too.
+    folder
+        Where to keep the plan, and the trained weights, of every finished step. A
+        call with the same arguments goes on behind the last finished step and gives
+        what an undisturbed one would have given. New, or of such a call.
+    progress
+        Called with (step, steps, phase) when a phase begins: "collect", "plan",
+        "apply", "finetune". Default: the logger "ccsolve" is told, at level INFO.
+    seed
+        Torch's random state is set from it for every phase, and given back: loaders
+        that shuffle with it, and dropout in training, do the same again.
 
     Returns
     -------
-    The smaller model of `apply`; its `report` compares it with `model`.
+    The smaller model of `apply`; its `report` compares it with `model`. Under
+    `torch.distributed` every process calls this with its own samples; plans are made
+    by the first, and all get the same model.
+
+    Raises
+    ------
+    InvalidProblem
+        Bad options, or a folder that was begun with other ones or another model.
+    Infeasible
+        A budget that the narrowest network allowed does not keep.
     """
     if steps < 1:
         raise InvalidProblem(f"steps {steps}; expected 1 or more")
-    inputs, small, made = first_inputs(model, loader), model, None
-    for budgets in _schedule(model, inputs, {"macs": macs, "params": params}, steps):
-        stats = collect(small, loader, loss, curvature)
-        found = make_plan(stats, **budgets, recipe=recipe, **options)
-        made = found if made is None else _composed(made, found)
-        small = apply(model, made, inputs, calibration=loader, repair=repair)
+    checked_model(model)
+    job = _Job(
+        model=model,
+        loader=loader,
+        given=_given(macs=macs, params=params),
+        steps=steps,
+        recipe=recipe,
+        options=_seeded_options(recipe, options, seed),
+        repair=repair,
+        collecting={"loss": loss, "curvature": curvature, **(collecting or {})},
+        declared=declared or Declared(),
+        finetune=finetune,
+        progress=progress or _logged,
+        latency=latency,
+        seed=seed,
+    )
+    with job.random(0, "begin"):
+        inputs = first_inputs(model, loader)
+    ground = _Ground(inputs, trace(model, inputs, declared=declared))
+    store = None
+    if folder is not None:
+        store = decided(lambda: Store.open(folder, _asked(job, inputs)))
+    state = _resumed(job, ground, store)
+    for step, budgets in enumerate(_budgets(job, ground), 1):
+        if step > state.step:
+            state = _advanced(job, ground, state, step, budgets)
+            if store is not None and first():
+                trained = state.model if finetune is not None else None
+                store.write(step, state.plan, trained)  # pyright: ignore
+    return _finished(job, ground, state)
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What was asked of `compress`."""
+
+    model: nn.Module
+    loader: Loader
+    given: Mapping[str, Any]
+    steps: int
+    recipe: str
+    options: Mapping[str, Any]
+    repair: str | None
+    collecting: Mapping[str, Any]
+    declared: Declared
+    finetune: Callable[[nn.Module], object] | None
+    progress: Progress
+    latency: bool
+    seed: int
+
+    @contextmanager
+    def phase(self, step: int, name: str) -> Iterator[None]:
+        """Tell that a phase begins, and fix torch's random state inside."""
+        self.progress(step, self.steps, name)
+        with self.random(step, name):
+            yield
+
+    @contextmanager
+    def random(self, step: int, name: str) -> Iterator[None]:
+        """Set torch's random state by seed, step and phase; give it back."""
+        device = device_of(self.model)
+        devices = [device] if device.type == "cuda" else []
+        # Each phase has a state of its own: one that is skipped changes no other.
+        text = f"{self.seed} {step} {name}".encode()
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(int.from_bytes(sha256(text).digest()[:7]))
+            yield
+
+
+@dataclass(frozen=True, eq=False)
+class _Ground:
+    """The original model as it was seen: example inputs and coupling graph."""
+
+    inputs: tuple[torch.Tensor, ...]
+    graph: Graph
+
+    @property
+    def cost(self) -> Cost:
+        """Give the dense cost."""
+        sizes = {name: group.size for name, group in self.graph.groups.items()}
+        return cost_at(self.graph.operations, sizes)
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """How far it has come: a plan for the original model, and the model it gives."""
+
+    step: int
+    plan: Plan | None
+    model: nn.Module
+
+
+def _advanced(
+    job: _Job, ground: _Ground, state: _State, step: int, budgets: Mapping[str, Any]
+) -> _State:
+    """Take one step."""
+    declared = _declared_in(job, ground, state)
+    with job.phase(step, "collect"):
+        stats = collect(
+            state.model, job.loader, **job.collecting, declared=declared, seed=job.seed
+        )
+    with job.phase(step, "plan"):
+        found = decided(
+            lambda: make_plan(stats, **budgets, recipe=job.recipe, **job.options)
+        )
+    plan = _together(job, ground, state, found, stats)
+    if step == job.steps and job.finetune is None:
+        plan = _with_all_that_fits(job, ground, state, found, plan)
+    if job.finetune is None:
+        return _State(step, plan, _applied(job, ground, step, plan))
+    with job.phase(step, "apply"):
+        small = _cut(job, ground, state.model, found, declared)
+    return _State(step, plan, _trained(job, step, small))
+
+
+def _applied(job: _Job, ground: _Ground, step: int, plan: Plan) -> nn.Module:
+    with job.phase(step, "apply"):
+        return _cut(job, ground, job.model, plan, job.declared, step == job.steps)
+
+
+def _cut(
+    job: _Job,
+    ground: _Ground,
+    model: nn.Module,
+    plan: Plan,
+    declared: Declared,
+    last: bool = False,
+) -> nn.Module:
+    return apply(
+        model,
+        plan,
+        ground.inputs,
+        calibration=job.loader,
+        repair=job.repair,
+        declared=declared,
+        latency=job.latency and last,
+        seed=job.seed,
+    )
+
+
+def _trained(job: _Job, step: int, small: nn.Module) -> nn.Module:
+    """Let the user train the model in place; modes come back, gradients go."""
+    modes = [(module, module.training) for module in small.modules()]
+    with job.phase(step, "finetune"), torch.enable_grad():
+        job.finetune(small)  # pyright: ignore[reportOptionalCall]
+    for module, training in modes:
+        module.training = training
+    small.zero_grad(set_to_none=True)
+    alike(small)
     return small
 
 
-def _repair(repair: str | None, calibration: Loader | None) -> str:
-    if repair is None:
-        return "none" if calibration is None else "least_squares"
-    if repair not in REPAIRS:
-        raise InvalidProblem(f"repair {repair!r}; expected {', '.join(REPAIRS)}")
-    if repair != "none" and calibration is None:
-        raise InvalidProblem(
-            f"repair {repair!r} needs calibration=, a loader of samples"
-        )
-    return repair
+def _together(
+    job: _Job, ground: _Ground, state: _State, found: Plan, stats: Statistics
+) -> Plan:
+    """Give the plan for the original model, with what was asked of that."""
+    if state.plan is None:
+        return begun(found, stats)
+    plan = composed(state.plan, found, stats)
+    achieved = asdict(cost_at(ground.graph.operations, plan.widths))
+    return replace(plan, given=dict(job.given), achieved=achieved)
 
 
-def _check_fingerprint(model: nn.Module, plan: Plan) -> None:
-    found = fingerprint(model)
-    if plan.fingerprint != found:
-        raise InvalidProblem(
-            f"plan: made for the fingerprint {plan.fingerprint[:12]!r}, this model has "
-            f"{found[:12]!r}; collect and plan again, or give "
-            f"check_fingerprint=False to use the plan for other weights"
-        )
+def _with_all_that_fits(
+    job: _Job, ground: _Ground, state: _State, found: Plan, plan: Plan
+) -> Plan:
+    if state.plan is None:
+        return plan
+    whole = [
+        name for name, kept in found.keep.items() if len(kept) == found.sizes[name]
+    ]
+    multiple = int(job.options.get("multiple_of", 1))
+    return filled(plan, ground.graph.operations, whole, multiple)
 
 
-def _check_original(plan: Plan, dense: Cost) -> None:
-    for name, amount in plan.original.items():
-        if amount != getattr(dense, name, amount):
-            raise InvalidProblem(
-                f"plan: made for a model of {amount:,.0f} {name}, this one has "
-                f"{getattr(dense, name):,.0f}; give the model, and example_inputs of "
-                f"the size, that the statistics were collected at"
-            )
-
-
-def _checked_equivalence(
-    model: nn.Module, small: nn.Module, graph: Graph, keep: Keep, inputs: Inputs
-) -> float:
-    distance = equivalence(model, small, graph, keep, inputs)
-    tolerance = max(TOLERANCE, ROUNDINGS * _coarsest(model))
-    if not distance <= tolerance:
-        raise WrongAnswer(
-            f"the smaller model differs from the model with closed gates by "
-            f"{distance:.2g}, expected at most {tolerance:g}: the model's code uses a "
-            f"width that the graph does not show; report this"
-        )
-    return distance
-
-
-def _coarsest(model: nn.Module) -> float:
-    """Give the largest machine epsilon among the model's parameters."""
-    kinds = {value.dtype for value in model.parameters() if value.is_floating_point()}
-    return max((torch.finfo(kind).eps for kind in kinds), default=0.0)
-
-
-def _checked_cost(
-    small: nn.Module, graph: Graph, keep: Keep, plan: Plan, inputs: Inputs
-) -> Cost:
-    """Give the counted cost of the smaller model, after comparing it with the plan."""
-    counted, predicted = count(small, inputs), cost_at(graph.operations, _widths(keep))
-    if counted != predicted:
-        raise WrongAnswer(f"the smaller model costs {counted}, expected {predicted}")
-    for name, asked in plan.asked.items():
-        if getattr(counted, name, 0) > asked:
-            raise WrongAnswer(
-                f"the smaller model has {getattr(counted, name):,.0f} {name}, asked "
-                f"were at most {asked:,.0f}: the plan keeps more than it says"
-            )
-    return counted
-
-
-def _repaired(
-    mode: str,
-    small: nn.Module,
-    model: nn.Module,
-    graph: Graph,
-    keep: Keep,
-    calibration: Loader | None,
-) -> tuple[Refit, ...]:
-    if mode == "least_squares" and calibration is not None:
-        return fit_next_layers(small, model, graph, keep, calibration)
-    if mode == "recalibrate" and calibration is not None:
-        recalibrate(small, calibration)
-    return ()
-
-
-def _widths(keep: Keep) -> dict[str, int]:
-    return {name: len(classes) for name, classes in keep.items()}
-
-
-def _schedule(
-    model: nn.Module, inputs: Inputs, budgets: Mapping[str, Any], steps: int
-) -> Iterator[dict[str, Any]]:
-    """Give the budgets of each step: absolute, falling geometrically to the asked."""
-    given = {name: value for name, value in budgets.items() if value is not None}
-    if steps == 1:
-        yield given
-        return
-    # A later step's statistics are of a smaller model: fractions would be of that.
-    dense = count(model, inputs)
-    for step in range(1, steps + 1):
-        yield {
-            name: _between(value, getattr(dense, name), step / steps, name)
-            for name, value in given.items()
-        }
-
-
-def _between(value: float, dense: float, part: float, name: str) -> int:
-    fraction = value if isinstance(value, float) else value / dense
-    if isinstance(value, bool) or not 0 < fraction <= 1:
-        raise InvalidProblem(
-            f"{name} = {value!r}; expected a float in (0, 1] or an int up to {dense:g}"
-        )
-    # Powers round: the last step is the amount itself.
-    return math.floor(dense * fraction**part) if part < 1 else _absolute(value, dense)
-
-
-def _absolute(value: float, dense: float) -> int:
-    return math.floor(value * dense) if isinstance(value, float) else value
-
-
-def _composed(first: Plan, second: Plan) -> Plan:
-    """Give the plan that does to the original what both do one after the other."""
-    keep = {
-        name: np.asarray(classes)[second.keep.get(name, slice(None))]
-        for name, classes in first.keep.items()
-    }
-    earlier = [*first.provenance.get("steps", [dict(first.provenance)])]
-    return replace(
-        second,
-        keep=keep,
-        sizes=first.sizes,
-        original=first.original,
-        fingerprint=first.fingerprint,
-        provenance={**second.provenance, "steps": [*earlier, dict(second.provenance)]},
+def _resumed(job: _Job, ground: _Ground, store: Store | None) -> _State:
+    """Give the state after the last finished step, which may be none."""
+    step, plan = decided(lambda: store.last(job.steps)) if store else (0, None)
+    if plan is None or store is None:
+        return _State(0, None, job.model)
+    if job.finetune is None:
+        return _State(step, plan, _applied(job, ground, step, plan))
+    small = apply(
+        job.model,
+        plan,
+        ground.inputs,
+        repair="none",
+        declared=job.declared,
+        latency=False,
     )
+    if first():
+        store.restore(step, small)
+    alike(small)
+    return _State(step, plan, small)
+
+
+def _finished(job: _Job, ground: _Ground, state: _State) -> nn.Module:
+    """Give the model, with a report that compares it with the original one."""
+    small: Any = state.model
+    if job.finetune is not None and state.plan is not None:
+        models = job.model, small
+        small.report = replace(
+            small.report,
+            original=ground.cost,
+            asked=state.plan.asked,
+            kept=state.plan.keep,
+            memory=tuple(footprint(each, ground.inputs) for each in models),
+            latency=measured(*models, ground.inputs) if job.latency else None,
+        )
+    return small
+
+
+def _declared_in(job: _Job, ground: _Ground, state: _State) -> Declared:
+    """Give what was declared in the numbers of the smaller model."""
+    if state.plan is None:
+        return job.declared
+    left = kept_entries(ground.graph, state.plan.keep)
+    keep = {
+        name: np.searchsorted(left[name, 0], entries).tolist()
+        if (name, 0) in left
+        else entries
+        for name, entries in job.declared.keep.items()
+    }
+    return replace(job.declared, keep=keep)
+
+
+def _budgets(job: _Job, ground: _Ground) -> Iterator[dict[str, Any]]:
+    return schedule(job.given, ground.cost, job.steps)
+
+
+def _given(**budgets: Any) -> dict[str, Any]:
+    return {name: value for name, value in budgets.items() if value is not None}
+
+
+def _seeded_options(recipe: str, options: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Give the recipe's options with the seed, where it takes one."""
+    known = inspect.signature(RECIPES[recipe]).parameters if recipe in RECIPES else {}
+    return {"seed": seed, **options} if "seed" in known else options
+
+
+def _asked(job: _Job, inputs: tuple[torch.Tensor, ...]) -> dict[str, Any]:
+    """Give what the folder of a compression is recognised by."""
+    return {
+        "model": fingerprint(job.model),
+        "first inputs": digest(inputs),
+        "budgets": dict(job.given),
+        "steps": job.steps,
+        "recipe": job.recipe,
+        "options": _plain(job.options),
+        "repair": job.repair,
+        "collecting": _plain(job.collecting),
+        "declared": plain(asdict(job.declared)),
+        "finetune": job.finetune is not None,
+        "seed": job.seed,
+    }
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give options as JSON holds them; functions by their names."""
+    return {
+        name: getattr(value, "__qualname__", "a function")
+        if callable(value)
+        else plain(value)
+        for name, value in options.items()
+    }
+
+
+def _logged(step: int, steps: int, phase: str) -> None:
+    _LOG.info("step %d of %d: %s", step, steps, phase)

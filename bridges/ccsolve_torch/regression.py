@@ -1,17 +1,32 @@
-"""Least squares for a layer followed by a batch norm, from moments alone."""
+"""Least squares for many rows, from moments alone."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ccsolve.errors import InvalidProblem
+from ccsolve_torch.ranks import several, summed
+
+
+@dataclass(frozen=True)
+class Fit:
+    """An affine map t = V x + b of every weight group: V (g, o, d), b (g, o).
+
+    `ridge` is the pull that it was found with; infinite where V stayed as it was.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    ridge: float = math.inf
 
 
 @dataclass
 class Moments:
-    """Sums of x xᵀ, x tᵀ, x, t and |t|² over rows, in float64."""
+    """Sums of x xᵀ, x tᵀ, x, t and t² over rows, per weight group, in float64."""
 
     rows: int = 0
     x: Any = 0.0
@@ -21,104 +36,106 @@ class Moments:
     tt: Any = 0.0
 
     def add(self, x: Tensor, t: Tensor) -> None:
-        """Take rows x (n, d) and t (n, n_out)."""
+        """Take rows x (g, n, d) and t (g, n, o)."""
         x, t = x.double(), t.double()
-        self.rows += len(x)
-        self.x, self.t = self.x + x.sum(dim=0), self.t + t.sum(dim=0)
-        self.xx, self.xt = self.xx + x.T @ x, self.xt + x.T @ t
-        self.tt = self.tt + t.square().sum(dim=0)
+        self.rows += x.shape[1]
+        self.x, self.t = self.x + x.sum(dim=1), self.t + t.sum(dim=1)
+        self.xx = self.xx + x.transpose(1, 2) @ x
+        self.xt = self.xt + x.transpose(1, 2) @ t
+        self.tt = self.tt + t.square().sum(dim=1)
 
-    def solve(
-        self, weight: Tensor, bias: Tensor, ridge: float, free_bias: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Give V (n_out, d) and b (n_out,) that minimise E‖V x + b - t‖² + λ‖V - V₀‖².
+    def plus(self, other: "Moments") -> "Moments":
+        """Give the moments of both."""
+        mine, theirs = vars(self), vars(other)
+        return Moments(**{name: mine[name] + theirs[name] for name in mine})
 
-        λ is `ridge` times the mean variance of x's entries, V₀ = `weight`. With a
-        free bias moments are centred and b follows from the means; otherwise b is
-        `bias`. InvalidProblem where values are not finite.
+    def over_ranks(self) -> "Moments":
+        """Give the moments of all processes of `torch.distributed`."""
+        if not several():
+            return self
+        parts = {
+            name: summed(value) for name, value in vars(self).items() if name != "rows"
+        }
+        rows = summed(torch.tensor(self.rows, device=self.x.device))
+        return Moments(rows=int(rows), **parts)
+
+    def solve(self, start: Fit, ridge: float, free_bias: bool) -> Fit:
+        """Give V and b that minimise E‖V x + b - t‖² + λ‖V - V₀‖², V₀ = `start`'s.
+
+        λ is `ridge` times the mean variance of x's entries; an infinite one keeps V₀.
+        With a free bias moments are centred and b follows from the means; otherwise b
+        is `start`'s. InvalidProblem where values are not finite. Costs d³/3 per group.
         """
         n = self.rows
-        xx, xt = self.xx / n, (self.xt - self.x[:, None] * bias) / n
-        if free_bias:
-            xx = xx - torch.outer(self.x, self.x) / n**2
-            xt = self.xt / n - torch.outer(self.x, self.t) / n**2
-        if not bool(torch.isfinite(xx).all() and torch.isfinite(xt).all()):
-            raise InvalidProblem(
-                "calibration: NaN or infinity in the network; expected finite inputs"
-            )
-        scale = xx.diagonal().mean()
-        pull = ridge * scale if scale > 0 else torch.ones_like(scale)
-        h = xx + pull * torch.eye(len(xx), dtype=xx.dtype, device=xx.device)
-        fitted = torch.linalg.solve(h, xt + pull * weight.T, left=True).T
-        return fitted, (self.t - fitted @ self.x) / n if free_bias else bias
+        mean, wanted = self.x / n, self.t / n
+        if math.isinf(ridge):
+            fitted = start.weight
+        else:
+            fitted = self._fitted(start, ridge, free_bias)
+        if not free_bias:
+            return Fit(fitted, start.bias, ridge)
+        return Fit(fitted, wanted - _applied(fitted, mean), ridge)
 
-    def error(self, weight: Tensor, bias: Tensor) -> float:
-        """Give E‖V x + b - t‖² / E‖t - E t‖²."""
+    def _fitted(self, start: Fit, ridge: float, free_bias: bool) -> Tensor:
         n = self.rows
-        power = torch.einsum("oi,ij,oj->", weight, self.xx, weight)
-        cross = (weight * self.xt.T).sum() - bias @ (weight @ self.x)
-        total = power - 2 * cross + self.tt.sum() - 2 * bias @ self.t + n * bias @ bias
+        variances = (self.xx.diagonal(dim1=1, dim2=2) - self.x.square() / n) / n
+        scale = variances.clamp(min=0).mean(dim=1)
+        # Inputs that never vary say nothing: the weights stay.
+        pull = torch.where(scale > 0, ridge * scale, torch.ones_like(scale))
+        if free_bias:
+            xx = self.xx / n - _outer(self.x, self.x) / n**2
+            xt = self.xt / n - _outer(self.x, self.t) / n**2
+        else:
+            xx = self.xx / n
+            xt = self.xt / n - _outer(self.x, start.bias) / n
+        _require_finite(xx, xt)
+        h = xx + torch.diag_embed(pull[:, None].expand(len(xx), xx.shape[1]))
+        right = xt + pull[:, None, None] * start.weight.transpose(1, 2)
+        return torch.linalg.solve(h, right).transpose(1, 2)
+
+    def error(self, fit: Fit) -> float:
+        """Give E‖V x + b - t‖² / E‖t - E t‖², over all outputs together."""
+        n, v, b = self.rows, fit.weight, fit.bias
+        power = ((v @ self.xx) * v).sum()
+        cross = (v * self.xt.transpose(1, 2)).sum() - (b * _applied(v, self.x)).sum()
+        total = power - 2 * cross + self.tt.sum() - 2 * (b * self.t).sum()
+        total = total + n * b.square().sum()
         spread = (self.tt - self.t.square() / n).sum()
         return float(total.clamp(min=0) / spread) if spread > 0 else 0.0
 
 
-@dataclass
-class Affine:
-    """A layer and its batch norm as one affine map of the layer's input columns."""
+def chosen(
+    start: Fit,
+    fitting: Moments,
+    held_back: Moments | None,
+    ridges: Iterable[float],
+    free_bias: bool,
+) -> Fit:
+    """Give the fit that does best on held-back rows, found again on all rows.
 
-    layer: nn.Module
-    norm: nn.Module | None
-    scale: Tensor
-    weight: Tensor
-    bias: Tensor
+    Candidates are one fit per ridge, the shift of the means alone, and `start` as it
+    is. Without held-back rows the first ridge is taken as it comes.
+    """
+    if held_back is None:
+        return fitting.solve(start, next(iter(ridges)), free_bias)
+    tried = [fitting.solve(start, ridge, free_bias) for ridge in (*ridges, math.inf)]
+    best = min(tried, key=held_back.error)
+    if not held_back.error(best) < held_back.error(start):
+        return start
+    return fitting.plus(held_back).solve(start, best.ridge, free_bias)
 
-    @classmethod
-    def of(cls, layer: nn.Module, norm: nn.Module | None) -> "Affine":
-        """Read the map: scale · (W x + c - mean) + shift, in float64."""
-        flat = _double(layer.weight).flatten(1)
-        own = (
-            _double(layer.bias) if layer.bias is not None else flat.new_zeros(len(flat))
+
+def _applied(weight: Tensor, x: Tensor) -> Tensor:
+    """Give V x of every group: (g, o, d) and (g, d) to (g, o)."""
+    return (weight @ x[:, :, None])[:, :, 0]
+
+
+def _outer(a: Tensor, b: Tensor) -> Tensor:
+    return a[:, :, None] * b[:, None, :]
+
+
+def _require_finite(*tensors: Tensor) -> None:
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors):
+        raise InvalidProblem(
+            "calibration: NaN or infinity in the network; expected finite inputs"
         )
-        if norm is None:
-            return cls(layer, None, torch.ones_like(own), flat, own)
-        scale = (_double(norm.running_var) + float(norm.eps)).rsqrt()  # pyright: ignore
-        shift = torch.zeros_like(scale)
-        if norm.affine:
-            scale, shift = scale * _double(norm.weight), _double(norm.bias)
-        bias = scale * (own - _double(norm.running_mean)) + shift
-        return cls(layer, norm, scale, scale[:, None] * flat, bias)
-
-    @property
-    def free_bias(self) -> bool:
-        """Say whether there is a bias or a batch norm that can hold the intercept."""
-        return self.norm is not None or self.layer.bias is not None
-
-    def write(self, weight: Tensor, bias: Tensor) -> None:
-        """Make the map `weight` x + `bias`, by the layer's weight and a shift.
-
-        An output that the norm scales by zero keeps its weights.
-        """
-        live = self.scale.abs() > 1e-12
-        safe = torch.where(live, self.scale, torch.ones_like(self.scale))
-        flat = torch.where(
-            live[:, None], weight / safe[:, None], _double(self.layer.weight).flatten(1)
-        )
-        own: Any = self.layer.weight
-        own.copy_(flat.reshape(own.shape))
-        if self.norm is None:
-            if self.layer.bias is not None:
-                self.layer.bias.copy_(bias)  # pyright: ignore[reportCallIssue]
-        else:
-            self._write_norm(bias, safe)
-
-    def _write_norm(self, bias: Tensor, scale: Tensor) -> None:
-        norm: Any = self.norm
-        own = 0.0 if self.layer.bias is None else _double(self.layer.bias)
-        if norm.affine:
-            norm.bias.copy_(bias - self.scale * (own - _double(norm.running_mean)))
-        else:
-            norm.running_mean.copy_(own - bias / scale)
-
-
-def _double(tensor: Any) -> Tensor:
-    return tensor.detach().double()

@@ -1,66 +1,70 @@
-"""Repairing a smaller network without training or labels.
+"""Repairing a smaller network without training or labels, by least squares.
 
-`recalibrate` measures the batch norms' statistics again. `fit_next_layers` fits each
-layer that lost inputs to what the dense network computes there; it repairs more
-(ResNet-56 at half its inner widths: 90.5 % against 81.2 % on CIFAR-10), and
-recalibrating after it does harm, so use one of them.
+Each layer that lost inputs is fitted to what the dense network computes there, in the
+order in which the network runs them: what a layer cannot give back, the next one is
+fitted to make good.
 """
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from ccsolve.errors import InvalidProblem
-from ccsolve_torch.branches import Draw, Passage, Reached, watched_branches
+from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve_torch.affine import Affine
+from ccsolve_torch.branches import Habit, Visit, scouted
+from ccsolve_torch.calibration import Calibration, Inputs
+from ccsolve_torch.footprint import peak_activations
 from ccsolve_torch.gates import Keep
 from ccsolve_torch.graph import Graph, Site
-from ccsolve_torch.patches import patches
-from ccsolve_torch.regression import Affine, Moments
-from ccsolve_torch.state import Loader, batches, device_of, eval_mode, evaluating
+from ccsolve_torch.passes import Pass
+from ccsolve_torch.patches import drawn
+from ccsolve_torch.regression import Moments, chosen
+from ccsolve_torch.spelling import spelled_out
+from ccsolve_torch.state import Loader, device_of, eval_mode, evaluating
+
+RIDGES = (1e-3, 1e-2, 1e-1)
+
+MEMORY = 4 * 2**30
+"""Bytes of stopped forward passes on the CPU, where the user says nothing."""
 
 
 @dataclass(frozen=True)
 class Refit:
     """One fitted layer: mean squared errors of its branch, before and after.
 
-    Both are of the calibration samples, relative to the variance of what the dense
-    network gives there; `residual` says whether the skip's drift was corrected.
+    Both are of the held-back samples (of all where none are), relative to the variance
+    of what the dense network gives there. `residual` says whether the skip's drift was
+    corrected; `choice` what did best: "ridge 0.001", "means" where only the shift of
+    the means was taken, "unchanged" where nothing helped and the layer stayed.
     """
 
     layer: str
     before: float
     after: float
     residual: bool
+    choice: str
 
 
-def recalibrate(model: nn.Module, loader: Loader) -> nn.Module:
-    """Measure the batch norms' means and variances again; give the model itself.
+@dataclass(frozen=True)
+class Settings:
+    """How layers are fitted; see `fit_next_layers`."""
 
-    The old statistics are forgotten, and the new ones are the averages over all
-    batches, each batch counting the same (variances within batches: give batches of
-    some tens of samples). Nothing else of the model changes, modes included.
-    """
-    norms = [m for m in model.modules() if isinstance(m, _BatchNorm)]
-    norms = [m for m in norms if m.track_running_stats]
-    if not norms:
-        return model
-    momenta = [norm.momentum for norm in norms]
-    with eval_mode(model), torch.no_grad():
-        try:
-            for norm in norms:
-                norm.reset_running_stats()
-                norm.momentum, norm.training = None, True
-            for inputs, _ in batches(model, loader):
-                model(*inputs)
-        finally:
-            for norm, momentum in zip(norms, momenta, strict=True):
-                norm.momentum = momentum
-    return model
+    ridges: Sequence[float] = RIDGES
+    positions: int = 64
+    memory: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not self.ridges or not all(ridge > 0 for ridge in self.ridges):
+            raise InvalidProblem(f"ridges {self.ridges}; expected some, all above 0")
+        if self.positions < 1:
+            raise InvalidProblem(f"positions {self.positions}; expected 1 or more")
 
 
 def fit_next_layers(
@@ -71,21 +75,25 @@ def fit_next_layers(
     loader: Loader,
     *,
     layers: Sequence[str] | None = None,
-    ridge: float = 1e-3,
+    held_back: float = 0.2,
+    ridges: Sequence[float] = RIDGES,
     positions: int = 64,
+    memory: int | None = None,
     seed: int = 0,
 ) -> tuple[Refit, ...]:
-    """Fit layers of `small`, in depth order and in place, to the dense network.
+    """Fit layers of `small`, in execution order and in place, to the dense network.
 
     The branch of a layer is its output after its batch norm. With x the layer's
-    input in `small`, and t the dense network's branch (where it enters a residual
-    sum: the dense sum minus the skip of `small`, so that drift is corrected), solve
+    input in `small`, and t the dense network's branch in the channels that remain
+    (where it enters a residual sum: the dense sum minus the skip of `small`, so that
+    drift is corrected), solve
 
         min over V, b of  E‖V x + b - t‖² + λ‖V - V₀‖²,    λ = ridge · mean Var(x_j)
 
     with V₀ the layer's present weights: full inputs and an undrifted skip give them
     back. V and b are written into weight and bias, or the batch norm's scale is
-    divided out and its shift set.
+    divided out and its shift set. Grouped convolutions are fitted group by group; a
+    layer that runs several times is fitted to all its runs.
 
     Parameters
     ----------
@@ -98,115 +106,265 @@ def fit_next_layers(
         inputs are held in memory.
     layers
         Which layers; default those with fewer inputs than in `dense`.
-    ridge
-        Relative weight of the pull to the present weights, above 0.
+    held_back
+        Share of the samples that are not fitted to but choose, layer by layer, among
+        the `ridges`, a shift of the means alone, and leaving the layer as it is. The
+        chosen one is then found on all samples. 0 takes the first ridge as it comes.
+    ridges
+        Relative weights of the pull to the present weights, above 0.
     positions
-        Output positions drawn per batch of samples. The dense targets are held:
-        samples · positions · Σ n_out · 4 bytes.
+        Output positions drawn per sample.
+    memory
+        Bytes that forward passes may hold while they wait for a layer to be fitted;
+        default half of what a GPU has left, or 4 GiB. Batches for which there is no
+        room run again from the start for every layer.
     seed
         For the positions.
 
     Returns
     -------
-    One `Refit` per layer, in execution order. Cost: one forward pass of `dense`, and
-    per layer a forward pass of `small` up to it and a solve in d³.
+    One `Refit` per layer, in the order of fitting. Cost: one forward pass of `dense`
+    and one of `small`, every fitted layer once more, and per layer the moments, rows ·
+    d², and solves in d³. Under `torch.distributed` every process gives its own samples
+    and all get the same weights.
     """
-    if not ridge > 0 or positions < 1:
-        raise InvalidProblem(
-            f"ridge {ridge}, positions {positions}; expected ridge > 0, positions >= 1"
-        )
+    if not 0 <= held_back < 1:
+        raise InvalidProblem(f"held_back {held_back}; expected a share in [0, 1)")
+    settings = Settings(ridges, positions, memory, seed)
+    calibration = Calibration.of(small, loader, held_back)
+    return refitted(small, dense, graph, keep, calibration, layers, settings)
+
+
+def refitted(
+    small: nn.Module,
+    dense: nn.Module,
+    graph: Graph,
+    keep: Keep,
+    calibration: Calibration,
+    layers: Sequence[str] | None = None,
+    settings: Settings | None = None,
+) -> tuple[Refit, ...]:
+    """Do what `fit_next_layers` does, with samples that are read already."""
     sites = _chosen(small, dense, graph, layers)
     if not sites:
         return ()
     # The fit may write a norm's running mean: only the modes of `small` come back.
-    with evaluating(dense), eval_mode(small), torch.no_grad():
-        held = [tuple(t.cpu() for t in inputs) for inputs, _ in batches(small, loader)]
-        draws = [Draw(positions, seed + number) for number in range(len(held))]
-        wanted = [
-            _targets(dense, sites, keep, inputs, draw)
-            for inputs, draw in zip(held, draws, strict=True)
-        ]
-        return tuple(
-            _fit(small, site, zip(held, draws, wanted, strict=True), ridge)
-            for site in sites.values()
-        )
+    with (
+        evaluating(dense),
+        eval_mode(small),
+        spelled_out(dense),
+        spelled_out(small),
+        torch.no_grad(),
+    ):
+        probe = _probe(small, calibration)
+        habits = scouted(small, sites, probe)
+        todo = {key: site for key, site in sites.items() if key in habits}
+        fitting = _Fitting(small, dense, keep, habits, settings or Settings(), todo)
+        pairs = list(_pairs(fitting, calibration, probe))
+        try:
+            return tuple(_all_fits(fitting, pairs))
+        finally:
+            for pair in pairs:
+                pair.close()
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitting:
+    """Both networks, and what is still to fit: sites by the name of their weight."""
+
+    small: nn.Module
+    dense: nn.Module
+    keep: Keep
+    habits: dict[str, Habit]
+    settings: Settings
+    todo: dict[str, Site]
+
+
+class _Pair:
+    """The passes of both networks on one batch; opened when needed, kept if `held`."""
+
+    def __init__(
+        self, fitting: _Fitting, inputs: Inputs, number: int, tests: bool, held: bool
+    ) -> None:
+        """Take the batch; `tests` says that it is held back from fitting."""
+        self.fitting, self.inputs, self.number = fitting, inputs, number
+        self.tests, self.held = tests, held
+        self.passes: tuple[Pass, ...] = ()
+
+    def upcoming(self) -> str | None:
+        """Give the layer at which the smaller network stops next, None at the end."""
+        small = self._opened()[0]
+        todo = self.fitting.todo
+        if not any(key in todo for key in small.complete):
+            small.advance()
+        return next((key for key in small.complete if key in todo), None)
+
+    def reach(self, key: str) -> tuple[list[Visit], list[Visit]]:
+        """Give the runs of a layer in the smaller and in the dense network."""
+        passes = self._opened()
+        if not all(each.reach([key]) for each in passes):
+            raise Unsupported(
+                f"{key} ran in one forward pass and not in another; expected a model "
+                f"whose forward always calls the same layers"
+            )
+        return passes[0].visits(key), passes[1].visits(key)
+
+    def leave(self, key: str) -> None:
+        """Go on with the layer's new weights: the run is corrected or begun anew."""
+        # Later runs of a layer have read what its first ones gave: all begins anew.
+        if not self.held or self.fitting.habits[key].calls > 1:
+            self.close()
+            return
+        for visit in self.passes[0].visits(key):
+            visit.refresh()
+        for each in self.passes:
+            each.release(key)
+
+    def close(self) -> None:
+        """End both passes."""
+        for each in self.passes:
+            each.close()
+        self.passes = ()
+
+    def places(self, visit: Visit) -> Tensor:
+        """Give where rows are drawn: the same places in both networks."""
+        settings, wanted = self.fitting.settings, self.fitting.settings.positions
+        if visit.call.kind == "linear":  # its places run over the samples too
+            wanted *= len(self.inputs[0])
+        generator = torch.Generator().manual_seed(settings.seed + self.number)
+        return drawn(visit.count(), wanted, generator)
+
+    def _opened(self) -> tuple[Pass, ...]:
+        if not self.passes:
+            fitting = self.fitting
+            self.passes = tuple(
+                Pass(model, dict(fitting.todo), fitting.habits, self.inputs)
+                for model in (fitting.small, fitting.dense)
+            )
+        return self.passes
+
+
+def _all_fits(fitting: _Fitting, pairs: list[_Pair]) -> Iterator[Refit]:
+    while fitting.todo and (key := pairs[0].upcoming()) is not None:
+        yield _fit(fitting, key, pairs)
+        del fitting.todo[key]
+        for pair in pairs:
+            pair.leave(key)
+
+
+def _fit(fitting: _Fitting, key: str, pairs: list[_Pair]) -> Refit:
+    """Fit one layer of the smaller network in place."""
+    site = fitting.todo[key]
+    affine = Affine.of(fitting.small, site, pairs[0].reach(key)[0][0].call)
+    sums = {False: Moments(), True: Moments()}
+    for pair in pairs:
+        for columns, wanted in _rows(fitting, key, pair, affine):
+            sums[pair.tests].add(columns, wanted)
+    parts = {tests: part.over_ranks() for tests, part in sums.items() if part.rows}
+    start, shown = affine.start(), parts.get(True, parts[False])
+    settings = fitting.settings
+    fit = chosen(
+        start, parts[False], parts.get(True), settings.ridges, affine.free_bias
+    )
+    affine.write(fit)
+    return Refit(
+        layer=site.name,
+        before=shown.error(start),
+        after=shown.error(fit),
+        residual=fitting.habits[key].summed,
+        choice="unchanged" if fit is start else _choice(fit.ridge),
+    )
+
+
+def _choice(ridge: float) -> str:
+    return "means" if math.isinf(ridge) else f"ridge {ridge:g}"
+
+
+def _rows(
+    fitting: _Fitting, key: str, pair: _Pair, affine: Affine
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Give columns (g, rows, d) and targets (g, rows, o) of one batch, in chunks."""
+    left = _remaining(fitting.todo[key], fitting.keep)
+    for mine, dense in zip(*pair.reach(key), strict=True):
+        places = pair.places(mine)
+        target = dense.total_at(places)
+        target = target[:, left.to(target.device)] if left is not None else target
+        target = (target - mine.skip_at(places)).unflatten(1, (affine.groups, -1))
+        start = 0
+        for columns in mine.columns_at(affine.weight, places):
+            end = start + columns.shape[1]
+            yield columns, target[start:end].transpose(0, 1)
+            start = end
+
+
+def _remaining(site: Site, keep: Keep) -> Tensor | None:
+    """Give a mask of the layer's dense outputs, True where they remain; None if all."""
+    gone = [
+        (classes >= 0) & ~np.isin(classes, keep[name])
+        for name, classes in site.outputs.items()
+    ]
+    return ~torch.from_numpy(np.logical_or.reduce(gone)) if gone else None
 
 
 def _chosen(
     small: nn.Module, dense: nn.Module, graph: Graph, layers: Sequence[str] | None
 ) -> dict[str, Site]:
-    """Give the sites to fit, in execution order."""
+    """Give the sites to fit, by the name of their weight, in execution order."""
     unknown = sorted(set(layers or ()) - set(graph.layers))
     if unknown:
         raise InvalidProblem(
             f"layers: {unknown[0]!r}; expected among {', '.join(graph.layers)[:200]}"
         )
-
-    def narrowed(name: str) -> bool:
-        weights = [model.get_submodule(name).weight for model in (small, dense)]
-        return weights[0].shape[1] < weights[1].shape[1]  # pyright: ignore
-
+    remain = dict(small.named_parameters(remove_duplicate=False))
     return {
-        name: site
+        site.weight: site
         for name, site in graph.layers.items()
-        if (name in layers if layers is not None else narrowed(name))
+        if site.weight in remain  # else it has become a chain of layers
+        and (
+            name in layers
+            if layers is not None
+            else _inputs(small, site) < _inputs(dense, site)
+        )
     }
 
 
-def _targets(
-    dense: nn.Module,
-    sites: dict[str, Site],
-    keep: Keep,
-    inputs: tuple[Tensor, ...],
-    draw: Draw,
-) -> dict[str, Tensor]:
-    """Give the dense branch or residual sum of each layer, in the channels left."""
-    passages = _run(dense, sites, inputs, draw)
-    return {
-        name: p.total.cpu()[:, _remaining(sites[name], keep)]
-        for name, p in passages.items()
-    }
+def _inputs(model: nn.Module, site: Site) -> int:
+    """Give the number of channels that each weight group of the layer reads."""
+    layer: Any = model.get_submodule(site.name)
+    weight = dict(model.named_parameters(remove_duplicate=False))[site.weight]
+    if site.kind == "conv_transpose":
+        return weight.shape[0] // getattr(layer, "groups", 1)
+    return weight.shape[1]
 
 
-def _remaining(site: Site, keep: Keep) -> Tensor | slice:
-    """Give a mask of the layer's dense outputs, True where they remain, or all."""
-    if not site.outputs:
-        return slice(None)
-    masks = [np.isin(classes, keep[name]) for name, classes in site.outputs.items()]
-    return torch.from_numpy(np.logical_or.reduce(masks))
+def _probe(model: nn.Module, calibration: Calibration) -> Inputs:
+    """Give two samples, on the model's device."""
+    first = (*calibration.fitting, *calibration.held_back)[0]
+    length, device = len(first[0]), device_of(model)
+    return tuple(
+        (value[:2] if value.ndim and len(value) == length else value).to(device)
+        for value in first
+    )
 
 
-def _run(
-    model: nn.Module, sites: dict[str, Site], inputs: tuple[Tensor, ...], draw: Draw
-) -> dict[str, Passage]:
-    device = device_of(model)
-    with watched_branches(model, sites, draw) as passages, suppress(Reached):
-        model(*(value.to(device) for value in inputs))
-    return passages
+def _pairs(
+    fitting: _Fitting, calibration: Calibration, probe: Inputs
+) -> Iterator[_Pair]:
+    """Give a pair per batch: those that the memory has room for are held."""
+    models = (fitting.small, fitting.dense)
+    per_sample = sum(peak_activations(model, probe) for model in models) / len(probe[0])
+    room, number = _room(fitting), 0
+    for tests, part in ((False, calibration.fitting), (True, calibration.held_back)):
+        for inputs in part:
+            room -= per_sample * len(inputs[0])
+            yield _Pair(fitting, inputs, number, tests, room >= 0)
+            number += 1
 
 
-def _fit(
-    small: nn.Module,
-    site: Site,
-    runs: Iterable[tuple[tuple[Tensor, ...], Draw, dict[str, Tensor]]],
-    ridge: float,
-) -> Refit:
-    """Fit one layer of the smaller network in place."""
-    layer = small.get_submodule(site.name)
-    norm = small.get_submodule(site.batch_norm) if site.batch_norm else None
-    affine = Affine.of(layer, norm)
-    moments, residual = Moments(), False
-    for inputs, draw, wanted in runs:
-        passage = _run(small, {site.name: site}, inputs, draw)[site.name]
-        target = wanted[site.name].to(passage.branch)
-        # Both networks run the same code, so both have the sum or neither has.
-        if passage.skip is not None:
-            target, residual = target - passage.skip, True
-        rows = 0
-        for columns in patches(layer, passage.x, draw(passage.count)):
-            moments.add(columns, target[rows : rows + len(columns)])
-            rows += len(columns)
-    before = moments.error(affine.weight, affine.bias)
-    fitted = moments.solve(affine.weight, affine.bias, ridge, affine.free_bias)
-    affine.write(*fitted)
-    return Refit(site.name, before, moments.error(*fitted), residual)
+def _room(fitting: _Fitting) -> float:
+    if fitting.settings.memory is not None:
+        return fitting.settings.memory
+    device = device_of(fitting.small)
+    if device.type == "cuda":
+        return 0.5 * torch.cuda.mem_get_info(device)[0]
+    return MEMORY

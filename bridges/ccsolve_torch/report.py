@@ -1,17 +1,26 @@
-"""What was done to a model: asked and achieved, the equivalence check, the repair."""
+"""What was done to a model: asked and achieved, the checks, the repair, the times."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsolve.io.strict_json import plain
 from ccsolve.problems.records import reduced
 from ccsolve.statistics import Cost
-from ccsolve_torch.repair import Refit
+from ccsolve_torch.factor_report import FactoredLayer
+from ccsolve_torch.footprint import Footprint
+from ccsolve_torch.latency import Latency
+from ccsolve_torch.repairing import Repair
+from ccsolve_torch.typed_json import as_json
+
+SLACK = 0.9
+"""Share of the predicted gain that counts as reached: times scatter."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Report:
     """The record of one surgery; `print(small.report)` gives it as text.
 
@@ -25,15 +34,26 @@ class Report:
         By resource: what may remain, absolute.
     equivalence
         Largest difference of the smaller model (before repair) to the dense model
-        with closed gates, relative to the largest output.
+        with closed gates, relative to the largest output; with the groups alone for
+        which removing is the same as masking.
+    approximation
+        The same with all groups, None where those are all.
+    approximate
+        Group name -> why removing its channels is more than masking them.
     repair
-        "none", "recalibrate" or "least_squares".
-    refits
-        One per layer that least squares fitted.
+        What was repaired and what it brought.
+    factored
+        One per layer that became a chain of smaller layers.
+    memory
+        Bytes before and after, for the example inputs.
+    latency
+        Measured times for the example inputs, None if not measured.
     kept
         Group name -> classes that remain.
     frozen
         Layer name -> why its channels could not be removed.
+    seconds
+        What each phase of the surgery took.
     """
 
     recipe: str
@@ -41,31 +61,98 @@ class Report:
     asked: Mapping[str, float]
     achieved: Cost
     equivalence: float
-    repair: str
-    refits: tuple[Refit, ...]
+    approximation: float | None
+    approximate: Mapping[str, str]
+    repair: Repair
+    factored: tuple[FactoredLayer, ...]
+    memory: tuple[Footprint, Footprint]
+    latency: Latency | None
     kept: Mapping[str, NDArray[np.int64]]
     frozen: Mapping[str, str]
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     __reduce__ = reduced
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Say where the result is less than the numbers promise."""
+        if self.latency is None or not self.achieved.macs:
+            return ()
+        predicted = self.original.macs / self.achieved.macs
+        if self.latency.gain >= SLACK * predicted:
+            return ()
+        return (
+            f"measured {self.latency.gain:.2f} times as fast, MACs predict "
+            f"{predicted:.2f}: at these sizes the time goes elsewhere; widths in "
+            f"multiples of 8 or more (multiple_of) or larger batches may gain more",
+        )
+
+    def data(self) -> dict[str, Any]:
+        """Give all of it as JSON can hold it."""
+        return plain(as_json(self))
+
+    def __repr__(self) -> str:
+        """Give one line."""
+        removed = 100 * (1 - self.achieved.macs / max(self.original.macs, 1))
+        return (
+            f"Report(recipe={self.recipe!r}, {removed:.1f} % of the MACs removed, "
+            f"equivalence={self.equivalence:.1e}, repair={self.repair.asked!r})"
+        )
+
     def __str__(self) -> str:
         """Give the report as lines of text."""
-        lines = [f"recipe {self.recipe}, repair {self.repair}"]
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield f"recipe {self.recipe}, repair {self.repair.asked}"
         for name in ("macs", "params"):
             before, after = (
                 getattr(cost, name) for cost in (self.original, self.achieved)
             )
-            asked = (
-                f", asked at most {self.asked[name]:,.0f}" if name in self.asked else ""
+            asked = self.asked.get(name)
+            yield f"{name}: {_change(before, after)}" + (
+                "" if asked is None else f", asked at most {asked:,.0f}"
             )
-            removed = 100 * (1 - after / before) if before else 0.0
-            lines.append(
-                f"{name}: {before:,.0f} -> {after:,.0f}, {removed:.1f} % removed{asked}"
+        for name in ("weights", "activations"):
+            before, after = (getattr(part, name) for part in self.memory)
+            yield f"{name}, bytes: {_change(before, after)}"
+        yield from self._times()
+        yield from self._checks()
+        yield from self._repairs()
+        yield f"{len(self.kept)} groups, {len(self.frozen)} layers frozen"
+
+    def _times(self) -> Iterator[str]:
+        if self.latency is not None:
+            times = self.latency
+            yield (
+                f"latency: {1e3 * times.before:.3g} -> {1e3 * times.after:.3g} ms for "
+                f"{times.samples} samples, {times.gain:.2f} times as fast"
             )
-        lines.append(f"closed gates = smaller model up to {self.equivalence:.1e}")
-        lines += [
-            f"{fit.layer}: relative squared error {fit.before:.3f} -> {fit.after:.3f}"
-            for fit in self.refits
-        ]
-        lines.append(f"{len(self.kept)} groups, {len(self.frozen)} layers frozen")
-        return "\n".join(lines)
+        for warning in self.warnings:
+            yield f"warning: {warning}"
+
+    def _checks(self) -> Iterator[str]:
+        yield f"closed gates = smaller model up to {self.equivalence:.1e}"
+        if self.approximation is not None:
+            reasons = sorted(set(self.approximate.values()))
+            yield (
+                f"with {len(self.approximate)} groups where removing is more than "
+                f"masking, up to {self.approximation:.1e} ({'; '.join(reasons[:3])})"
+            )
+
+    def _repairs(self) -> Iterator[str]:
+        for name, distance in self.repair.distances.items():
+            kept = "" if name in ("cut", *self.repair.done) else ", taken back"
+            yield f"distance to the dense outputs, {name}: {distance:.4f}{kept}"
+        for fit in self.repair.refits:
+            yield (
+                f"{fit.layer}: relative squared error {fit.before:.3f} -> "
+                f"{fit.after:.3f} ({fit.choice})"
+            )
+        for layer in self.factored:
+            yield f"{layer.name}: ranks {layer.ranks}, error {layer.error:.3f}"
+
+
+def _change(before: float, after: float) -> str:
+    removed = 100 * (1 - after / before) if before else 0.0
+    return f"{before:,.0f} -> {after:,.0f}, {removed:.1f} % removed"

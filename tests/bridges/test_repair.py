@@ -50,8 +50,8 @@ def test_what_a_fit_promises_is_in_the_network(name, make, loader, samples) -> N
     model = make(name).eval()
     small, graph, kept = cut(model, samples[0])
     args = (small, model, graph, kept, loader)
-    promised = cct.fit_next_layers(*args)
-    found = cct.fit_next_layers(*args, ridge=1e12)
+    promised = cct.fit_next_layers(*args, held_back=0)
+    found = cct.fit_next_layers(*args, ridges=[1e12], held_back=0)
     for first, second in zip(promised, found, strict=True):
         assert second.before == pytest.approx(first.after, rel=1e-3, abs=1e-6)
 
@@ -71,7 +71,7 @@ def test_drift_on_the_skip_is_corrected(residual, loader, samples) -> None:
     with torch.no_grad():
         small.first.bn2.bias += 0.5  # the second block's skip drifts by a constant
     args = (small, residual, graph, kept, loader)
-    (fit,) = cct.fit_next_layers(*args, layers=["second.conv2"], ridge=1e-9)
+    (fit,) = cct.fit_next_layers(*args, layers=["second.conv2"], ridges=[1e-9])
     assert fit.residual
     assert fit.after < 0.2 * fit.before
 
@@ -92,7 +92,9 @@ def test_the_fit_is_the_ridge_solution(make, loader, samples) -> None:
     h = centred.T @ centred + pull * torch.eye(rows.shape[1])
     expected = torch.linalg.solve(h, centred.T @ wanted + pull * first.T).T
     args = (small, model, graph, kept, loader)
-    cct.fit_next_layers(*args, layers=["left"], ridge=0.01, positions=10_000)
+    cct.fit_next_layers(
+        *args, layers=["left"], ridges=[0.01], positions=10_000, held_back=0
+    )
     found = small.left.weight.detach().double().flatten(1)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
 
@@ -108,7 +110,9 @@ def test_fitting_is_seeded_and_ridge_pulls(residual, loader, samples) -> None:
     start = small.first.conv2.weight
     assert torch.equal(fitted(positions=5, seed=1), fitted(positions=5, seed=1))
     assert not torch.equal(fitted(positions=5, seed=1), fitted(positions=5, seed=2))
-    assert (fitted(ridge=1e3) - start).norm() < 0.01 * (fitted() - start).norm()
+    assert (fitted(ridges=[1e3], held_back=0) - start).norm() < 0.01 * (
+        fitted() - start
+    ).norm()
 
 
 def test_dense_and_modes_stay(make, loader, samples) -> None:
@@ -121,7 +125,14 @@ def test_dense_and_modes_stay(make, loader, samples) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"ridge": 0.0}, {"positions": 0}, {"layers": ["nowhere"]}]
+    "options",
+    [
+        {"ridges": [0.0]},
+        {"ridges": []},
+        {"held_back": 1.0},
+        {"positions": 0},
+        {"layers": ["nowhere"]},
+    ],
 )
 def test_bad_fitting_options_are_refused(residual, loader, samples, options) -> None:
     small, graph, kept = cut(residual, samples[0])

@@ -1,0 +1,250 @@
+"""From a model and a plan to a smaller model that is checked, repaired and measured."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+
+from ccsolve.errors import InvalidProblem, WrongAnswer
+from ccsolve.plans import Plan
+from ccsolve.statistics import Cost
+from ccsolve.statistics.cost import cost_at
+from ccsolve_torch.costs import count
+from ccsolve_torch.footprint import footprint
+from ccsolve_torch.gates import Keep
+from ccsolve_torch.graph import Declared, Graph, trace
+from ccsolve_torch.identity import fingerprint
+from ccsolve_torch.latency import measured
+from ccsolve_torch.layers import with_chains
+from ccsolve_torch.recording import recorded
+from ccsolve_torch.repairing import checked_repair, repaired
+from ccsolve_torch.report import Report
+from ccsolve_torch.state import (
+    Inputs,
+    Loader,
+    as_inputs,
+    checked_model,
+    device_of,
+)
+from ccsolve_torch.surgery import (
+    checked_keep,
+    equivalence,
+    kept_entries,
+    remove_channels,
+)
+
+TOLERANCE = 1e-4
+"""Largest relative difference to closed gates that rounding in float32 explains."""
+
+ROUNDINGS = 8
+"""The same in lower precisions: in units of the model's coarsest machine epsilon."""
+
+
+def apply(
+    model: nn.Module,
+    plan: Plan,
+    example_inputs: Inputs,
+    *,
+    calibration: Loader | None = None,
+    repair: str | None = None,
+    declared: Declared | None = None,
+    check_fingerprint: bool = True,
+    latency: bool = True,
+    seed: int = 0,
+) -> nn.Module:
+    """Give a new, smaller model that keeps what the plan keeps; `model` stays as it is.
+
+    The result is an ordinary module of the same class with narrower layers, in the
+    modes of `model`, on its device, with a `Report` as its attribute `report`. Before
+    any repair it is compared with `model` under closed gates, on the example inputs.
+
+    Parameters
+    ----------
+    model
+        The model that the plan's statistics were collected on. Forward hooks that it
+        has are copied with it.
+    plan
+        Made by `ccsolve.plan`, or any `ccsolve.Plan` over groups of `trace`.
+    example_inputs
+        A tensor or tuple of tensors, samples along axis 0, of the size that the
+        statistics were collected at; the checks and measurements run on all of them.
+    calibration
+        Samples (inputs, targets) for the repair; targets are not used. Read once.
+    repair
+        "least_squares" (the default with `calibration`): fit the layers that lost
+        inputs, see `fit_next_layers`, then measure batch norms again. "recalibrate":
+        batch norms alone. "none". What does not bring the outputs on held-back
+        samples nearer to those of `model` is taken back.
+    declared
+        What `trace` and `collect` were given.
+    check_fingerprint
+        Refuse a plan that was made for other weights.
+    latency
+        Measure both models' forward passes, for about a second.
+    seed
+        For what the repair draws.
+
+    Raises
+    ------
+    InvalidProblem
+        The plan is for another model or input size, the options contradict, or the
+        model is a wrapper (`nn.DataParallel`) or has no weights (device meta).
+    WrongAnswer
+        The smaller model is not the model with closed gates, or misses the budget.
+    """
+    mode = checked_repair(repair, calibration)
+    checked_model(model)
+    if check_fingerprint:
+        _check_fingerprint(model, plan)
+    inputs = tuple(value.to(device_of(model)) for value in as_inputs(example_inputs))
+    watch = _Stopwatch()
+    with watch("graph"):
+        graph = trace(model, inputs, declared=declared)
+        keep = checked_keep(graph, plan.keep)
+        dense = cost_at(graph.operations, _widths(checked_keep(graph, {})))
+        _check_original(plan, dense)
+    with watch("surgery"):
+        small = remove_channels(model, graph, keep)
+        certificate = _certificate(model, small, graph, keep, inputs)
+        achieved = _checked_cost(small, graph, keep, inputs)
+        if plan.factors:
+            small, factored, _ = with_chains(small, plan.factors, inputs, {})
+            achieved = count(small, inputs)
+        else:
+            factored = ()
+        _check_budgets(plan, achieved)
+    with watch("repair"):
+        outcome = repaired(mode, small, model, graph, keep, calibration, seed)
+    with watch("measurement"):
+        spaces = footprint(model, inputs), footprint(small, inputs)
+        times = measured(model, small, inputs) if latency else None
+    small.report = Report(  # pyright: ignore[reportArgumentType]
+        recipe=plan.recipe,
+        original=dense,
+        asked=plan.asked,
+        achieved=achieved,
+        equivalence=certificate.exact,
+        approximation=certificate.approximate,
+        approximate=certificate.reasons,
+        repair=outcome,
+        factored=factored,
+        memory=spaces,
+        latency=times,
+        kept=keep,
+        frozen=dict(graph.frozen),
+        seconds=watch.spent,
+    )
+    cut = kept_entries(graph, keep)
+    small.surgery = recorded(model, small, cut, inputs)  # pyright: ignore
+    return small
+
+
+@dataclass(frozen=True)
+class _Certificate:
+    """Differences to closed gates: where both are the same, and with all removed."""
+
+    exact: float
+    approximate: float | None
+    reasons: Mapping[str, str]
+
+
+@dataclass
+class _Stopwatch:
+    """Seconds by phase."""
+
+    spent: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.spent[phase] = time.perf_counter() - start
+
+
+def _certificate(
+    model: nn.Module, small: nn.Module, graph: Graph, keep: Keep, inputs: Inputs
+) -> _Certificate:
+    """Compare with closed gates: the exact groups by themselves, then all groups.
+
+    Where removing is not masking by nature, the difference is measured, not refused.
+    """
+    reasons = {
+        name: group.approximate
+        for name, group in graph.groups.items()
+        if group.approximate and len(keep[name]) < group.size
+    }
+    if not reasons:
+        distance = equivalence(model, small, graph, keep, inputs)
+        return _Certificate(_checked(model, distance), None, reasons)
+    exact = {
+        name: np.arange(graph.groups[name].size) if name in reasons else kept
+        for name, kept in keep.items()
+    }
+    part = remove_channels(model, graph, exact)
+    distance = _checked(model, equivalence(model, part, graph, exact, inputs))
+    del part
+    return _Certificate(
+        distance, equivalence(model, small, graph, keep, inputs), reasons
+    )
+
+
+def _checked(model: nn.Module, distance: float) -> float:
+    tolerance = max(TOLERANCE, ROUNDINGS * _coarsest(model))
+    if not distance <= tolerance:
+        raise WrongAnswer(
+            f"the smaller model differs from the model with closed gates by "
+            f"{distance:.2g}, expected at most {tolerance:g}: the model's code uses a "
+            f"width that the graph does not show; report this"
+        )
+    return distance
+
+
+def _coarsest(model: nn.Module) -> float:
+    """Give the largest machine epsilon among the model's parameters."""
+    kinds = {value.dtype for value in model.parameters() if value.is_floating_point()}
+    return max((torch.finfo(kind).eps for kind in kinds), default=0.0)
+
+
+def _check_fingerprint(model: nn.Module, plan: Plan) -> None:
+    found = fingerprint(model)
+    if plan.fingerprint != found:
+        raise InvalidProblem(
+            f"plan: made for the fingerprint {plan.fingerprint[:12]!r}, this model has "
+            f"{found[:12]!r}; collect and plan again, or give "
+            f"check_fingerprint=False to use the plan for other weights"
+        )
+
+
+def _check_original(plan: Plan, dense: Cost) -> None:
+    for name, amount in plan.original.items():
+        if amount != getattr(dense, name, amount):
+            raise InvalidProblem(
+                f"plan: made for a model of {amount:,.0f} {name}, this one has "
+                f"{getattr(dense, name):,.0f}; give the model, and example_inputs of "
+                f"the size, that the statistics were collected at"
+            )
+
+
+def _checked_cost(small: nn.Module, graph: Graph, keep: Keep, inputs: Inputs) -> Cost:
+    """Give the counted cost of the smaller model, after comparing it with the plan."""
+    counted, predicted = count(small, inputs), cost_at(graph.operations, _widths(keep))
+    if counted != predicted:
+        raise WrongAnswer(f"the smaller model costs {counted}, expected {predicted}")
+    return counted
+
+
+def _check_budgets(plan: Plan, counted: Cost) -> None:
+    for name, asked in plan.asked.items():
+        if getattr(counted, name, 0) > asked:
+            raise WrongAnswer(
+                f"the smaller model has {getattr(counted, name):,.0f} {name}, asked "
+                f"were at most {asked:,.0f}: the plan keeps more than it says"
+            )
+
+
+def _widths(keep: Keep) -> dict[str, int]:
+    return {name: len(classes) for name, classes in keep.items()}

@@ -1,0 +1,161 @@
+"""Several steps to one plan: their budgets, and what they do together."""
+
+import heapq
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsolve.criteria import score
+from ccsolve.errors import InvalidProblem, Unsupported, WrongAnswer
+from ccsolve.plans import Plan
+from ccsolve.statistics import Cost, Operation, Statistics
+from ccsolve.statistics.cost import cost_at
+
+Budgets = dict[str, Any]
+Ranking = Mapping[str, NDArray[np.int64]]
+"""Group -> classes that are gone, those first that would come back first."""
+
+
+def schedule(given: Mapping[str, Any], dense: Cost, steps: int) -> Iterator[Budgets]:
+    """Give each step's budgets: absolute, falling geometrically to what is asked.
+
+    A single step's budgets are handed on as they are.
+    """
+    if steps == 1:
+        yield dict(given)
+        return
+    # A later step's statistics are of a smaller model: fractions would be of that.
+    for step in range(1, steps + 1):
+        yield {
+            name: _between(value, getattr(dense, name), step / steps, name)
+            for name, value in given.items()
+        }
+
+
+def composed(first: Plan, second: Plan, stats: Statistics) -> Plan:
+    """Give the plan that does to the original what both do one after the other.
+
+    `stats` are those that `second` was made from. The provenance says in "removed"
+    which classes are gone: those of the later step first, and within one step those
+    of the larger Fisher score.
+    """
+    _check_composable(first, second)
+    keep = {
+        name: np.asarray(classes)[second.keep.get(name, slice(None))]
+        for name, classes in first.keep.items()
+    }
+    gone = removed(second, stats)
+    earlier = first.provenance["removed"]
+    ranking = {
+        name: [*np.asarray(classes)[gone.get(name, [])], *earlier[name]]
+        for name, classes in first.keep.items()
+    }
+    steps = [*first.provenance["steps"], dict(second.provenance)]
+    return replace(
+        second,
+        keep=keep,
+        sizes=first.sizes,
+        original=first.original,
+        fingerprint=first.fingerprint,
+        provenance={**second.provenance, "steps": steps, "removed": ranking},
+    )
+
+
+def begun(plan: Plan, stats: Statistics) -> Plan:
+    """Give the first step's plan with what `composed` asks of a provenance."""
+    provenance = dict(plan.provenance)
+    return replace(
+        plan,
+        provenance={
+            **provenance,
+            "steps": [provenance],
+            "removed": removed(plan, stats),
+        },
+    )
+
+
+def removed(plan: Plan, stats: Statistics) -> dict[str, NDArray[np.int64]]:
+    """Give the classes that the plan removes, the larger Fisher score first."""
+    gone = {name: np.flatnonzero(~plan.mask(name)) for name in plan.keep}
+    return {
+        name: classes[np.argsort(-score(stats, name, "fisher")[classes], kind="stable")]
+        for name, classes in gone.items()
+    }
+
+
+def filled(
+    plan: Plan,
+    operations: Iterable[Operation],
+    untouched: Iterable[str],
+    multiple_of: int = 1,
+) -> Plan:
+    """Give the plan with classes of earlier steps put back while the budgets hold.
+
+    A step can leave room that none of its own groups can use, where a group that it
+    left `untouched` could, had an earlier step not narrowed it. The group of the
+    smallest share gets its next multiple of `multiple_of` back, again and again.
+    """
+    listed, widths = tuple(operations), plan.widths
+    if not set(plan.asked) <= set(asdict(cost_at(listed, widths))):
+        return plan
+    queue = [(widths[name] / plan.sizes[name], name) for name in sorted(untouched)]
+    heapq.heapify(queue)
+    while queue:
+        _, name = heapq.heappop(queue)
+        wider = min((widths[name] // multiple_of + 1) * multiple_of, plan.sizes[name])
+        # Costs grow with every width: what does not fit now never will.
+        if wider > widths[name] and _fits(plan, listed, widths | {name: wider}):
+            widths = widths | {name: wider}
+            heapq.heappush(queue, (wider / plan.sizes[name], name))
+    return _widened(plan, widths, asdict(cost_at(listed, widths)))
+
+
+def _widened(plan: Plan, widths: Mapping[str, int], achieved: dict[str, float]) -> Plan:
+    ranking = dict(plan.provenance["removed"])
+    keep = dict(plan.keep)
+    for name, width in widths.items():
+        more = width - len(plan.keep[name])
+        back = np.asarray(ranking[name][:more], dtype=np.int64)
+        keep[name] = np.sort(np.concatenate([plan.keep[name], back]))
+        ranking[name] = ranking[name][more:]
+    provenance = {**plan.provenance, "removed": ranking}
+    return replace(plan, keep=keep, achieved=achieved, provenance=provenance)
+
+
+def _fits(plan: Plan, listed: tuple[Operation, ...], widths: Mapping[str, int]) -> bool:
+    cost = cost_at(listed, widths)
+    return all(getattr(cost, name) <= limit for name, limit in plan.asked.items())
+
+
+def _check_composable(first: Plan, second: Plan) -> None:
+    if first.factors:
+        raise Unsupported(
+            "a step before the last made chains of low rank; expected channels alone: "
+            "take steps=1 for this recipe"
+        )
+    for name, size in second.sizes.items():
+        if name not in first.keep or len(first.keep[name]) != size:
+            raise WrongAnswer(
+                f"group {name!r} has {size} classes after a step that left "
+                f"{len(first.keep.get(name, []))}: the smaller model couples its "
+                f"channels otherwise; take steps=1, and report this"
+            )
+
+
+def _between(value: Any, dense: float, part: float, name: str) -> int:
+    sound = isinstance(value, int | float) and not isinstance(value, bool)
+    fraction = (value if isinstance(value, float) else value / dense) if sound else 0.0
+    if not 0 < fraction <= 1:
+        raise InvalidProblem(
+            f"{name} = {value!r}; expected a float in (0, 1] or an int up to {dense:g}"
+        )
+    # Powers round: the last step is the amount itself.
+    return math.floor(dense * fraction**part) if part < 1 else _absolute(value, dense)
+
+
+def _absolute(value: float, dense: float) -> int:
+    return math.floor(value * dense) if isinstance(value, float) else value
