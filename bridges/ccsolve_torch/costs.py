@@ -43,10 +43,9 @@ def _product(
 ) -> Operation:
     """Give the cost of one operator, its weight with the first that uses it."""
     counted = _terms(classes, product.factors, product.scale, "macs")
-    lengths = left.pop(product.weight, None) if product.weight else None
-    held = (
-        [] if lengths is None else _parameters(flow, classes, product.weight, lengths)
-    )
+    name, held = product.weight, []
+    if name in left:
+        held = _parameters(flow, classes, name, left.pop(name))
     terms = _summed([*counted, *held])
     groups = list(dict.fromkeys(name for term in terms for name in term.groups))
     _, *outputs = product.factors if len(product.factors) > 1 else (None,)
@@ -67,7 +66,7 @@ def _tensor(
 
 
 def _parameters(
-    flow: Flow, classes: Classes, name: str | None, lengths: tuple[int, ...]
+    flow: Flow, classes: Classes, name: str, lengths: tuple[int, ...]
 ) -> list[Term]:
     axes = {
         axis: flow.links.axes[name, axis]

@@ -11,6 +11,7 @@ operator without a rule reads is frozen, with the operator's name and source lin
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from types import MappingProxyType
 
 import numpy as np
@@ -132,22 +133,17 @@ class Graph:
     @property
     def coverage(self) -> float:
         """Share of the parameters that some removable class holds."""
-        masks: dict[str, list[ClassMap | None]] = {}
-        for group in self.groups.values():
-            for slot in group.slots:
-                if slot.tensor in self.sizes:
-                    axes = masks.setdefault(
-                        slot.tensor, [None] * len(self.sizes[slot.tensor])
-                    )
-                    held = slot.classes >= 0
-                    known = axes[slot.axis]
-                    axes[slot.axis] = held if known is None else known | held
-        removable = sum(
-            int(np.prod(self.sizes[name]) * (1 - _untouched(axes)))
-            for name, axes in masks.items()
-        )
-        total = sum(int(np.prod(lengths)) for lengths in self.sizes.values())
-        return removable / total if total else 0.0
+        left: dict[tuple[str, int], float] = {}
+        for slot in (slot for group in self.groups.values() for slot in group.slots):
+            key = slot.tensor, slot.axis
+            left[key] = left.get(key, 1.0) - float((slot.classes >= 0).mean())
+        # What stays of a tensor stays on every axis.
+        kept = total = 0.0
+        for name, lengths in self.sizes.items():
+            size = prod(lengths)
+            shares = (left.get((name, axis), 1.0) for axis in range(len(lengths)))
+            kept, total = kept + size * prod(shares), total + size
+        return 1.0 - kept / total if total else 0.0
 
     def __str__(self) -> str:
         """Give the groups, what is frozen, the coverage and the times as text."""
@@ -165,11 +161,6 @@ class Graph:
             f"{100 * self.coverage:.1f} % of the parameters removable; {times}"
         )
         return "\n".join(lines)
-
-
-def _untouched(axes: Sequence[ClassMap | None]) -> float:
-    """Give the share of a tensor's entries that no removable class holds."""
-    return float(np.prod([1.0 if held is None else 1 - held.mean() for held in axes]))
 
 
 def trace(

@@ -239,11 +239,9 @@ def _full(lengths: tuple[int, ...], letters: str, every: str) -> tuple[int, ...]
 
 def _closed(ids: Ids, every: str, out: str) -> Ids:
     """Give the array on the axes of the result alone."""
-    for axis in reversed(range(len(every))):
-        if every[axis] not in out:
-            ids = ids.take(0, axis=axis)
     left = [letter for letter in every if letter in out]
-    return ids.transpose([left.index(letter) for letter in out])
+    gone = tuple(0 if letter not in out else slice(None) for letter in every)
+    return ids[gone].transpose([left.index(letter) for letter in out])
 
 
 def _count(

@@ -107,7 +107,7 @@ def _unbind(flow: Flow, node: Node) -> None:
 
 
 def _picked(ids: Ids, axis: int, index: int) -> Ids:
-    return ids.take(index if ids.shape[axis] > 1 else 0, axis=axis)
+    return np.moveaxis(ids, axis, 0)[index if ids.shape[axis] > 1 else 0]
 
 
 def _keep_whole(flow: Flow, labels: Sequence[Ids], axis: int) -> None:
@@ -151,10 +151,15 @@ def _item(flow: Flow, node: Node) -> None:
 _STACKS = {"hstack": 1, "vstack": 0, "column_stack": 1, "dstack": 2}
 
 
+def _joined_axis(node: Node) -> int:
+    given = argument(node, "dim", _STACKS.get(operator(node), 0))
+    return given % len(shape(node))
+
+
 def _concatenate(flow: Flow, node: Node) -> None:
     """Put the atoms of the parts behind each other, NONE where a part has none."""
     parts = [part for part in tensors(node) if shape(part) != (0,)]
-    axis = _STACKS.get(operator(node), argument(node, "dim", 0)) % len(shape(node))
+    axis = _joined_axis(node)
     every = [flow.labels(part) for part in parts]
     along = [ids for labels in every for ids in on_axis(labels, axis)]
     crossed = {other for ids in along for other in varying(ids)} | {axis}
@@ -219,7 +224,7 @@ def _padded(flow: Flow, node: Node, ids: Ids, axis: int, ends: Sequence[int]) ->
 
 
 def _flip(flow: Flow, node: Node) -> None:
-    axes = [axis % len(shape(node)) for axis in argument(node, "dims")]
+    axes = tuple(axis % len(shape(node)) for axis in argument(node, "dims"))
     flow.give(node, [np.flip(ids, axes) for ids in flow.labels(_source(node))])
 
 
