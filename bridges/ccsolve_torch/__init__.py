@@ -5,6 +5,8 @@
     small = compress(model, loader, macs=0.5)          # the three steps in one
     small = factorise(model, {"conv1": Factor("svd", 0.5)}, inputs)   # chains of layers
 
+    save(small, "bundle/"); small = load(Net, "bundle/")     # no pickle
+
 The network is read through `torch.export`; `trace` shows which channels can be
 removed and why others cannot. Needs the extra: pip install 'ccsolve[torch]'.
 """
@@ -24,7 +26,8 @@ from ccsolve_torch.application import apply
 from ccsolve_torch.bundles import load, save
 from ccsolve_torch.collection import collect
 from ccsolve_torch.costs import count
-from ccsolve_torch.graph import Graph, trace
+from ccsolve_torch.finetuning import Training, finetune
+from ccsolve_torch.graph import Declared, Graph, trace
 from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.layers import factorise
 from ccsolve_torch.pipeline import compress
@@ -33,14 +36,17 @@ from ccsolve_torch.repair import fit_next_layers
 from ccsolve_torch.report import Report
 
 __all__ = [
+    "Declared",
     "Factor",
     "Graph",
     "Report",
+    "Training",
     "apply",
     "collect",
     "compress",
     "count",
     "factorise",
+    "finetune",
     "fingerprint",
     "fit_next_layers",
     "load",

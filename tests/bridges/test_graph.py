@@ -1,5 +1,6 @@
-"""The groups that are found, what is frozen and why, and the cost of it all."""
+"""The groups that are found, what is frozen and why, what is declared, the cost."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -14,40 +15,51 @@ from ccsolve.statistics.cost import cost_at
 pytestmark = pytest.mark.torch
 
 
-def test_the_inner_channels_of_blocks_and_chains_are_groups(make, samples) -> None:
+def test_blocks_chains_and_streams_are_groups(make, samples) -> None:
     found = {
         name: {
             group: item.size
-            for group, item in cct.trace(net, samples[0]).groups.items()
+            for group, item in cct.trace(make(name), samples[0]).groups.items()
         }
-        for name, net in (
-            (name, make(name)) for name in ("residual", "plain", "tokens", "fork")
-        )
+        for name in ("residual", "plain", "tokens", "fork", "tapped")
     }
     assert found == {
-        "residual": {"first.conv1": 5, "second.conv1": 7},
+        "residual": {"stem": 6, "first.conv1": 5, "second.conv1": 7},
         "plain": {"0": 6, "2": 8, "7": 9},
         "tokens": {"up": 12},
         "fork": {"stem": 6},
+        "tapped": {"stem": 6, "conv1": 7},
     }
 
 
-def test_what_cannot_be_removed_is_said_with_the_reason(residual, samples) -> None:
-    frozen = cct.trace(residual, samples[0]).frozen
-    assert set(frozen) == {"stem", "first.conv2", "second.conv2", "linear"}
-    assert "add" in frozen["stem"]
-    assert "output" in frozen["linear"]
+def test_what_cannot_be_removed_is_said_with_the_reason(make, samples) -> None:
+    frozen = cct.trace(make("tokens"), samples[0]).frozen
+    assert set(frozen) == {"down", "head"}
+    assert "read by add (conftest.py:" in frozen["down"]
+    assert "output" in frozen["head"]
+
+
+def test_every_entry_of_a_slot_is_a_class_or_stays(model, samples) -> None:
+    graph = cct.trace(model, samples[0])
+    shapes = {n: t.shape for n, t in model.state_dict().items()}
+    for group in graph.groups.values():
+        for slot in group.slots:
+            assert slot.classes.shape == (shapes[slot.tensor][slot.axis],)
+            counts = np.bincount(slot.classes[slot.classes >= 0], minlength=group.size)
+            # Alike classes: cost depends on how many are kept alone.
+            assert len(set(counts)) == 1
+            assert counts[0] > 0
 
 
 def test_a_flattened_class_repeats(make, samples) -> None:
-    consumer = cct.trace(make("plain"), samples[0]).groups["2"].consumers[0]
-    assert consumer.module == "7"
-    assert np.array_equal(consumer.classes, np.repeat(np.arange(8), 4))
+    read = cct.trace(make("plain"), samples[0]).groups["2"].reads[0]
+    assert read.weight == "7.weight"
+    assert np.array_equal(read.classes, np.repeat(np.arange(8), 4))
 
 
 def test_a_group_may_have_two_readers(make, samples) -> None:
     group = cct.trace(make("fork"), samples[0]).groups["stem"]
-    assert [consumer.module for consumer in group.consumers] == ["left", "right"]
+    assert [read.weight for read in group.reads] == ["left.weight", "right.weight"]
 
 
 def macs_seen_by_hooks(model: nn.Module, x: Tensor) -> int:
@@ -80,79 +92,132 @@ def test_the_cost_does_not_depend_on_the_batch(residual, samples) -> None:
     assert cct.count(residual, samples[0][:1]) == cct.count(residual, samples[0][:7])
 
 
+class Attention(nn.Module):
+    """One product of activations: 5 by 5 scores of 4 numbers, 5 values of 4."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x @ x.transpose(1, 2)) @ x
+
+
+def test_products_of_activations_are_counted() -> None:
+    cost = cct.count(Attention(), torch.ones(3, 5, 4))
+    assert cost.macs == 5 * 5 * 4 + 5 * 5 * 4
+
+
 class Chain(nn.Module):
     """Two convolutions with something between them."""
 
     def __init__(self, between: nn.Module) -> None:
         super().__init__()
         self.a, self.between = nn.Conv2d(3, 4, 3), between
-        self.b = nn.Conv2d(4, 4, 3)
+        self.b, self.c = nn.Conv2d(4, 5, 3), nn.Conv2d(5, 2, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.b(self.between(self.a(x)))
+        return self.c(self.b(self.between(self.a(x))))
 
 
-class Twice(nn.Module):
-    """A layer that is called twice."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.c = nn.Conv2d(4, 4, 1)
+class Spectrum(nn.Module):
+    """An operator without a rule."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.c(self.c(x))
+        return torch.fft.fft(x, dim=1).real
 
 
-class Bare(nn.Module):
-    """A layer whose weight is used without calling it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.c = nn.Conv2d(4, 4, 1)
+class Largest(nn.Module):
+    """The channels in another order for every sample."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.conv2d(x, self.c.weight, self.c.bias)
+        return x.sort(dim=1).values
 
 
-class Half(nn.Module):
-    """Half of the channels, by position."""
+class Weighted(nn.Module):
+    """A constant of the code for every channel."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat((x[:, :2], x[:, 2:]), dim=1)
+        return x * torch.arange(1.0, 5.0).reshape(1, 4, 1, 1)
+
+
+class Chosen(nn.Module):
+    """Channels by number."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([x[:, i] for i in range(4)], dim=1)
 
 
 @pytest.mark.parametrize(
     ("between", "reason"),
     [
-        (nn.GroupNorm(2, 4), "group_norm"),
-        (nn.Softmax(dim=1), "softmax"),
-        (nn.Conv2d(4, 4, 3, groups=2), "2 groups"),
-        (nn.ConvTranspose2d(4, 4, 3), "conv_transpose2d"),
-        (nn.BatchNorm2d(4, track_running_stats=False), "running statistics"),
+        (nn.Softmax(dim=1), "softmax in between .*mixes channels"),
+        (Spectrum(), "fft_fft in between .*no rule"),
+        (Largest(), "sort in between .*mixes channels"),
+        (Weighted(), "mul in between .*fixed length"),
+        (Chosen(), "picked by number"),
         (
             nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 4, 1)),
             "computes its weight",
         ),
-        (Twice(), "more than once"),
-        (Bare(), "without a call"),
-        (Half(), "slice"),
     ],
 )
 def test_what_is_not_understood_is_frozen_not_guessed(between, reason, samples) -> None:
-    with pytest.raises(Unsupported, match="no channel of the model can be removed"):
-        cct.trace(nn.Sequential(nn.Conv2d(3, 4, 3), between), samples[0])
-    chain = nn.Sequential(
-        Chain(between), nn.Conv2d(4, 5, 1), nn.ReLU(), nn.Conv2d(5, 2, 1)
+    graph = cct.trace(Chain(between), samples[0])
+    assert "b" in graph.groups
+    assert "a" not in graph.groups
+    assert re.search(reason, graph.frozen["a"])
+
+
+def test_the_line_of_the_code_is_named(samples) -> None:
+    assert "test_graph.py:" in cct.trace(Chain(Spectrum()), samples[0]).frozen["a"]
+
+
+def test_modules_that_are_declared_to_stay_do(residual, samples) -> None:
+    graph = cct.trace(
+        residual, samples[0], declared=cct.Declared(ignore=("first", "stem"))
     )
-    frozen = cct.trace(chain, samples[0]).frozen
-    assert reason in frozen["0.a"]
+    assert list(graph.groups) == ["second.conv1"]
+    assert graph.frozen["first.conv1"] == "is declared to stay"
 
 
-def test_tied_weights_are_frozen(samples) -> None:
-    net = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1))
-    net[1].weight = net[0].weight
-    with pytest.raises(Unsupported, match="shares its weight"):
-        cct.trace(net, samples[0])
+def test_entries_that_are_declared_to_stay_do(residual, samples) -> None:
+    declared = cct.Declared(keep={"first.conv1.weight": (0, 3)})
+    graph = cct.trace(residual, samples[0], declared=declared)
+    group = graph.groups["first.conv1"]
+    slot = next(s for s in group.slots if s.tensor == "first.bn1.weight")
+    assert slot.classes.tolist() == [-1, 0, 1, -1, 2]
+    assert graph.frozen["first.conv1"] == "2 of 5 channels: is declared to stay"
+    dense = cost_at(graph.operations, {n: g.size for n, g in graph.groups.items()})
+    assert dense == cct.count(residual, samples[0])
+
+
+def test_what_is_declared_to_go_together_is_one_group(make, samples) -> None:
+    declared = cct.Declared(tie=[("0.weight", "7.weight")])
+    with pytest.raises(InvalidProblem, match=r"6 entries.*9; expected equal"):
+        cct.trace(make("plain"), samples[0], declared=declared)
+    net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 4), nn.Linear(4, 2))
+    tied = cct.Declared(tie=[("0.weight", "2.weight")])
+    graph = cct.trace(net, torch.ones(2, 3), declared=tied)
+    assert list(graph.groups) == ["0"]
+    assert graph.groups["0"].size == 4
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        cct.Declared(ignore=("third",)),
+        cct.Declared(keep={"third.weight": (0,)}),
+        cct.Declared(keep={"first.conv1.weight": (5,)}),
+        cct.Declared(tie=[("first.conv1.weight", "third")]),
+    ],
+)
+def test_what_is_declared_of_nothing_is_refused(residual, samples, declared) -> None:
+    with pytest.raises(InvalidProblem, match="declared: "):
+        cct.trace(residual, samples[0], declared=declared)
+
+
+def test_the_graph_prints_its_groups_and_times(residual, samples) -> None:
+    text = str(cct.trace(residual, samples[0]))
+    assert "first.conv1: 5 classes" in text
+    assert "linear stays: is an output of the model" in text
+    assert "% of the parameters removable; export" in text
 
 
 class Branching(nn.Module):
@@ -177,5 +242,5 @@ def test_bad_inputs_are_refused(residual, inputs) -> None:
 
 
 def test_a_model_that_is_one_layer_is_named_in_the_refusal() -> None:
-    with pytest.raises(Unsupported, match=r"\(the model is an output of the model\)"):
+    with pytest.raises(Unsupported, match="is an output of the model"):
         cct.trace(nn.Linear(3, 4), torch.ones(2, 3))

@@ -75,15 +75,15 @@ def _plain(
 ) -> Ids:
     """Tie the input's channels to the weight's axis `inner`; give those it makes."""
     labels, lengths = flow.labels(weight), shape(weight)
-    reason = f"are no channels that {place(node)} reads"
+    name = flow.exported.weight_name(weight)
+    if name is None:
+        flow.freeze(node, [ids], ", which computes its weight")
+    else:
+        flow.readings.append(Reading(name, ids))
+    reason = f"meets {place(node)}, which reads no channels there"
     flow.links.tie(_column(labels, inner, lengths[inner]), ids, reason)
     made = _column(labels, outer, lengths[outer])
     flow.links.bear(owner(flow, node, weight), made)
-    name = flow.exported.weight_name(weight)
-    if name is None:
-        flow.links.freeze(ids, f"are read by {place(node)}, which computes its weight")
-    else:
-        flow.readings.append(Reading(name, ids))
     layer = owner(flow, node, weight)
     flow.counted(node, "in_channels", ids, layer)
     flow.counted(node, "out_channels", made, layer)
