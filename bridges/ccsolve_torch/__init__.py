@@ -4,8 +4,8 @@
     small = apply(model, plan, inputs, calibration=loader)   # -> a smaller nn.Module
     small = compress(model, loader, macs=0.5)          # the three steps in one
     small = factorise(model, {"conv1": Factor("svd", 0.5)}, inputs)   # chains of layers
-
-    save(small, "bundle/"); small = load(Net, "bundle/")     # no pickle
+    finetune(small, loader, teacher=model)             # or any loop of your own
+    save(small, "bundle/"), load(Net, "bundle/")       # weights and recipe, no pickle
 
 The network is read through `torch.export`; `trace` shows which channels can be
 removed and why others cannot. Needs the extra: pip install 'ccsolve[torch]'.
