@@ -2,14 +2,18 @@
 
     python examples/digits.py
 
-takes seconds. The network is compressed without further training: channels are
-chosen by collaborative channel pruning, then the next layers are fitted by least
-squares to what the dense network computes.
+takes seconds. Channels are chosen by collaborative channel pruning, the next layers are
+fitted by least squares to what the dense network computes, and a few epochs of training
+towards the dense network follow. The result is saved, and loaded again.
 """
+
+import tempfile
+from pathlib import Path
 
 import torch
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 import ccsolve
 import ccsolve_torch as cct
@@ -47,23 +51,6 @@ def network() -> nn.Module:
     )
 
 
-def train(model: nn.Module, data: Data, epochs: int = 12) -> nn.Module:
-    """Train with Adam; give the model in evaluation mode."""
-    optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
-    for _ in range(epochs):
-        for x, y in shuffled(data):
-            optimiser.zero_grad()
-            nn.functional.cross_entropy(model(x), y).backward()
-            optimiser.step()
-    return model.eval()
-
-
-def shuffled(data: Data, size: int = 64) -> list[Data]:
-    """Give the samples in random batches."""
-    order = torch.randperm(len(data[0]))
-    return [(data[0][part], data[1][part]) for part in order.split(size)]
-
-
 def accuracy(model: nn.Module, data: Data) -> float:
     """Give the percentage of samples that the model classifies as labelled."""
     with torch.no_grad():
@@ -74,7 +61,9 @@ def main() -> None:
     """Train, compress, and print what each step leaves."""
     torch.manual_seed(0)
     training, testing = digits()
-    model = train(network(), training)
+    shuffled = DataLoader(TensorDataset(*training), batch_size=64, shuffle=True)
+    model = network().eval()
+    cct.finetune(model, shuffled, epochs=12, optimizer="adamw", lr=3e-3)
     loader = [(training[0][:512], training[1][:512])]
 
     stats = cct.collect(model, loader)
@@ -86,6 +75,13 @@ def main() -> None:
     print(f"accuracy before:          {accuracy(model, testing):5.1f} %")
     print(f"accuracy after selection: {accuracy(selected, testing):5.1f} %")
     print(f"accuracy after repair:    {accuracy(repaired, testing):5.1f} %")
+    cct.finetune(repaired, shuffled, epochs=4, lr=0.01, teacher=model)
+    print(f"accuracy after training:  {accuracy(repaired, testing):5.1f} %")
+
+    with tempfile.TemporaryDirectory() as folder:
+        cct.save(repaired, Path(folder) / "bundle")
+        loaded = cct.load(network, Path(folder) / "bundle")
+    print(f"accuracy when loaded:     {accuracy(loaded, testing):5.1f} %")
 
 
 if __name__ == "__main__":
