@@ -150,7 +150,7 @@ def _class_axis(outputs: Tensor, targets: Tensor) -> int:
     fitting = {
         axis
         for axis in (1, len(shape) - 1)
-        if shape[:axis] + shape[axis + 1 :] == wanted
+        if 0 < axis < len(shape) and shape[:axis] + shape[axis + 1 :] == wanted
     }
     if len(fitting) != 1:
         raise InvalidProblem(
