@@ -11,6 +11,7 @@ from torch import Tensor, nn
 import ccsolve_torch as cct
 from ccsolve import Statistics
 from ccsolve.errors import InvalidProblem
+from ccsolve.statistics.shrinkage import block_noise
 
 pytestmark = pytest.mark.torch
 
@@ -24,7 +25,10 @@ def state_of(model: nn.Module) -> list[object]:
     ]
     grads = [None if p.grad is None else p.grad.clone() for p in model.parameters()]
     flags = [p.requires_grad for p in model.parameters()]
-    return [hooks, grads, flags, {k: v.clone() for k, v in model.state_dict().items()}]
+    whose = [id(t) for t in (*model.parameters(), *model.buffers())]
+    values = {k: v.clone() for k, v in model.state_dict().items()}
+    own = [sorted(vars(m)) for m in model.modules()]
+    return [hooks, grads, flags, whose, values, own]
 
 
 def same(a: object, b: object) -> bool:
@@ -37,21 +41,113 @@ def same(a: object, b: object) -> bool:
     return a == b
 
 
-@pytest.mark.parametrize("broken", [False, True])
-def test_the_model_is_given_back_as_it_was(make, loader, broken) -> None:
-    model = make("residual").train()
-    model.first.bn1.eval()
-    model.stem.weight.requires_grad_(False)
-    model(loader[0][0]).sum().backward()
+class Counting(nn.Module):
+    """Draws random numbers, writes one buffer, replaces another, and may break."""
+
+    def __init__(self, model: nn.Module, fails_at: int = -1) -> None:
+        super().__init__()
+        self.model, self.runs, self.fails_at = model, 0, fails_at
+        self.register_buffer("written", torch.zeros(3))
+        self.register_buffer("replaced", torch.zeros(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not torch.compiler.is_compiling():
+            self.written += torch.rand(3)
+            self.replaced = self.replaced + 1
+            if len(x) == self.fails_at:
+                raise RuntimeError("broken")
+        return self.model(x)
+
+
+def bad_loss(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Break in the first batch whose labels say so."""
+    if int(targets.max()) == 99:
+        raise KeyError("broken")
+    return outputs.square().sum(dim=1)
+
+
+BREAKS: dict[str, tuple[dict[str, Any], int, type[Exception]]] = {
+    "nothing": ({}, -1, Exception),
+    "targets": ({}, -1, InvalidProblem),
+    "loss": ({"loss": bad_loss, "curvature": "fisher", "sketches": None}, -1, KeyError),
+    "model": ({}, 7, RuntimeError),
+    "interrupt": ({}, -1, KeyboardInterrupt),
+}
+
+
+@pytest.mark.parametrize("what", BREAKS)
+def test_the_model_is_given_back_as_it_was(make, loader, what) -> None:
+    options, fails_at, error = BREAKS[what]
+    inner = make("residual").train()
+    inner.first.bn1.eval()
+    inner.stem.weight.requires_grad_(False)
+    inner(loader[0][0]).sum().backward()
+    model = Counting(inner, fails_at)
     before, random = state_of(model), torch.get_rng_state()
-    last = (loader[0][0], torch.full((10,), 99)) if broken else loader[0]
-    if broken:
-        with pytest.raises(InvalidProblem, match="class numbers"):
-            collect(model, [*loader, last], layers="moments", sketches=2)
+
+    def batches() -> Any:
+        yield from loader
+        if what == "interrupt":
+            raise KeyboardInterrupt
+        yield loader[0][0][:7], torch.full((7,), 0 if what == "nothing" else 99)
+
+    given: Any = {"layers": "moments", "sketches": 2, **options}
+    if what == "nothing":
+        collect(model, batches(), **given)
     else:
-        collect(model, [*loader, last], layers="moments", sketches=2)
+        with pytest.raises(error):
+            collect(model, batches(), **given)
     assert same(before, state_of(model))
     assert torch.equal(random, torch.get_rng_state())
+    assert not torch.is_autocast_enabled("cpu")
+    assert torch.is_grad_enabled()
+
+
+def test_nothing_of_the_models_memory_is_shared(residual, loader) -> None:
+    stats = collect(residual, loader, layers={"stem": "moments"})
+    held = [layer.weight.copy() for layer in stats.layers.values()]
+    with torch.no_grad():
+        for parameter in residual.parameters():
+            parameter.zero_()
+    for layer, weight in zip(stats.layers.values(), held, strict=True):
+        np.testing.assert_array_equal(layer.weight, weight)
+
+
+def in_half(model: nn.Module, loader: Any, kind: torch.dtype) -> Any:
+    small = copy.deepcopy(model).to(kind)
+    return collect(small, [(x.to(kind), y) for x, y in loader], layers="moments")
+
+
+def in_autocast(model: nn.Module, loader: Any, kind: torch.dtype) -> Any:
+    with torch.autocast("cpu", dtype=kind):
+        return collect(model, loader, layers="moments")
+
+
+@pytest.mark.parametrize("how", [in_half, in_autocast])
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_half_precision_is_summed_in_full(residual, loader, how, kind) -> None:
+    exact = collect(residual, loader, layers="moments")
+    rough = how(residual, loader, kind)
+    for name in exact.groups:
+        for part in ("ggn_rows", "fisher_rows"):
+            one, other = (getattr(s.groups[name], part) for s in (exact, rough))
+            assert np.linalg.norm(other - one) < 0.05 * np.linalg.norm(one)
+    for name, layer in exact.layers.items():
+        found = rough.layers[name]
+        for part in ("input_moment", "output_curvature", "gradient"):
+            one, other = (getattr(item, part) for item in (layer, found))
+            assert np.linalg.norm(other - one) < 0.1 * np.linalg.norm(one)
+            # A sum in half precision would stand on its coarse grid.
+            assert (other.astype(np.float32) != other).any()
+
+
+def test_sums_of_a_double_model_are_of_doubles(residual, loader) -> None:
+    exact = copy.deepcopy(residual).double()
+    stats = collect(exact, [(x.double(), y) for x, y in loader], layers="moments")
+    x = torch.cat([x for x, _ in loader]).double()
+    patches = torch.nn.functional.unfold(x, 3, padding=1).transpose(1, 2).flatten(0, 1)
+    expected = (patches.T @ patches / len(patches)).numpy()
+    np.testing.assert_allclose(stats.layers["stem"].input_moment, expected, rtol=1e-12)
 
 
 def test_collection_works_where_gradients_are_off(residual, loader) -> None:
@@ -93,6 +189,9 @@ def test_the_fingerprint_is_of_values_not_of_training_time(residual) -> None:
         ({"positions": 0, "layers": "moments"}, "positions 0"),
         ({"positions": 4}, "only with layers='moments'"),
         ({"max_rows": -1}, "max_rows -1"),
+        ({"layers": {"stem": "all"}}, "none, weights, gradients, moments"),
+        ({"layers": {"trunk": "moments"}}, "no layer 'trunk'"),
+        ({"layers": "moments", "max_bytes": 1e3}, "choose layers"),
     ],
 )
 def test_bad_options_are_refused(residual, loader, options, message) -> None:
@@ -125,3 +224,74 @@ def test_a_generator_is_read_once_and_whole(residual, loader) -> None:
     assert found.samples == 24
     for name, group in expected.groups.items():
         np.testing.assert_array_equal(found.groups[name].ggn_rows, group.ggn_rows)
+
+
+@pytest.mark.parametrize(
+    ("wrap", "message"),
+    [
+        (nn.DataParallel, r"DataParallel is a wrapper.*model\.module"),
+        pytest.param(
+            torch.compile,
+            r"model\._orig_mod",
+            # What `torch.compile` imports uses what torch itself deprecates.
+            marks=pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning"),
+        ),
+        (lambda model: model.to("meta"), r"stem\.weight is on the meta device"),
+        (lambda model: model.half(), r"does not run.*float32"),
+    ],
+)
+def test_models_that_cannot_be_read_are_refused(
+    residual, loader, wrap, message
+) -> None:
+    with pytest.raises(InvalidProblem, match=message):
+        collect(wrap(residual), loader)
+
+
+def test_the_users_hooks_run_and_stay(residual, loader) -> None:
+    plain, calls = collect(residual, loader), []
+    residual.stem.register_forward_hook(lambda module, args, out: 2 * out)
+    residual.second.conv1.register_full_backward_hook(lambda *_: calls.append(1))
+    hooked = collect(residual, loader)
+    assert calls
+    one, other = (s.groups["first.conv1"].gradient for s in (plain, hooked))
+    assert not np.allclose(one, other)
+
+
+def test_the_same_seed_gives_the_same_numbers(residual, loader) -> None:
+    options: Any = {"layers": "moments", "sketches": 2, "positions": 5}
+    one, same_seed, other = (
+        collect(residual, loader, seed=seed, **options) for seed in (4, 4, 5)
+    )
+    for name, group in one.groups.items():
+        rows = [s.groups[name].ggn_rows for s in (same_seed, other)]
+        np.testing.assert_array_equal(group.ggn_rows, rows[0])
+        assert not np.array_equal(group.ggn_rows, rows[1])
+    moments = [s.layers["first.conv2"].input_moment for s in (one, same_seed, other)]
+    np.testing.assert_array_equal(moments[0], moments[1])
+    assert not np.array_equal(moments[0], moments[2])
+
+
+def test_every_layer_has_the_level_that_was_asked(residual, loader) -> None:
+    levels = {"stem": "moments", "linear": "gradients", "first.conv2": "none"}
+    stats = collect(residual, loader, layers=levels)
+    held = {
+        name: (layer.gradient is not None, layer.input_moment is not None)
+        for name, layer in stats.layers.items()
+    }
+    assert held["stem"] == (True, True)
+    assert held["linear"] == (True, False)
+    assert held["second.conv2"] == (False, False)
+    assert "first.conv2" not in held
+
+
+def test_the_noise_is_that_of_the_samples(residual, loader) -> None:
+    kept = collect(residual, loader)
+    folded = collect(residual, loader, max_rows=0)
+    for name, group in kept.groups.items():
+        for curvature, each in (("ggn", 4), ("fisher", 1)):
+            found = getattr(group, f"{curvature}_noise")
+            expected = block_noise(group.rows(curvature), each)
+            np.testing.assert_allclose(found, expected, rtol=1e-3)
+            other = getattr(folded.groups[name], f"{curvature}_noise")
+            np.testing.assert_allclose(other, found, rtol=1e-3)
+            assert 0 < group.intensity(curvature) <= 1
