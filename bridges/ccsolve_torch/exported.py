@@ -27,19 +27,28 @@ class Exported:
     """The operators of a model in execution order.
 
     `parameters` and `buffers` give the full name of each tensor that a placeholder
-    node stands for; `batch` is the length of the first axis of the example; `seconds`
-    is what the export took.
+    node stands for; `example` are the inputs of the export, `batch` the length of their
+    first axis; `seconds` is what the export took.
     """
 
     nodes: tuple[Node, ...]
     parameters: dict[str, str]
     buffers: dict[str, str]
+    example: tuple[Tensor, ...]
     batch: int
     seconds: float
 
     def calls(self) -> Iterator[Node]:
         """Give the operators, in execution order."""
         return (node for node in self.nodes if node.op == "call_function")
+
+    def read(self) -> Iterator[Node]:
+        """Give the parameters that some operator reads."""
+        return (
+            node
+            for node in self.nodes
+            if node.op == "placeholder" and node.name in self.parameters and node.users
+        )
 
     def weight_name(self, value: Any) -> str | None:
         """Give the name of the parameter that the node is, or holds axes or rows of."""
@@ -78,6 +87,7 @@ def export(model: nn.Module, example: Inputs) -> Exported:
         nodes=tuple(program.graph.nodes),
         parameters=_first_names(signature.inputs_to_parameters, model.named_parameters),
         buffers=_first_names(signature.inputs_to_buffers, model.named_buffers),
+        example=inputs,
         batch=inputs[0].shape[0],
         seconds=time.perf_counter() - start,
     )

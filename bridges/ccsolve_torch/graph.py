@@ -202,7 +202,7 @@ def trace(
         groups,
         layers,
         costs,
-        MappingProxyType(dict(classes.frozen)),
+        MappingProxyType({**_idle(exported, sizes), **classes.frozen}),
         known,
         seconds,
         sizes,
@@ -313,6 +313,13 @@ def _enters_sum(node: Node) -> bool:
         return False
     summands = users[0].all_input_nodes
     return len(summands) == 2 and shape(summands[0]) == shape(summands[1])
+
+
+def _idle(exported: Exported, sizes: Mapping[str, object]) -> dict[str, str]:
+    """Give the modules whose parameters no operator reads."""
+    read = {exported.parameters[node.name] for node in exported.read()}
+    idle = (name.rpartition(".")[0] or name for name in sizes if name not in read)
+    return dict.fromkeys(idle, "is not run in evaluation mode")
 
 
 def _nothing(classes: Classes) -> str:

@@ -22,7 +22,10 @@ _RULES: dict[str, Rule] = {
 }
 
 # Operators that only look at the size or kind of a tensor.
-_LOOKS = frozenset(("_assert_tensor_metadata", "sym_size", "_assert_scalar"))
+_LOOKS = frozenset(
+    """_assert_tensor_metadata sym_size _assert_scalar new_zeros new_ones new_full
+    new_empty new_empty_strided""".split()
+)
 
 
 def follow(exported: Exported) -> Flow:
