@@ -136,8 +136,8 @@ def _why_not(layer: nn.Module) -> str:
             "it has hooks, which a chain would lose; remove them, and set them anew on "
             "the result"
         )
-    if weight.is_meta or not weight.is_floating_point():
-        return f"its weight is {weight.dtype} on {weight.device}; expected real values"
+    if not weight.is_floating_point():
+        return f"its weight is of {weight.dtype}; expected real numbers"
     if not bool(weight.isfinite().all()):
         return "its weight is not finite"
     return ""

@@ -20,6 +20,13 @@ LINEAR = nn.Linear
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
+# What code reads from a layer, to pad or to make another that fits.
+_SPOKEN = (
+    *("in_features", "out_features", "in_channels", "out_channels", "groups"),
+    *("kernel_size", "stride", "padding", "dilation", "padding_mode"),
+    "output_padding",
+)
+
 
 def weight_of(layer: nn.Module) -> Array:
     """Give the layer's weight as (groups, n, c, kernel...) in float64."""
@@ -54,7 +61,22 @@ def chain(layer: nn.Module, stages: Sequence[Array]) -> nn.Module:
         whole = nn.Sequential()
         for name, part in zip(names, parts, strict=True):
             whole.add_module(name, part)
-    return whole.train(layer.training)
+    return speaking(whole, layer).train(layer.training)
+
+
+def speaking(whole: nn.Module, layer: nn.Module) -> nn.Module:
+    """Give the chain, with the attributes in which the layer tells widths and geometry.
+
+    Code reads them from its layers. What is no chain, or takes the place of no plain
+    layer, is given back as it is.
+    """
+    if type(whole) is nn.Sequential and isinstance(
+        layer, (LINEAR, *CONVOLUTIONS, *TRANSPOSED)
+    ):
+        for name in _SPOKEN:
+            if hasattr(layer, name):
+                setattr(whole, name, getattr(layer, name))
+    return whole
 
 
 def _names(stages: Sequence[Array]) -> list[str]:

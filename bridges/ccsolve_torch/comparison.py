@@ -3,9 +3,23 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from ccsolve.errors import WrongAnswer
+
+TOLERANCE = 1e-4
+"""Largest relative difference that rounding in float32 explains."""
+
+ROUNDINGS = 8
+"""The same in lower precisions: in units of the model's coarsest machine epsilon."""
+
+
+def tolerance(model: nn.Module) -> float:
+    """Give the largest relative difference that the model's rounding explains."""
+    kinds = {value.dtype for value in model.parameters() if value.is_floating_point()}
+    coarsest = max((torch.finfo(kind).eps for kind in kinds), default=0.0)
+    return max(TOLERANCE, ROUNDINGS * coarsest)
 
 
 def tensors_in(outputs: Any) -> Iterator[Tensor]:

@@ -15,22 +15,22 @@ from ccsolve.factors import Factor
 from ccsolve.statistics import Cost, Statistics
 from ccsolve_torch.candidates import checked_layers, layer_uses, used_as_module
 from ccsolve_torch.chains import chain, laid_out
-from ccsolve_torch.comparison import difference_of
+from ccsolve_torch.comparison import difference_of, tolerance
 from ccsolve_torch.costs import count
 from ccsolve_torch.factor_report import FactoredLayer, FactorReport
 from ccsolve_torch.factorisation import product
 from ccsolve_torch.fits import Fit, fitted, moments_of
 from ccsolve_torch.recording import recorded
-from ccsolve_torch.state import Inputs, as_inputs, device_of, evaluating
+from ccsolve_torch.state import (
+    Inputs,
+    as_inputs,
+    checked_model,
+    device_of,
+    evaluating,
+)
 
 Array = NDArray[Any]
 Given = tuple[torch.Tensor, ...]
-
-TOLERANCE = 1e-4
-"""Largest relative difference to dense weights that rounding in float32 explains."""
-
-ROUNDINGS = 8
-"""The same in lower precisions: in units of the model's coarsest machine epsilon."""
 
 
 def factorise(
@@ -66,7 +66,8 @@ def factorise(
     Raises
     ------
     InvalidProblem
-        No such layer, ranks or modes that do not fit it, statistics of another model.
+        No such layer, ranks or modes that do not fit it, statistics of another model;
+        a model without values, or in a wrapper such as `nn.DataParallel`.
     Unsupported
         The layer's weight is read elsewhere than by calling it as a module, or is
         computed; it has hooks; or it is no plain layer.
@@ -75,6 +76,7 @@ def factorise(
         of their own, to 1e-4 of the largest output (8 machine epsilons in half
         precision).
     """
+    checked_model(model)
     inputs = tuple(value.to(device_of(model)) for value in as_inputs(example_inputs))
     small, layers, distance = with_chains(
         model, factors, inputs, moments_of(statistics)
@@ -158,7 +160,7 @@ def _certificate(
         with evaluating(small), _outputs_alone():
             found = small(*inputs)
     distance = difference_of(expected, found)
-    limit = max(TOLERANCE, ROUNDINGS * _coarsest(model))
+    limit = tolerance(model)
     if not distance <= limit:
         raise WrongAnswer(
             f"the model with chains differs from the model with the chains' weights "
@@ -224,9 +226,3 @@ def _size(module: nn.Module) -> int:
 
 def _held(layer: nn.Module) -> torch.Tensor:
     return layer.weight.detach()  # pyright: ignore[reportCallIssue]
-
-
-def _coarsest(model: nn.Module) -> float:
-    """Give the largest machine epsilon among the model's parameters."""
-    kinds = {value.dtype for value in model.parameters() if value.is_floating_point()}
-    return max((torch.finfo(kind).eps for kind in kinds), default=0.0)

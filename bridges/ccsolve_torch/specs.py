@@ -12,6 +12,7 @@ from torch import nn
 
 from ccsolve.errors import InvalidFile, InvalidProblem
 from ccsolve_torch.attention import SlimAttention, slim_attention
+from ccsolve_torch.chains import speaking
 
 Spec = Mapping[str, Any]
 
@@ -55,6 +56,11 @@ def unknown(spec: Spec) -> str:
     return "" if known else str(spec["class"])
 
 
+def is_attention(spec: Any) -> bool:
+    """Say whether attention is described, which takes over what was there."""
+    return isinstance(spec, dict) and spec.get("class") == SlimAttention.__name__
+
+
 def built(spec: Any, present: nn.Module, where: str) -> nn.Module:
     """Give what is described; `present` is the module whose place it takes.
 
@@ -62,14 +68,12 @@ def built(spec: Any, present: nn.Module, where: str) -> nn.Module:
     description costs nothing. Attention takes over the parameters of `present`.
     InvalidFile, with `where` in its message, for what `described` does not give.
     """
-    if isinstance(spec, dict) and spec.get("class") == SlimAttention.__name__:
+    if is_attention(spec):
         return _attention(spec.get("heads"), present, where)
-    return _layers(spec, where, _DEPTH)
+    return speaking(_layers(spec, where, _DEPTH), present)
 
 
 def _attention(heads: Any, present: nn.Module, where: str) -> nn.Module:
-    if isinstance(present, SlimAttention) and present.num_heads == heads:
-        return present
     if type(present) is not nn.MultiheadAttention or not isinstance(heads, int):
         raise InvalidFile(
             f"{where}: {heads!r} heads of a {type(present).__name__}; expected a "

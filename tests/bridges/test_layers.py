@@ -1,6 +1,7 @@
 """Networks whose layers become chains: the same function, smaller, and ordinary."""
 
 import copy
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve.statistics import Layer, Statistics
 from ccsolve_torch.candidates import KINDS
 from ccsolve_torch.comparison import difference_of
+from ccsolve_torch.layers import with_chains
+from ccsolve_torch.state import as_inputs
+from tests.bridges.zoo import CASES
 
 pytestmark = pytest.mark.torch
 
@@ -213,6 +217,53 @@ def test_encoders_leave_the_kernel_that_reads_weights(training: bool, tmp_path) 
         torch.testing.assert_close(loaded(x), found)
 
 
+class Padding(nn.Module):
+    """Code that reads from the layer how to pad, and a width."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Conv2d(3, 4, 3, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        (length, _), (step, _) = self.a.kernel_size, self.a.stride
+        return self.a(functional.pad(x, (0, length - step) * 2)) / self.a.out_channels
+
+
+def test_chains_tell_the_widths_and_the_geometry_of_the_layer(
+    samples, tmp_path
+) -> None:
+    model, x = Padding(), samples[0]
+    small = cct.factorise(model, {"a": Factor("tucker", 2)}, x)
+    cct.save(small, tmp_path / "bundle")
+    loaded = cct.load(Padding, tmp_path / "bundle")
+    torch.testing.assert_close(loaded(x), small(x))
+
+
+TIED, OUTSIDE = "its weight is tied to", "function call outside of its module"
+LEFT_OUT = {
+    ("Functions", "conv2"): OUTSIDE,
+    ("Functions", "fc1"): OUTSIDE,
+    ("TiedHeads", "heads"): TIED,
+    ("TiedHeads", "other"): TIED,
+    ("TinyGPT", "lm_head"): TIED,
+    ("Unreached", "unused.0"): "not called as a module",
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_plain_layer_of_the_zoo_becomes_a_chain(name: str) -> None:
+    model, x = CASES[name].model(), as_inputs(CASES[name].inputs(2))
+    for layer, reason in ((b, why) for (a, b), why in LEFT_OUT.items() if a == name):
+        with pytest.raises(Unsupported, match=reason):
+            with_chains(model, {layer: Factor("svd", 1)}, x, {})
+    chosen = [layer for layer in layers_of(model) if (name, layer) not in LEFT_OUT]
+    for kind in ("svd", "tucker", "tt"):
+        factors = dict.fromkeys(chosen, Factor(kind, 0.5))
+        _, layers, distance = with_chains(model, factors, x, {})
+        assert len(layers) == len(chosen)
+        assert distance <= 1e-4
+
+
 # --- Weighted by the inputs
 
 
@@ -378,7 +429,10 @@ REFUSED: list[tuple[Any, str]] = [
     (plain_with(lambda m: prune.l1_unstructured(m.a, "weight", 2)), "is computed"),
     (plain_with(lambda m: setattr(m, "a", Own(3, 4, 1))), "a Own; expected"),
     (plain_with(lambda m: setattr(m, "a", nn.ReLU())), "a ReLU; expected"),
-    (plain_with(lambda m: m.a.to("meta")), "on meta"),
+    (
+        nn.Sequential(OrderedDict(a=nn.Conv2d(3, 4, 1, dtype=torch.complex64))),
+        "complex64",
+    ),
 ]
 
 
@@ -405,6 +459,14 @@ def test_the_projection_inside_attention_is_refused() -> None:
 def test_layers_that_are_not_there_are_refused(name: str, samples) -> None:
     with pytest.raises(InvalidProblem, match=f"no layer '{name}'.*expected one of a"):
         cct.factorise(Functional(), {name: Factor("svd", 1)}, samples[0])
+
+
+def test_models_that_cannot_be_run_as_they_stand_are_refused(samples) -> None:
+    factors = {"a": Factor("svd", 1)}
+    with pytest.raises(InvalidProblem, match="meta device"):
+        cct.factorise(Functional().to("meta"), factors, samples[0])
+    with pytest.raises(InvalidProblem, match=r"model\.module"):
+        cct.factorise(nn.DataParallel(Functional()), factors, samples[0])
 
 
 def test_ranks_that_do_not_fit_name_the_layer(residual, samples) -> None:
