@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ccsolve.errors import InvalidProblem, WrongAnswer
 from ccsolve.plans import Plan
 from ccsolve.statistics import Cost
 from ccsolve.statistics.cost import cost_at
 from ccsolve_torch.costs import count
+from ccsolve_torch.factor_report import FactoredLayer
 from ccsolve_torch.footprint import footprint
 from ccsolve_torch.gates import Keep
 from ccsolve_torch.graph import Declared, Graph, trace
@@ -96,32 +97,54 @@ def apply(
     WrongAnswer
         The smaller model is not the model with closed gates, or misses the budget.
     """
-    mode = checked_repair(repair, calibration)
     checked_model(model)
     if check_fingerprint:
         _check_fingerprint(model, plan)
     inputs = tuple(value.to(device_of(model)) for value in as_inputs(example_inputs))
-    watch = _Stopwatch()
-    with watch("graph"):
-        graph = trace(model, inputs, declared=declared)
-        keep = checked_keep(graph, plan.keep)
-        dense = cost_at(graph.operations, _widths(checked_keep(graph, {})))
-        _check_original(plan, dense)
+    order = Order(
+        inputs, calibration, checked_repair(repair, calibration), latency, seed
+    )
+    start = time.perf_counter()
+    graph = trace(model, inputs, declared=declared)
+    seconds = {"graph": time.perf_counter() - start}
+    return carried_out(model, graph, plan, order, seconds)
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """How a plan is applied; see `apply`. Inputs are on the model's device."""
+
+    inputs: tuple[Tensor, ...]
+    calibration: Loader | None
+    repair: str
+    latency: bool
+    seed: int
+
+
+def carried_out(
+    model: nn.Module,
+    graph: Graph,
+    plan: Plan,
+    order: Order,
+    seconds: Mapping[str, float],
+) -> nn.Module:
+    """Do what `apply` does, with a graph; `seconds` go into the report."""
+    inputs, watch = order.inputs, _Stopwatch(dict(seconds))
+    keep = checked_keep(graph, plan.keep)
+    dense = cost_at(graph.operations, _widths(checked_keep(graph, {})))
+    _check_original(plan, dense)
     with watch("surgery"):
         small = remove_channels(model, graph, keep)
         certificate = _certificate(model, small, graph, keep, inputs)
         achieved = _checked_cost(small, graph, keep, inputs)
-        if plan.factors:
-            small, factored, _ = with_chains(small, plan.factors, inputs, {})
-            achieved = count(small, inputs)
-        else:
-            factored = ()
-        _check_budgets(plan, achieved)
+        small, factored, achieved = _with_chains(small, plan, inputs, achieved)
     with watch("repair"):
-        outcome = repaired(mode, small, model, graph, keep, calibration, seed)
+        outcome = repaired(
+            small, model, graph, keep, order.repair, order.calibration, order.seed
+        )
     with watch("measurement"):
         spaces = footprint(model, inputs), footprint(small, inputs)
-        times = measured(model, small, inputs) if latency else None
+        times = measured(model, small, inputs) if order.latency else None
     small.report = Report(  # pyright: ignore[reportArgumentType]
         recipe=plan.recipe,
         original=dense,
@@ -141,6 +164,18 @@ def apply(
     cut = kept_entries(graph, keep)
     small.surgery = recorded(model, small, cut, inputs)  # pyright: ignore
     return small
+
+
+def _with_chains(
+    small: nn.Module, plan: Plan, inputs: tuple[Tensor, ...], achieved: Cost
+) -> tuple[nn.Module, tuple[FactoredLayer, ...], Cost]:
+    """Make the chains that the plan asks for; check the budgets of what results."""
+    layers: tuple[FactoredLayer, ...] = ()
+    if plan.factors:
+        small, layers, _ = with_chains(small, plan.factors, inputs, {})
+        achieved = count(small, inputs)
+    _check_budgets(plan, achieved)
+    return small, layers, achieved
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from ccsolve.planning import plan as make_plan
 from ccsolve.plans import Plan
 from ccsolve.statistics import Cost, Statistics
 from ccsolve.statistics.cost import cost_at
-from ccsolve_torch.application import apply
+from ccsolve_torch.application import Order, apply, carried_out
 from ccsolve_torch.collection import collect
 from ccsolve_torch.footprint import footprint
 from ccsolve_torch.graph import Declared, Graph, trace
@@ -28,6 +28,7 @@ from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.latency import measured
 from ccsolve_torch.losses import PerSample
 from ccsolve_torch.ranks import alike, decided, first
+from ccsolve_torch.repairing import checked_repair
 from ccsolve_torch.resuming import Store, digest
 from ccsolve_torch.state import Loader, checked_model, device_of, first_inputs
 from ccsolve_torch.steps import begun, composed, filled, schedule
@@ -116,6 +117,7 @@ def compress(
     if steps < 1:
         raise InvalidProblem(f"steps {steps}; expected 1 or more")
     checked_model(model)
+    checked_repair(repair, loader)
     job = _Job(
         model=model,
         loader=loader,
@@ -226,33 +228,28 @@ def _advanced(
     if job.finetune is None:
         return _State(step, plan, _applied(job, ground, step, plan))
     with job.phase(step, "apply"):
-        small = _cut(job, ground, state.model, found, declared)
+        small = apply(
+            state.model,
+            found,
+            ground.inputs,
+            calibration=job.loader,
+            repair=job.repair,
+            declared=declared,
+            latency=False,
+            seed=job.seed,
+        )
     return _State(step, plan, _trained(job, step, small))
 
 
 def _applied(job: _Job, ground: _Ground, step: int, plan: Plan) -> nn.Module:
+    """Cut the original model, whose graph is there."""
+    latency = job.latency and step == job.steps
+    repair = checked_repair(job.repair, job.loader)
+    order = Order(ground.inputs, job.loader, repair, latency, job.seed)
     with job.phase(step, "apply"):
-        return _cut(job, ground, job.model, plan, job.declared, step == job.steps)
-
-
-def _cut(
-    job: _Job,
-    ground: _Ground,
-    model: nn.Module,
-    plan: Plan,
-    declared: Declared,
-    last: bool = False,
-) -> nn.Module:
-    return apply(
-        model,
-        plan,
-        ground.inputs,
-        calibration=job.loader,
-        repair=job.repair,
-        declared=declared,
-        latency=job.latency and last,
-        seed=job.seed,
-    )
+        return carried_out(
+            job.model, ground.graph, plan, order, dict(ground.graph.seconds)
+        )
 
 
 def _trained(job: _Job, step: int, small: nn.Module) -> nn.Module:
@@ -297,14 +294,8 @@ def _resumed(job: _Job, ground: _Ground, store: Store | None) -> _State:
         return _State(0, None, job.model)
     if job.finetune is None:
         return _State(step, plan, _applied(job, ground, step, plan))
-    small = apply(
-        job.model,
-        plan,
-        ground.inputs,
-        repair="none",
-        declared=job.declared,
-        latency=False,
-    )
+    order = Order(ground.inputs, None, "none", False, job.seed)
+    small = carried_out(job.model, ground.graph, plan, order, {})
     if first():
         store.restore(step, small)
     alike(small)

@@ -7,12 +7,13 @@ fitted to make good.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve_torch.affine import Affine
@@ -317,7 +318,7 @@ def _chosen(
         )
     remain = dict(small.named_parameters(remove_duplicate=False))
     return {
-        site.weight: site
+        site.weight: _with_affine_norm(small, site)
         for name, site in graph.layers.items()
         if site.weight in remain  # else it has become a chain of layers
         and (
@@ -326,6 +327,13 @@ def _chosen(
             else _inputs(small, site) < _inputs(dense, site)
         )
     }
+
+
+def _with_affine_norm(model: nn.Module, site: Site) -> Site:
+    """Give the site; without its norm if that has no statistics to make it affine."""
+    norm: Any = model.get_submodule(site.batch_norm) if site.batch_norm else None
+    fixed = isinstance(norm, _BatchNorm) and norm.running_var is not None
+    return site if fixed else replace(site, batch_norm=None)
 
 
 def _inputs(model: nn.Module, site: Site) -> int:

@@ -59,11 +59,11 @@ def checked_repair(repair: str | None, calibration: Loader | None) -> str:
 
 
 def repaired(
-    mode: str,
     small: nn.Module,
     dense: nn.Module,
     graph: Graph,
     keep: Keep,
+    mode: str,
     loader: Loader | None,
     seed: int,
 ) -> Repair:

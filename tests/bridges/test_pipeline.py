@@ -1,0 +1,222 @@
+"""Compression in steps: budgets kept and used up, repeatable, trained in between."""
+
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import ccsolve_torch as cct
+from ccsolve.errors import InvalidProblem
+from ccsolve.statistics.cost import cost_at
+from ccsolve_torch.graph import Declared
+
+pytestmark = pytest.mark.torch
+
+
+def wider(kept: Any, size: int, multiple: int) -> int:
+    """Give the next admissible width."""
+    return min((len(kept) // multiple + 1) * multiple, size)
+
+
+@pytest.mark.parametrize("multiple", [1, 2])
+@pytest.mark.parametrize("budget", [{"macs": 0.5}, {"params": 0.6, "macs": 0.7}])
+def test_no_step_of_any_group_can_be_put_back(
+    residual, loader, multiple, budget
+) -> None:
+    small: Any = cct.compress(
+        residual, loader, **budget, steps=3, recipe="uniform", multiple_of=multiple
+    )
+    report, graph = small.report, cct.trace(residual, loader[0][0])
+    widths = {name: len(kept) for name, kept in report.kept.items()}
+    for name, group in graph.groups.items():
+        more = widths | {name: wider(report.kept[name], group.size, multiple)}
+        cost = cost_at(graph.operations, more)
+        fits = all(getattr(cost, key) <= asked for key, asked in report.asked.items())
+        assert more == widths or not fits, name
+    assert report.achieved == cost_at(graph.operations, widths)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_the_same_seed_gives_the_same_model(residual, samples, steps) -> None:
+    def made(seed: int) -> list[torch.Tensor]:
+        torch.manual_seed(steps)  # whatever the caller's random state is
+        shuffled = torch.utils.data.DataLoader(
+            torch.utils.data.TensorDataset(*samples),
+            batch_size=8,
+            shuffle=True,
+        )
+        small = cct.compress(
+            residual, shuffled, macs=0.6, steps=steps, recipe="uniform", seed=seed
+        )
+        return [*small.parameters(), *small.buffers()]
+
+    first, again = made(1), made(1)
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_the_random_state_stays(residual, loader) -> None:
+    before = torch.random.get_rng_state()
+    cct.compress(residual, loader, macs=0.7, steps=2, recipe="uniform")
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_progress_is_told_phase_by_phase(residual, loader, capsys, caplog) -> None:
+    seen: list[tuple[int, int, str]] = []
+    cct.compress(
+        residual,
+        loader,
+        macs=0.7,
+        steps=2,
+        recipe="uniform",
+        progress=lambda step, of, phase: seen.append((step, of, phase)),
+    )
+    phases = ("collect", "plan", "apply")
+    assert seen == [(step, 2, phase) for step in (1, 2) for phase in phases]
+    assert capsys.readouterr() == ("", "")
+    with caplog.at_level(logging.INFO, "ccsolve"):
+        cct.compress(residual, loader, macs=0.7, recipe="uniform")
+    told = [r.getMessage() for r in caplog.records if r.name == "ccsolve"]
+    assert told == [f"step 1 of 1: {phase}" for phase in phases]
+    assert capsys.readouterr() == ("", "")
+
+
+class Marks:
+    """A training that only leaves a mark: it sets every bias of the last layer."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def __call__(self, model: Any) -> None:
+        self.seen.append(sum(p.numel() for p in model.parameters()))
+        model.train()
+        with torch.no_grad():
+            model.linear.bias.fill_(len(self.seen))
+            model.linear.bias += torch.rand(4)
+
+
+def test_trained_weights_are_carried_on(residual, loader) -> None:
+    training = Marks()
+    small: Any = cct.compress(
+        residual,
+        loader,
+        macs=0.5,
+        steps=3,
+        recipe="uniform",
+        repair="none",
+        finetune=training,
+    )
+    assert len(training.seen) == 3
+    assert training.seen == sorted(training.seen, reverse=True)
+    assert (small.linear.bias >= 3).all()
+    assert not any(module.training for module in small.modules())
+    assert all(p.grad is None for p in small.parameters())
+    report = small.report
+    dense = cct.count(residual, loader[0][0])
+    assert report.original == dense
+    assert report.achieved == cct.count(small, loader[0][0])
+    assert report.achieved.macs <= 0.5 * dense.macs
+    graph = cct.trace(residual, loader[0][0])
+    widths = {name: len(kept) for name, kept in report.kept.items()}
+    assert cost_at(graph.operations, widths) == report.achieved
+
+
+def test_every_step_cuts_what_the_last_training_gave(residual, loader) -> None:
+    biases: list[float] = []
+
+    def training(model: Any) -> None:
+        biases.append(float(model.linear.bias.detach().mean()))
+        with torch.no_grad():
+            model.linear.bias.fill_(10.0 * len(biases))
+
+    cct.compress(
+        residual,
+        loader,
+        macs=0.5,
+        steps=3,
+        recipe="uniform",
+        repair="none",
+        finetune=training,
+    )
+    assert biases[1:] == [10.0, 20.0]
+
+
+def test_declarations_hold_in_every_step(residual, loader) -> None:
+    stays = [0, 4]
+    small: Any = cct.compress(
+        residual,
+        loader,
+        params=0.5,
+        steps=3,
+        recipe="uniform",
+        declared=Declared(keep={"first.conv1.weight": stays}, ignore=["second.conv1"]),
+    )
+    weight = residual.first.conv1.weight[stays]
+    rows = small.first.conv1.weight
+    assert len(rows) < len(residual.first.conv1.weight)
+    for row in weight:
+        kept = row[: rows.shape[1]] if rows.shape[1] == row.shape[0] else None
+        if kept is not None:
+            assert any(torch.equal(kept, other) for other in rows)
+    assert small.second.conv1.out_channels == residual.second.conv1.out_channels
+
+
+def test_declarations_hold_when_weights_are_carried_on(residual, loader) -> None:
+    with torch.no_grad():  # the first and last channel would go first
+        residual.first.conv1.weight[[0, 4]] *= 1e-3
+    small: Any = cct.compress(
+        residual,
+        loader,
+        params=0.3,
+        steps=3,
+        recipe="uniform",
+        repair="none",
+        declared=Declared(keep={"first.conv1.weight": [0, 4]}),
+        finetune=lambda model: None,
+    )
+    norms = small.first.conv1.weight.detach().abs().amax(dim=(1, 2, 3))
+    assert len(norms) < 5
+    assert (norms < 1e-2).sum() == 2
+
+
+def test_options_of_collect_are_handed_on(residual, loader) -> None:
+    small: Any = cct.compress(
+        residual,
+        loader,
+        macs=0.7,
+        recipe="uniform",
+        criterion="taylor",
+        collecting={"layers": "none"},
+        latency=False,
+    )
+    assert small.report.latency is None
+    with pytest.raises(TypeError, match="unheard"):
+        cct.compress(residual, loader, macs=0.7, collecting={"unheard": 1})
+
+
+def test_kept_classes_are_those_of_the_original(residual, loader) -> None:
+    small: Any = cct.compress(
+        residual, loader, macs=0.5, steps=3, recipe="uniform", repair="none"
+    )
+    for name, kept in small.report.kept.items():
+        assert (np.diff(kept) > 0).all(), name
+    graph = cct.trace(residual, loader[0][0])
+    slots = [
+        (slot, small.report.kept[name])
+        for name, group in graph.groups.items()
+        for slot in group.slots
+        if slot.tensor == "second.conv1.weight"
+    ]
+    weight = residual.second.conv1.weight
+    for slot, kept in slots:
+        gone = (slot.classes >= 0) & ~np.isin(slot.classes, kept)
+        left = torch.from_numpy(np.flatnonzero(~gone))
+        weight = weight.index_select(slot.axis, left)
+    assert torch.equal(small.second.conv1.weight, weight)
+
+
+def test_wrappers_are_refused(residual, loader) -> None:
+    with pytest.raises(InvalidProblem, match="the module inside"):
+        cct.compress(nn.DataParallel(residual), loader, macs=0.5)

@@ -1,0 +1,193 @@
+"""A compression that was killed goes on, and gives what it would have given."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import ccsolve_torch as cct
+from ccsolve.errors import InvalidFile, InvalidProblem
+
+pytestmark = pytest.mark.torch
+
+STEPS = 3
+
+
+class Killed(BaseException):
+    """Ends a compression where a kill would."""
+
+
+def killed_at(step: int, phase: str) -> Callable[[int, int, str], None]:
+    def progress(now: int, of: int, name: str) -> None:
+        if (now, name) == (step, phase):
+            raise Killed
+
+    return progress
+
+
+def training(model: Any) -> None:
+    """Train for a step with whatever the random state gives."""
+    model.train()
+    loss = model(torch.randn(8, 3, 8, 8)).square().mean()
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    gradients = torch.autograd.grad(loss, parameters)
+    with torch.no_grad():
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter -= 0.1 * gradient
+
+
+def state(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+
+
+def same(one: nn.Module, other: nn.Module) -> bool:
+    a, b = state(one), state(other)
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def smaller(model: nn.Module, loader: Any, **options: Any) -> Any:
+    return cct.compress(
+        model, loader, macs=0.5, steps=STEPS, recipe="uniform", latency=False, **options
+    )
+
+
+@pytest.mark.parametrize(
+    ("finetune", "step", "phase"),
+    [
+        (None, 2, "apply"),
+        (None, 3, "collect"),
+        (training, 1, "plan"),
+        (training, 3, "apply"),
+    ],
+)
+def test_a_killed_compression_goes_on(
+    residual, loader, tmp_path: Path, finetune, step, phase
+) -> None:
+    whole = smaller(residual, loader, finetune=finetune)
+    options = {"finetune": finetune, "folder": tmp_path / "run"}
+    with pytest.raises(Killed):
+        smaller(residual, loader, **options, progress=killed_at(step, phase))
+    seen = []
+    small = smaller(
+        residual, loader, **options, progress=lambda *told: seen.append(told)
+    )
+    assert same(whole, small)
+    assert (step, STEPS, "collect") in seen
+    assert all((done, STEPS, "collect") not in seen for done in range(1, step))
+    assert small.report.achieved == whole.report.achieved
+    assert str(small.report.kept) == str(whole.report.kept)
+
+
+def test_a_finished_compression_is_made_again(residual, loader, tmp_path) -> None:
+    whole = smaller(residual, loader, folder=tmp_path)
+    again = smaller(residual, loader, folder=tmp_path, progress=killed_at(3, "plan"))
+    assert same(whole, again)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"compress.json", "step-1.json", "step-2.json", "step-3.json"}
+    for path in tmp_path.iterdir():
+        json.loads(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"seed": 1}, "seed"),
+        ({"multiple_of": 2}, "options"),
+        ({"curvature": "fisher"}, "collecting"),
+        ({"finetune": training}, "finetune"),
+        ({"repair": "none"}, "repair"),
+    ],
+)
+def test_a_folder_of_other_options_is_refused(
+    residual, loader, tmp_path, change, named
+) -> None:
+    with pytest.raises(Killed):
+        smaller(residual, loader, folder=tmp_path, progress=killed_at(1, "plan"))
+    with pytest.raises(InvalidProblem, match=f"begun with {named}"):
+        smaller(residual, loader, folder=tmp_path, **change)
+
+
+def test_a_folder_of_another_model_or_other_samples_is_refused(
+    residual, make, loader, tmp_path
+) -> None:
+    with pytest.raises(Killed):
+        smaller(residual, loader, folder=tmp_path, progress=killed_at(1, "plan"))
+    with pytest.raises(InvalidProblem, match="begun with model"):
+        smaller(make("tokens").eval(), loader, folder=tmp_path)
+    others = [(x + 1, y) for x, y in loader]
+    with pytest.raises(InvalidProblem, match="begun with first inputs"):
+        smaller(residual, others, folder=tmp_path)
+
+
+def test_a_folder_of_other_files_is_refused(residual, loader, tmp_path) -> None:
+    (tmp_path / "thesis.txt").write_text("all of it")
+    with pytest.raises(InvalidProblem, match="other files"):
+        smaller(residual, loader, folder=tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "all of it"
+
+
+def test_damaged_files_are_refused(residual, loader, tmp_path) -> None:
+    with pytest.raises(Killed):
+        smaller(
+            residual,
+            loader,
+            folder=tmp_path,
+            finetune=training,
+            progress=killed_at(2, "plan"),
+        )
+    weights = tmp_path / "step-1.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(InvalidFile, match=r"step-1\.safetensors"):
+        smaller(residual, loader, folder=tmp_path, finetune=training)
+    (tmp_path / "step-1.json").write_text("{")
+    with pytest.raises(InvalidFile, match=r"step-1\.json"):
+        smaller(residual, loader, folder=tmp_path, finetune=training)
+
+
+SCRIPT = """
+import os, signal, sys
+sys.path.insert(0, {tests!r})
+import torch
+import ccsolve_torch as cct
+from conftest import Residual
+
+def progress(step, of, phase):
+    if (step, phase) == (2, "apply"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+torch.set_num_threads(1)
+torch.manual_seed(3)
+model = Residual().eval()
+x = torch.randn(24, 3, 8, 8)
+loader = [(x, torch.arange(24) % 4)]
+cct.compress(model, loader, macs=0.5, steps=3, recipe="uniform", latency=False,
+             folder={folder!r}, progress=progress)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+def test_kill_9(make, tmp_path) -> None:
+    folder, tests = str(tmp_path / "run"), str(Path(__file__).parent)
+    script = SCRIPT.format(tests=tests, folder=folder)
+    run = subprocess.run([sys.executable, "-c", script], timeout=120, check=False)
+    assert run.returncode == -signal.SIGKILL
+    net = type(make("residual"))
+    torch.manual_seed(3)
+    model = net().eval()
+    x = torch.randn(24, 3, 8, 8)
+    loader = [(x, torch.arange(24) % 4)]
+    seen = []
+    small = smaller(
+        model, loader, folder=folder, progress=lambda *told: seen.append(told)
+    )
+    assert seen[0] == (1, STEPS, "apply")
+    assert same(small, smaller(model, loader))
