@@ -111,7 +111,7 @@ def recorded(
 def is_plain(value: Any) -> bool:
     """Say whether an attribute is a number, text, or some of these."""
     if isinstance(value, tuple | list):
-        return all(isinstance(item, _PLAIN) for item in value)
+        return all(is_plain(item) for item in value)
     return isinstance(value, _PLAIN)
 
 

@@ -1,5 +1,6 @@
 """Surgery done again, from its record, on a fresh model of the same class."""
 
+import copy
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,11 +12,12 @@ from torch import Tensor, nn
 from ccsolve.errors import InvalidFile
 from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.identity import tensors
+from ccsolve_torch.mending import mended
 from ccsolve_torch.recording import Cut, Entries, Step, is_plain
 from ccsolve_torch.retracing import Retraced
-from ccsolve_torch.specs import built
+from ccsolve_torch.specs import built, is_attention
 from ccsolve_torch.state import device_of
-from ccsolve_torch.surgery import checked_keep, remove_channels
+from ccsolve_torch.surgery import checked_keep
 
 # Numbers in an example input; what is larger is a damaged file.
 _EXAMPLE_LIMIT = 2**30
@@ -30,19 +32,14 @@ def replay(model: nn.Module, steps: Iterable[Step]) -> nn.Module:
     does not fit the model.
     """
     for step in steps:
-        if step.retraced:
-            model = _retrace(model, step)
-        else:
-            _cut(model, step.cuts)
+        before = copy.deepcopy(materialised(model)) if step.retraced else None
+        _cut(model, step.cuts)
         for path, values in step.attributes.items():
             _tell(_module(model, path), path, values)
-        for path, spec in step.replaced.items():
-            parent, _, leaf = path.rpartition(".")
-            holder = _module(model, parent)
-            if leaf not in holder._modules:
-                raise InvalidFile(f"replaced: the model has no module {path!r}")
-            present = holder.get_submodule(leaf)
-            holder.register_module(leaf, built(spec, present, f"replaced {path!r}"))
+        _replace(model, step, attention=True)
+        if before is not None:
+            model = _retrace(before, model, step)
+        _replace(model, step, attention=False)
     return model
 
 
@@ -56,10 +53,22 @@ def materialised(model: nn.Module) -> nn.Module:
     return model
 
 
-def _retrace(model: nn.Module, step: Step) -> nn.Module:
-    """Give the model after a step that writes code: the graph says what to write."""
-    graph = trace(materialised(model), _examples(model, step))
-    small = remove_channels(model, graph, _keep(graph, step.cuts))
+def _replace(model: nn.Module, step: Step, *, attention: bool) -> None:
+    """Put modules in the places of others: attention, or layers without weights."""
+    for path, spec in step.replaced.items():
+        if is_attention(spec) == attention:
+            parent, _, leaf = path.rpartition(".")
+            holder = _module(model, parent)
+            if leaf not in holder._modules:
+                raise InvalidFile(f"replaced: the model has no module {path!r}")
+            present = holder.get_submodule(leaf)
+            holder.register_module(leaf, built(spec, present, f"replaced {path!r}"))
+
+
+def _retrace(before: nn.Module, small: nn.Module, step: Step) -> nn.Module:
+    """Give the smaller model with new code, as the graph of the larger one says."""
+    graph = trace(before, _examples(before, step))
+    small = mended(before, small, graph, _keep(graph, step.cuts))
     for path in step.retraced:
         if not isinstance(_module(small, path), Retraced):
             raise InvalidFile(
@@ -100,7 +109,15 @@ def _tell(module: nn.Module, path: str, values: Mapping[str, Any]) -> None:
         old = vars(module).get(name)
         if name == "training" or not is_plain(old) or name not in vars(module):
             raise InvalidFile(f"attributes: {path!r} has no number or text {name!r}")
-        setattr(module, name, tuple(value) if isinstance(old, tuple) else value)
+        setattr(module, name, _nested(old, value))
+
+
+def _nested(old: Any, value: Any) -> Any:
+    """Give the value with tuples where there were tuples: JSON has lists alone."""
+    if not isinstance(value, list | tuple):
+        return value
+    inner = [_nested(old[0] if old else None, part) for part in value]
+    return tuple(inner) if isinstance(old, tuple) else inner
 
 
 def _module(model: nn.Module, path: str) -> nn.Module:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 
 import ccsolve_torch as cct
 from ccsolve.errors import InvalidFile, InvalidProblem, Unsupported
@@ -44,8 +45,8 @@ def cut(model: nn.Module, inputs: Any, seed: int = 0) -> Any:
 
 def equal(a: Any, b: Any) -> bool:
     pairs = zip(
-        torch.utils._pytree.tree_leaves(a),
-        torch.utils._pytree.tree_leaves(b),
+        pytree.tree_leaves(a),
+        pytree.tree_leaves(b),
         strict=True,
     )
     return all(torch.equal(one, other) for one, other in pairs)
@@ -58,7 +59,21 @@ def altered(model: nn.Module) -> None:
             parameter.mul_(0.9).add_(0.01)
 
 
-@pytest.mark.parametrize("name", CASES)
+# One for each way in which a bundle does surgery again: entries alone, groups, widths
+# of recurrent modules, heads, attributes of the network's own, code written anew.
+WAYS = (
+    *("ResNet", "ResNeXt", "GatedLayers", "SelfAttention"),
+    *("FusedHeadSize", "LiteralView", "FusedSplit"),
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in WAYS else pytest.mark.slow)
+        for name in CASES
+    ],
+)
 def test_what_is_loaded_is_what_was_saved(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     small = cut(case.model(), case.inputs(2))
@@ -68,13 +83,12 @@ def test_what_is_loaded_is_what_was_saved(name: str, tmp_path: Path) -> None:
     x = case.inputs(3)
     with torch.no_grad():
         assert equal(small(*x), loaded(*x))
-    assert [type(m) for m in small.modules()] == [type(m) for m in loaded.modules()]
     assert str(small) == str(loaded)
     assert loaded.training == small.training
 
 
 @pytest.mark.parametrize(
-    "name", ["ResNet", "MobileNetV2", "EncoderNormLast", "GatedLayers", "OptionA"]
+    "name", ["ResNet", "MobileNetV2", "SelfAttention", "GatedLayers", "OptionA"]
 )
 def test_what_was_cut_twice_is_cut_twice(name: str, tmp_path: Path) -> None:
     case = CASES[name]
