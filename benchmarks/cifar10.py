@@ -4,7 +4,8 @@ The folder (`--data DIR`) holds:
 
     cifar10_test.npz                      images_webp, labels uint8[10000]
     cifar10_train_sub.npz                 images_webp, labels uint8[N]
-    weights/resnet56_cifar10.safetensors  the names of benchmarks/resnet.py
+    weights/resnet20_cifar10.safetensors  the names of benchmarks/resnet.py
+    weights/resnet56_cifar10.safetensors  the same, deeper
 
 `images_webp` are the bytes (uint8) of one lossless WebP picture: a grid of 32 x 32
 tiles, 100 per row, row by row. Inputs are x/255, minus the mean, divided by the
@@ -39,15 +40,27 @@ def training_images(folder: Path, count: int) -> tuple[Tensor, Tensor]:
     return images, labels
 
 
+def calibration_images(folder: Path, count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Give `count` training images of the subset, drawn by the seed, and labels."""
+    images, labels = _images(folder / "cifar10_train_sub.npz")
+    drawn = np.random.default_rng(seed).permutation(len(labels))[:count]
+    return images[drawn], labels[drawn]
+
+
 def resnet56(folder: Path) -> nn.Module:
     """Give the trained ResNet-56 in evaluation mode."""
-    path = _present(folder / "weights" / "resnet56_cifar10.safetensors")
-    model = resnet(blocks=9)
+    return trained(folder, depth=56)
+
+
+def trained(folder: Path, depth: int) -> nn.Module:
+    """Give the trained ResNet of a depth, 20 or 56, in evaluation mode."""
+    path = _present(folder / "weights" / f"resnet{depth}_cifar10.safetensors")
+    model = resnet(blocks=(depth - 2) // 6)
     missing, unexpected = model.load_state_dict(load_file(path), strict=False)
     left = [name for name in missing if not name.endswith("num_batches_tracked")]
     if left or unexpected:
         raise SystemExit(
-            f"{path}: other tensors than ResNet-56's: {left or unexpected}"
+            f"{path}: other tensors than ResNet-{depth}'s: {left or unexpected}"
         )
     return model.eval()
 
@@ -82,7 +95,7 @@ def _present(path: Path) -> Path:
     if not path.is_file():
         raise SystemExit(
             f"missing: {path}; --data names a folder with cifar10_test.npz, "
-            f"cifar10_train_sub.npz and weights/resnet56_cifar10.safetensors "
+            f"cifar10_train_sub.npz and weights/ "
             f"(layout: benchmarks/cifar10.py)"
         )
     return path

@@ -1,0 +1,1 @@
+"""Accuracy of smaller networks without any training: choices, repairs, peers."""

@@ -1,0 +1,57 @@
+"""The choices of channels that are compared: ccsolve's recipes and its peer's."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import ccsolve
+from benchmarks.pruning import peers
+from benchmarks.pruning.scene import Scene
+from ccsolve.plans import Plan
+
+Choice = Callable[[Scene, float], Plan]
+
+
+def planned(**options: Any) -> Choice:
+    """Give the choice of a recipe with its options, inside the blocks."""
+    return lambda scene, macs: ccsolve.plan(scene.inner, macs=macs, **options)
+
+
+def everywhere(**options: Any) -> Choice:
+    """Give the choice of a recipe that may narrow the residual streams as well."""
+    return lambda scene, macs: ccsolve.plan(scene.stats, macs=macs, **options)
+
+
+def of_peer(importance: str, scope: str) -> Choice:
+    """Give Torch-Pruning's choice."""
+    return lambda scene, macs: peers.plan(scene, macs, importance, scope)
+
+
+OURS: Mapping[str, Choice] = MappingProxyType(
+    {
+        "L1": planned(recipe="uniform", criterion="l1"),
+        "Taylor": planned(recipe="uniform", criterion="taylor_per_sample"),
+        "CCP": planned(recipe="ccp", time_limit=30.0),
+        "CCP, allocated": planned(recipe="ccp", widths="refit", time_limit=30.0),
+        "L1, allocated": planned(recipe="allocated", criterion="l1"),
+        "refit, allocated": planned(recipe="allocated"),
+    }
+)
+
+TRIED: Mapping[str, Choice] = MappingProxyType(
+    {
+        "Taylor of the mean": planned(recipe="uniform", criterion="taylor"),
+        "refit, streams too": everywhere(recipe="allocated"),
+    }
+)
+
+PEERS: Mapping[str, Choice] = MappingProxyType(
+    {
+        f"TP {importance}, {scope}": of_peer(importance, scope)
+        for importance in peers.IMPORTANCES
+        for scope in peers.SCOPES
+    }
+)
+
+CHOICES: Mapping[str, Choice] = MappingProxyType({**OURS, **PEERS, **TRIED})
+"""By name: what gives a plan for a scene and the MACs that may remain."""

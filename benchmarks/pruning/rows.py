@@ -1,0 +1,74 @@
+"""Rows: one JSON line per smaller network, with every image's outcome."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.pruning.jobs import Job
+from benchmarks.pruning.scoring import Bits, unpacked
+
+CHOSEN_ON = 2000
+"""Test images 0 to this one (excluded) may choose settings; the rest is reported."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one job gave.
+
+    `macs` and `params` are what remains, `dense_macs` what the network had; `right`
+    holds the images' outcomes (`scoring.packed`); seconds are of the choice and of
+    `ccsolve_torch.apply` with its repair.
+    """
+
+    network: str
+    removed: int
+    choice: str
+    repair: str
+    seed: int
+    calibration: int
+    images: int
+    right: str
+    macs: float
+    params: float
+    dense_macs: float
+    choice_seconds: float
+    apply_seconds: float
+    versions: dict[str, str]
+    machine: str
+
+    @property
+    def job(self) -> Job:
+        """The job it answers."""
+        return Job(self.network, self.removed, self.choice, self.repair, self.seed)
+
+    def outcomes(self) -> Bits:
+        """Give of every test image whether it was right."""
+        return unpacked(self.right, self.images)
+
+    def accuracy(self, *, reported: bool) -> float:
+        """Give the per cent right of the reported images, or of all."""
+        bits = self.outcomes()
+        return 100.0 * float(bits[CHOSEN_ON if reported else 0 :].mean())
+
+    @property
+    def removed_macs(self) -> float:
+        """Per cent of the MACs that went."""
+        return 100.0 * (1.0 - self.macs / self.dense_macs)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read a file of rows; none where there is no file."""
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [Row(**json.loads(line)) for line in lines if line]
+
+
+def append_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Write each row as soon as it is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(asdict(row)) + "\n")
+            file.flush()
