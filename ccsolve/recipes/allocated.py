@@ -51,9 +51,7 @@ def plan(
     seed
         For the criterion "random".
     """
-    if losses not in LOSSES:
-        raise Unsupported(f"losses {losses!r}; expected one of {', '.join(LOSSES)}")
-    removals = {name: LOSSES[losses](stats, name) for name in stats.groups}
+    removals = removals_by(stats, losses)
     widths = allocated_widths(
         stats,
         limits,
@@ -87,3 +85,17 @@ def plan(
             "seed": seed,
         },
     )
+
+
+def removals_by(
+    stats: Statistics, losses: str, *, where: str = "losses", besides: tuple = ()
+) -> dict[str, Removal]:
+    """Give the removal of every group by a name of `LOSSES`.
+
+    Unsupported for another name, which says `where` it stood and what may stand there
+    `besides`.
+    """
+    if losses not in LOSSES:
+        known = ", ".join([*besides, *LOSSES])
+        raise Unsupported(f"{where} {losses!r}; expected one of {known}")
+    return {name: LOSSES[losses](stats, name) for name in stats.groups}

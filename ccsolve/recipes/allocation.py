@@ -26,12 +26,15 @@ def allocated_widths(
 
     Marginal analysis: from the dense network down, the step goes that raises the loss
     least per cost saved, until every budget holds; then the step that lowers the loss
-    most per cost is put back, until none fits, or none lowers it. Savings are exact at
-    the present widths, for costs are products of widths. A saving counts relative to
-    what its budget still lacks; budgets that hold do not count. Going down, losses
-    are taken by their convex minorants: a step that pays only together with the next
-    ones is not missed. For one budget and constant savings these are the points of
-    the Lagrangian. There is no bound.
+    most per cost is put back, until none fits. Savings are exact at the present
+    widths, for costs are products of widths. A saving counts relative to what its
+    budget still lacks; budgets that hold do not count. For one budget and constant
+    savings these are the points of the Lagrangian. There is no bound.
+
+    A step never counts for less than the steps before it in its group, and not below
+    0: a quadratic loss may fall again as a group empties, far from where it was
+    fitted. Allocations that believe it lose the network (ResNet-20 at half of its
+    MACs, repaired: 50 % against 83 % accuracy).
 
     Parameters
     ----------
@@ -56,7 +59,7 @@ def allocated_widths(
     steps = admissible_steps(stats, multiple_of, min_keep)
     require_attainable(stats, limits, {name: step[0] for name, step in steps.items()})
     ladders = [
-        _Ladder(np.array(widths), losses[name][widths[-1] - np.array(widths)])
+        _Ladder.of(np.array(widths), np.asarray(losses[name], dtype=float))
         for name, widths in steps.items()
     ]
     budget = _Budget(stats, limits, Bills.of(stats, list(limits)))
@@ -65,25 +68,17 @@ def allocated_widths(
 
 @dataclass(frozen=True, eq=False)
 class _Ladder:
-    """The widths that a group may have, rising, and the loss at each."""
+    """The widths that a group may have, rising, and the loss at each, convex."""
 
     widths: NDArray[np.int64]
     losses: Array
 
-    def convex(self) -> "_Ladder":
-        """Give the ladder with the largest convex losses below its own."""
-        hull: list[int] = []
-        for place in range(len(self.widths)):
-            while len(hull) > 1 and not self._convex_at(hull[-2], hull[-1], place):
-                hull.pop()
-            hull.append(place)
-        below = np.interp(self.widths, self.widths[hull], self.losses[hull])
-        return _Ladder(self.widths, below)
-
-    def _convex_at(self, left: int, place: int, right: int) -> bool:
-        runs = np.diff(self.widths[[left, place, right]])
-        rises = np.diff(self.losses[[left, place, right]])
-        return bool(rises[0] * runs[1] < rises[1] * runs[0])
+    @classmethod
+    def of(cls, widths: NDArray[np.int64], losses: Array) -> "_Ladder":
+        """Take the losses by classes gone; each further one counts for no less."""
+        rises = np.maximum.accumulate(np.maximum(np.diff(losses), 0.0))
+        convex = np.concatenate([[0.0], np.cumsum(rises)])
+        return cls(widths, convex[widths[-1] - widths])
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,9 +131,8 @@ def _move(ladder: _Ladder, place: int, to: int) -> tuple[int, float, float]:
 
 def _cut_down(budget: _Budget, ladders: Sequence[_Ladder]) -> Places:
     """Let the step go that raises the loss least per saving, until all budgets hold."""
-    convex = [ladder.convex() for ladder in ladders]
     places = np.array([len(ladder.widths) - 1 for ladder in ladders])
-    moves = _Moves.of(convex, places, -1)
+    moves = _Moves.of(ladders, places, -1)
     while ((excess := budget.excess(moves.k)) > 0).any():
         saved = -budget.bills.changes(moves.k, moves.by)[excess > 0]
         worth = (saved / excess[excess > 0, None]).sum(axis=0)
@@ -146,7 +140,7 @@ def _cut_down(budget: _Budget, ladders: Sequence[_Ladder]) -> Places:
             moves.rises, worth, out=np.full(len(worth), np.nan), where=worth > 0
         )
         places[np.nanargmin(rates)] -= 1
-        moves = _Moves.of(convex, places, -1)
+        moves = _Moves.of(ladders, places, -1)
     return places
 
 
@@ -159,7 +153,7 @@ def _filled_up(
     while True:
         moves = _Moves.of(ladders, places, 1)
         # Costs only grow with what is put back: what does not fit never fits later.
-        closed |= ~(moves.rises <= 0)
+        closed |= np.isnan(moves.rises)
         if closed.all():
             return budget.named(moves.k)
         prices = (budget.bills.changes(moves.k, moves.by) / scales).sum(axis=0)

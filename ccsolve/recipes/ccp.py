@@ -15,16 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsolve.api import solve
-from ccsolve.criteria import taylor_removal
-from ccsolve.errors import Unsupported
 from ccsolve.plans import Plan
 from ccsolve.problems.checks import real_number
+from ccsolve.recipes.allocated import removals_by
 from ccsolve.recipes.allocation import allocated_widths
 from ccsolve.recipes.widths import uniform_widths
 from ccsolve.solution import Solution, Stop
 from ccsolve.statistics import Statistics
-
-WIDTHS = ("uniform", "allocated")
 
 
 class Taylor(NamedTuple):
@@ -61,9 +58,9 @@ def plan(
     stats, limits
         The statistics, and by resource the absolute amount that may remain.
     widths
-        "uniform": every group cut alike (`uniform_widths`). "allocated": by the loss
-        of removing one channel after the other (`allocated_widths`); the gradient
-        takes no part in that.
+        "uniform": every group cut alike (`uniform_widths`). "refit" or "taylor":
+        allocated by the loss of removing one channel after the other, as the recipe
+        "allocated" does with these losses.
     curvature, damping, first_order
         See `Statistics.channel_selection`. The paper's model has the gradient's full
         weight, 1; it is left out here, for the gradient of a trained network is mostly
@@ -79,7 +76,7 @@ def plan(
     steps = {"multiple_of": multiple_of, "min_keep": min_keep}
     narrowed = {
         name: width
-        for name, width in _widths(stats, limits, widths, taylor, steps).items()
+        for name, width in _widths(stats, limits, widths, steps).items()
         if width < stats.groups[name].size
     }
     solutions = dict(_solutions(stats, narrowed, taylor, time_limit, seed))
@@ -111,18 +108,12 @@ def plan(
 
 
 def _widths(
-    stats: Statistics,
-    limits: Mapping[str, float],
-    how: str,
-    taylor: Taylor,
-    steps: Mapping[str, int],
+    stats: Statistics, limits: Mapping[str, float], how: str, steps: Mapping[str, int]
 ) -> dict[str, int]:
-    if how not in WIDTHS:
-        raise Unsupported(f"widths {how!r}; expected one of {', '.join(WIDTHS)}")
     if how == "uniform":
         return uniform_widths(stats, limits, **steps)
-    model = {"curvature": taylor.curvature, "damping": taylor.damping}
-    losses = {name: taylor_removal(stats, name, **model).loss for name in stats.groups}
+    removals = removals_by(stats, how, where="widths", besides=("uniform",))
+    losses = {name: removal.loss for name, removal in removals.items()}
     return allocated_widths(stats, limits, losses, **steps)
 
 
