@@ -150,7 +150,7 @@ class Report:
                 f"{fit.after:.3f} ({fit.choice})"
             )
         for layer in self.factored:
-            yield f"{layer.name}: ranks {layer.ranks}, error {layer.error:.3f}"
+            yield str(layer)
 
 
 def _change(before: float, after: float) -> str:

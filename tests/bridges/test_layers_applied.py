@@ -1,0 +1,101 @@
+"""Plans that cut channels and turn layers into chains, carried out by `apply`."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import ccsolve_torch as cct
+from ccsolve import Factor, Plan
+from ccsolve.errors import InvalidProblem, WrongAnswer
+from ccsolve_torch.candidates import KINDS
+from ccsolve_torch.gates import closed
+from ccsolve_torch.surgery import checked_keep
+
+pytestmark = pytest.mark.torch
+
+
+def plan_for(model: nn.Module, x: Any, factors: dict[str, Factor], **more: Any) -> Plan:
+    """Give a plan that keeps every other class, with these factors."""
+    sizes = {name: group.size for name, group in cct.trace(model, x).groups.items()}
+    return Plan(
+        recipe="by hand",
+        keep={name: list(range(0, size, 2)) for name, size in sizes.items()},
+        sizes=sizes,
+        factors=factors,
+        fingerprint=cct.fingerprint(model),
+        **more,
+    )
+
+
+def plain_layers(model: nn.Module) -> list[str]:
+    return [name for name, m in model.named_modules() if type(m) in KINDS]
+
+
+@pytest.mark.parametrize("repair", ["none", "recalibrate", "least_squares"])
+def test_chains_are_of_the_layers_that_are_left(model, loader, repair: str) -> None:
+    x = loader[0][0]
+    factors = dict.fromkeys(plain_layers(model), Factor("tucker", 0.7))
+    plan = plan_for(model, x, factors)
+    small: Any = cct.apply(
+        model, plan, x, calibration=loader, repair=repair, latency=False
+    )
+    report = small.report
+    assert [layer.name for layer in report.factored] == list(factors)
+    assert report.achieved == cct.count(small, x)
+    assert all(f"{name}: tucker" in str(report) for name in factors)
+    assert torch.isfinite(small(x)).all()
+
+
+def test_full_ranks_change_nothing(residual, samples) -> None:
+    x = samples[0]
+    factors = dict.fromkeys(plain_layers(residual), Factor("svd", 1.0))
+    plan = plan_for(residual, x, factors)
+    small: Any = cct.apply(residual, plan, x, latency=False)
+    graph = cct.trace(residual, x)
+    with torch.no_grad(), closed(residual, graph, checked_keep(graph, plan.keep)):
+        wanted = residual(x)
+    torch.testing.assert_close(small(x), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_what_was_cut_and_factored_is_loaded(make, samples, tmp_path) -> None:
+    model, x = make("residual").eval(), samples[0]
+    factors = {"first.conv1": Factor("tt", 2), "linear": Factor("svd", 2)}
+    plan = plan_for(model, x, factors)
+    plan.save(tmp_path / "plan.json")
+    small: Any = cct.apply(model, Plan.load(tmp_path / "plan.json"), x, latency=False)
+    cct.save(small, tmp_path / "bundle")
+    loaded: Any = cct.load(lambda: make("residual"), tmp_path / "bundle")
+    torch.testing.assert_close(loaded(x), small(x))
+    assert str(loaded.report) == str(small.report)
+
+
+def test_a_chain_larger_than_its_layer_is_said(residual, samples) -> None:
+    plan = plan_for(residual, samples[0], {"stem": Factor("svd", 1.0)})
+    small: Any = cct.apply(residual, plan, samples[0], latency=False)
+    assert "WARNING larger than the layer" in str(small.report)
+
+
+def test_budgets_are_of_the_chains(residual, samples) -> None:
+    x = samples[0]
+    factors = {"second.conv1": Factor("svd", 0.4)}
+    small: Any = cct.apply(residual, plan_for(residual, x, factors), x, latency=False)
+    left = small.report.achieved.params
+    fits = plan_for(
+        residual, x, factors, asked={"params": left}, achieved={"params": left}
+    )
+    cct.apply(residual, fits, x, latency=False)
+    with pytest.raises(WrongAnswer, match="params"):
+        missed = {"asked": {"params": left - 1}, "achieved": {"params": left - 1}}
+        cct.apply(residual, plan_for(residual, x, factors, **missed), x, latency=False)
+
+
+def test_factors_of_another_model_are_refused(residual, samples) -> None:
+    x = samples[0]
+    for factors, message in [
+        ({"third": Factor("svd", 2)}, "no layer 'third'"),
+        ({"second.conv1": Factor("tucker", 7)}, "rank 7"),
+    ]:
+        with pytest.raises(InvalidProblem, match=message):
+            cct.apply(residual, plan_for(residual, x, factors), x, latency=False)
