@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import ccsolve_torch as cct
 from ccsolve import Plan
-from ccsolve.errors import CcsolveError, InvalidProblem
+from ccsolve.errors import InvalidProblem
 from ccsolve_torch.footprint import footprint, peak_activations, weight_bytes
 from ccsolve_torch.latency import Latency, measured
 
@@ -185,17 +185,11 @@ def test_hooks_are_carried_and_left(residual, loader) -> None:
     assert seen[1:] == [(len(x), residual.first.bn1.num_features, 8, 8)]
 
 
-def test_parametrisations_get_an_answer(residual, loader) -> None:
+def test_a_computed_weight_keeps_its_channels_and_says_so(residual, loader) -> None:
     x = loader[0][0]
     nn.utils.parametrizations.weight_norm(residual.first.conv1)
-    try:
-        graph = cct.trace(residual, x)
-    except CcsolveError:
-        return
-    keep = {name: list(range(0, g.size, 2)) for name, g in graph.groups.items()}
-    sizes = {name: group.size for name, group in graph.groups.items()}
-    plan = Plan(
-        recipe="", keep=keep, sizes=sizes, fingerprint=cct.fingerprint(residual)
-    )
+    plan = halves(residual, x)
+    assert list(plan.keep) == ["second.conv1"]
     small: Any = cct.apply(residual, plan, x, calibration=loader)
     assert small.report.equivalence < 1e-4
+    assert any("computes its weight" in why for why in small.report.frozen.values())
