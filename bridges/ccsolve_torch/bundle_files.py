@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ccsolve.errors import InvalidFile
 from ccsolve.io.strict_json import dump_json, parse_json
+from ccsolve_torch.factor_report import FactorReport
 from ccsolve_torch.recording import Surgery
 from ccsolve_torch.report import Report
 from ccsolve_torch.typed_json import as_json, from_json
@@ -45,6 +46,7 @@ class Recipe:
     shared: Mapping[str, str]
     surgery: Surgery
     report: Report | None
+    factor_report: FactorReport | None
 
 
 @contextmanager

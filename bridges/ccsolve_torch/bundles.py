@@ -26,9 +26,11 @@ from ccsolve_torch.bundle_files import (
     write_recipe,
     write_weights,
 )
+from ccsolve_torch.factor_report import FactorReport
 from ccsolve_torch.identity import Structure, difference, form, structure, tensors
 from ccsolve_torch.recording import Surgery
 from ccsolve_torch.replay import materialised, replay
+from ccsolve_torch.report import Report
 from ccsolve_torch.specs import unknown
 
 
@@ -70,7 +72,8 @@ def save(model: nn.Module, path: str | Path, *, overwrite: bool = False) -> None
             training=model.training,
             shared={name: one for name, one in first.items() if name != one},
             surgery=replace(surgery, result=structure(model)),
-            report=getattr(model, "report", None),
+            report=_attribute(model, "report", Report),
+            factor_report=_attribute(model, "factor_report", FactorReport),
         )
         write_recipe(folder, recipe)
 
@@ -112,9 +115,10 @@ def load(
     model = _replayed(model, surgery, folder / RECIPE)
     _take(model, recipe, folder)
     model.train(recipe.training)
+    for name in ("report", "factor_report"):
+        if getattr(recipe, name) is not None:
+            setattr(model, name, getattr(recipe, name))
     model.surgery = surgery  # pyright: ignore[reportArgumentType]
-    if recipe.report is not None:
-        model.report = recipe.report  # pyright: ignore[reportArgumentType]
     return model if device is None else model.to(device)
 
 
@@ -138,6 +142,12 @@ def _present(model: nn.Module) -> Surgery:
                     f"model: {path} became a {kind}, which a bundle cannot describe"
                 )
     return surgery
+
+
+def _attribute(model: nn.Module, name: str, kind: type) -> Any:
+    """Give the attribute where it is ours: a model may have its own of that name."""
+    value = getattr(model, name, None)
+    return value if isinstance(value, kind) else None
 
 
 def _state(model: nn.Module) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 import ccsolve_torch as cct
+from ccsolve import Plan
 from ccsolve.errors import InvalidFile, InvalidProblem, Unsupported
 from ccsolve_torch import bundle_files
 from ccsolve_torch.recording import recorded
@@ -230,6 +231,29 @@ def test_the_report_comes_back(make, loader, tmp_path: Path) -> None:
     assert loaded.report.kept.keys() == small.report.kept.keys()
     for name, kept in small.report.kept.items():
         assert np.array_equal(loaded.report.kept[name], kept)
+
+
+def test_chains_come_back_with_what_was_cut_around_them(make, loader, tmp_path) -> None:
+    """Channels first, chains then, and chains of what was saved before."""
+    model, x = make("plain").eval(), loader[0][0]
+    graph = cct.trace(model, x)
+    plan = Plan(
+        recipe="by hand",
+        keep={name: list(range(0, g.size, 2)) for name, g in graph.groups.items()},
+        sizes={name: group.size for name, group in graph.groups.items()},
+        factors={"2": cct.Factor("tucker", 2), "7": cct.Factor("svd", 1)},
+        fingerprint=cct.fingerprint(model),
+    )
+    small: Any = cct.apply(model, plan, x, latency=False)
+    cct.save(small, tmp_path / "one")
+    loaded: Any = cct.load(lambda: make("plain"), tmp_path / "one")
+    assert torch.equal(loaded(x), small(x))
+    assert str(loaded.report) == str(small.report)
+    again: Any = cct.factorise(loaded, {"10": cct.Factor("svd", 1)}, x)
+    cct.save(again, tmp_path / "two")
+    loaded = cct.load(lambda: make("plain"), tmp_path / "two")
+    assert torch.equal(loaded(x), again(x)) and str(loaded) == str(again)
+    assert loaded.factor_report == again.factor_report
 
 
 # --- where a bundle is written ------------------------------------------------------
