@@ -66,11 +66,12 @@ def collect(
 
     Memory, besides the model: one batch's activations, as in training on it without
     an optimiser; samples · directions · Σ sizes · 4 bytes of rows per curvature, at
-    most max_rows · Σ sizes · 4, and beyond it Σ size² · 8; per layer of level
-    "gradients" 8 bytes per weight, of level "moments" 8 · (d² + d · n_out + n_out²)
-    more, once more as much for the largest layer, and 64 MB of columns. In
-    processes of `torch.distributed` each reads its own samples; sums and rows are put
-    together, and all of them return the same statistics.
+    most max_rows · Σ sizes · 4, and beyond it Σ size² · 8; per layer 4 bytes per
+    weight, at level "gradients" 8 more, at "moments" 8 · (d² + d · n_out + n_out²) more
+    (d = n_in · kernel size); once more what the largest layer takes, and 64 MB of
+    columns.
+    In processes of `torch.distributed` each reads its own samples; sums and rows are
+    put together, and all of them return the same statistics.
 
     Parameters
     ----------
@@ -95,15 +96,15 @@ def collect(
         What to hold of every convolution and linear layer: "none"; "weights", and
         which groups its channels belong to; "gradients", also the mean gradient of the
         weight; "moments", also the means and second moments of the input columns, the
-        cross moments with the outputs, and the Gauss-Newton of the outputs (d = n_in ·
-        kernel size; of a grouped convolution only the latter). Or a mapping from names
-        of layers to these; layers that it does not name have "weights".
+        cross moments with the outputs, and the Gauss-Newton of the outputs (of a
+        grouped convolution only the latter). Or a mapping from names of layers to
+        these; layers that it does not name have "weights".
     sketches
         Random sign vectors per sample instead of the exact Gauss-Newton: unbiased,
         one backward pass each. Default: exact up to 16 outputs, else 4 sketches.
     positions
         With level "moments": output positions per sample at which input columns are
-        read, drawn at random; default all.
+        read, drawn at random for every batch; default all.
     max_rows
         Rows that are kept per group; with more, all are folded into (size, size)
         float64 blocks.

@@ -15,6 +15,8 @@ Array = NDArray[Any]
 # above and below the diagonal; anything coarser than this is another matrix.
 _ASYMMETRY = 1e-4
 
+_BLOCK = 256
+
 
 def real_array(value: object, where: str, shape: Sequence[int | None]) -> Array:
     """Give a finite, read-only float32 or float64 array of the shape.
@@ -40,13 +42,27 @@ def symmetric(value: object, where: str, size: int) -> Array | None:
     array = optional(value, where, (size, size))
     if array is None or array.size == 0:
         return array
-    scale, error = float(np.abs(array).max()), float(np.abs(array - array.T).max())
+    scale, error = _largest_and_asymmetry(array)
     if error > _ASYMMETRY * scale:
         raise InvalidStatistics(
             f"{where}: not symmetric, entries differ from their transposes by up to "
             f"{error:.3g}; expected a symmetric block"
         )
     return array
+
+
+def _largest_and_asymmetry(array: Array) -> tuple[float, float]:
+    """Give the largest entry and the largest difference of an entry to its mirror's.
+
+    Block by block: of a matrix of some gigabytes no copy is made.
+    """
+    scale = error = 0.0
+    for start in range(0, len(array), _BLOCK):
+        rows = array[start : start + _BLOCK]
+        scale = max(scale, float(np.abs(rows).max()))
+        mirrored = array[:, start : start + _BLOCK].T
+        error = max(error, float(np.abs(rows - mirrored).max()))
+    return scale, error
 
 
 def class_map(value: object, where: str) -> Array:

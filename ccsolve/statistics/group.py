@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsolve.errors import InvalidProblem, InvalidStatistics, MissingStatistics
+from ccsolve.problems.checks import real_number
 from ccsolve.problems.records import reduced
 from ccsolve.statistics.arrays import (
     Array,
@@ -18,7 +19,12 @@ from ccsolve.statistics.arrays import (
     symmetric,
     vectors,
 )
-from ccsolve.statistics.shrinkage import best_intensity, block_noise
+from ccsolve.statistics.shrinkage import (
+    best_intensity,
+    block_noise,
+    check_target,
+    target_diagonal,
+)
 
 CURVATURES = ("ggn", "fisher")
 
@@ -93,8 +99,8 @@ class Group:
                 self.fisher_rows, f"{where}/fisher_rows", (None, size)
             ),
             "fisher": symmetric(self.fisher, f"{where}/fisher", size),
-            "ggn_noise": _noise(self.ggn_noise, f"{where}/ggn_noise"),
-            "fisher_noise": _noise(self.fisher_noise, f"{where}/fisher_noise"),
+            "ggn_noise": _checked_noise(self.ggn_noise, f"{where}/ggn_noise"),
+            "fisher_noise": _checked_noise(self.fisher_noise, f"{where}/fisher_noise"),
             "gradient": optional(self.gradient, f"{where}/gradient", (size,)),
             "activation": vectors(self.activation, f"{where}/activation", size),
             "scores": vectors(self.scores, f"{where}/scores", size),
@@ -108,12 +114,63 @@ class Group:
         """Give the (R, size) factor of the curvature, None where none is held."""
         return getattr(self, f"{_known(curvature)}_rows")
 
-    def hessian(self, curvature: str = "ggn") -> NDArray[np.float64]:
+    def hessian(
+        self,
+        curvature: str = "ggn",
+        *,
+        shrinkage: float | str = 0.0,
+        target: str = "diagonal",
+    ) -> NDArray[np.float64]:
         """Give the (size, size) curvature of the loss in the gates, float64.
 
         From the rows where they are held, rows^T rows in O(R size^2), else the
-        block made exactly symmetric. MissingStatistics if neither is held.
+        block made exactly symmetric; pulled to the target where `shrinkage` is not 0,
+        see `intensity`. MissingStatistics if neither is held.
         """
+        block = self._block(curvature)
+        rho = self.intensity(curvature, shrinkage, target)
+        if rho == 0:
+            return block
+        aim = np.diag(rho * target_diagonal(block.diagonal(), target))
+        return (1 - rho) * block + aim
+
+    def intensity(
+        self,
+        curvature: str = "ggn",
+        shrinkage: float | str = "auto",
+        target: str = "diagonal",
+    ) -> float:
+        """Give how far to pull the block S to a target T: (1 - ρ)·S + ρ·T.
+
+        A number from 0 to 1 is given back. "auto" makes the expected squared error
+        least, as far as the samples tell: small where there are many of them, 1 where S
+        says nothing that T does not. T is "diagonal", diag S: what channels do alone is
+        left as it is; or "identity", μI with μ the mean of the diagonal, as Ledoit and
+        Wolf have it.
+
+        MissingStatistics if the noise was not collected (Fisher rows give it alone).
+        """
+        check_target(target)
+        if shrinkage == "auto":
+            noise = self._noise(_known(curvature))
+            return best_intensity(self._block(curvature), noise, target)
+        value = real_number("shrinkage", shrinkage, 0.0)
+        if value > 1:
+            raise InvalidProblem(f"shrinkage {value:g}; expected 0 to 1, or 'auto'")
+        return value
+
+    def _noise(self, curvature: str) -> Array:
+        noise = getattr(self, f"{curvature}_noise")
+        if noise is None and curvature == "fisher" and self.fisher_rows is not None:
+            noise = block_noise(self.fisher_rows)
+        if noise is None:
+            raise MissingStatistics(
+                f"groups/{self.name}: no {curvature}_noise was collected; collect "
+                f"again, or give the shrinkage as a number"
+            )
+        return noise
+
+    def _block(self, curvature: str) -> NDArray[np.float64]:
         rows, block = self.rows(curvature), getattr(self, curvature)
         if rows is not None:
             exact = rows.astype(np.float64, copy=False)
@@ -126,28 +183,8 @@ class Group:
         exact = block.astype(np.float64)
         return 0.5 * (exact + exact.T)
 
-    def intensity(self, curvature: str = "ggn", target: str = "diagonal") -> float:
-        """Give how far to pull the block S to a target T: (1 - ρ)·S + ρ·T.
 
-        ρ in [0, 1] makes the expected squared error least, as far as the samples tell:
-        small where there are many of them, 1 where S says nothing that T does not.
-        T is "diagonal", diag S: what channels do alone is left as it is; or "identity",
-        μI with μ the mean of the diagonal, as Ledoit and Wolf have it.
-
-        MissingStatistics if the noise was not collected (Fisher rows give it alone).
-        """
-        noise = getattr(self, f"{_known(curvature)}_noise")
-        if noise is None and curvature == "fisher" and self.fisher_rows is not None:
-            noise = block_noise(self.fisher_rows)
-        if noise is None:
-            raise MissingStatistics(
-                f"groups/{self.name}: no {curvature}_noise was collected; collect "
-                f"again, or give the shrinkage as a number"
-            )
-        return best_intensity(self.hessian(curvature), noise, target)
-
-
-def _noise(value: Array | None, where: str) -> Array | None:
+def _checked_noise(value: Array | None, where: str) -> Array | None:
     noise = optional(value, where, (2,))
     if noise is not None and not 0 <= noise[1] <= noise[0]:
         raise InvalidStatistics(

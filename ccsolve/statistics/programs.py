@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 
-from ccsolve.errors import InvalidProblem, MissingStatistics
-from ccsolve.problems.checks import real_number
+from ccsolve.errors import MissingStatistics
 from ccsolve.problems.selection import ChannelSelection
 from ccsolve.statistics.group import Group
 from ccsolve.statistics.shrinkage import target_diagonal
@@ -26,7 +25,7 @@ def channel_selection(
     The rows become its factor where there are fewer of them than classes (then Q is
     never formed), else the dense block is used: it serves every method.
     """
-    rows, rho = group.rows(curvature), intensity(group, curvature, shrinkage, target)
+    rows = group.rows(curvature)
     rest = {
         "gradient": _gradient(group, first_order),
         "keep": keep,
@@ -34,9 +33,9 @@ def channel_selection(
         "first_order": first_order,
     }
     if rows is None or len(rows) >= group.size:
-        block = group.hessian(curvature)
-        pulled = np.diag(rho * target_diagonal(block.diagonal(), target))
-        return ChannelSelection.from_removal((1 - rho) * block + pulled, **rest)
+        block = group.hessian(curvature, shrinkage=shrinkage, target=target)
+        return ChannelSelection.from_removal(block, **rest)
+    rho = group.intensity(curvature, shrinkage, target)
     exact = rows.astype(np.float64, copy=False)
     own = np.square(exact).sum(axis=0)
     return ChannelSelection.from_removal(
@@ -44,18 +43,6 @@ def channel_selection(
         diagonal=rho * target_diagonal(own, target),
         **rest,
     )
-
-
-def intensity(
-    group: Group, curvature: str, shrinkage: float | str, target: str
-) -> float:
-    """Give how far the block is pulled to the target: the number, or the best."""
-    if shrinkage == "auto":
-        return group.intensity(curvature, target)
-    value = real_number("shrinkage", shrinkage, 0.0)
-    if value > 1:
-        raise InvalidProblem(f"shrinkage {value}; expected 0 to 1, or 'auto'")
-    return value
 
 
 def _gradient(group: Group, first_order: float) -> object:

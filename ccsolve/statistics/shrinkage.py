@@ -59,8 +59,12 @@ def best_intensity(block: Array, noise: Array, target: str) -> float:
 
 def target_diagonal(diagonal: Array, target: str) -> Array:
     """Give the diagonal of T, a diagonal matrix, from that of the block."""
-    if target not in TARGETS:
-        raise InvalidProblem(f"target {target!r}; expected {' or '.join(TARGETS)}")
     if target == "diagonal":
         return diagonal.copy()
     return np.full_like(diagonal, diagonal.mean())
+
+
+def check_target(target: str) -> None:
+    """Raise InvalidProblem for another target."""
+    if target not in TARGETS:
+        raise InvalidProblem(f"target {target!r}; expected {' or '.join(TARGETS)}")

@@ -47,14 +47,14 @@ def test_intensity_is_that_of_the_samples_one_by_one(each: int, target: str) -> 
     np.testing.assert_allclose(block_noise(rows, each), noise)
     group = Group("g", SIZE, ggn_rows=rows, ggn_noise=noise)
     assert 0 < expected < 1
-    assert group.intensity("ggn", target) == pytest.approx(expected)
+    assert group.intensity("ggn", "auto", target) == pytest.approx(expected)
 
 
 def test_identity_is_the_estimate_of_ledoit_and_wolf() -> None:
     rows = drawn(30)
     expected = ledoit_wolf_shrinkage(rows * 30**0.5, assume_centered=True)
     group = Group("g", SIZE, fisher_rows=rows)
-    assert group.intensity("fisher", "identity") == pytest.approx(expected)
+    assert group.intensity("fisher", target="identity") == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("target", ["diagonal", "identity"])
@@ -67,7 +67,7 @@ def test_few_samples_are_pulled_more_and_gain_by_it(target: str) -> None:
             rows = drawn(samples, seed=seed + 1)
             block = rows.T @ rows
             group = Group("g", SIZE, fisher_rows=rows)
-            rho = group.intensity("fisher", target)
+            rho = group.intensity("fisher", "auto", target)
             aim = np.diag(np.diag(block))
             if target == "identity":
                 aim = np.trace(block) / SIZE * np.eye(SIZE)
@@ -85,11 +85,12 @@ def test_the_program_is_of_the_pulled_block(samples: int, target: str) -> None:
     rows = drawn(samples)
     group = Group("g", SIZE, ggn_rows=rows, ggn_noise=block_noise(rows))
     stats = Statistics({"g": group})
-    rho, block = group.intensity("ggn", target), group.hessian()
+    rho, block = group.intensity("ggn", "auto", target), group.hessian()
     aim = np.diag(np.diag(block))
     if target == "identity":
         aim = np.trace(block) / SIZE * np.eye(SIZE)
     expected = (1 - rho) * block + rho * aim
+    np.testing.assert_allclose(group.hessian(shrinkage="auto", target=target), expected)
     for given in ("auto", rho):
         program = stats.channel_selection(
             "g", 3, first_order=0, shrinkage=given, target=target
