@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from ccsolve.errors import InvalidProblem
 from ccsolve_torch.finetuning import finetune
-from ccsolve_torch.objectives import distillation
-from ccsolve_torch.stepping import share
+from ccsolve_torch.objectives import distillation, objective
+from ccsolve_torch.stepping import Steps, optimiser_of, precision_of, share
 
 pytestmark = pytest.mark.torch
 
@@ -72,6 +72,34 @@ def test_other_losses_are_minimised(net, data) -> None:
     assert losses[-1] < losses[0]
     numbers = [(x, functional.one_hot(y, 3).float()) for x, y in data]
     training = finetune(net, numbers, epochs=6, loss="least_squares")
+    assert training.epochs[-1].loss < training.epochs[0].loss
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_lower_precisions_train_float32_weights(net, data, precision) -> None:
+    """What a GPU does: forward passes in the precision, scaled losses for float16."""
+    steps = Steps(
+        model=net,
+        aim=objective("cross_entropy", 0.0, None, 1.0, 0.0),
+        optimiser=optimiser_of(net, "sgd", 0.05, 0.0, 0.9),
+        precision=precision,
+        warmup=0.0,
+        total=40,
+        clip=1.0,
+        freeze_norms=False,
+    )
+    assert steps.scaler.is_enabled() == (precision is torch.float16)
+    losses = [steps.epoch(data) for _ in range(10)]
+    assert losses[-1] < 0.8 * losses[0]
+    assert {value.dtype for value in net.parameters()} == {torch.float32}
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_the_loss_falls_in_lower_precision(net, data) -> None:
+    net = net.cuda()
+    assert precision_of(net, "auto") in (torch.bfloat16, torch.float16)
+    assert precision_of(net, "off") is None
+    training = finetune(net, data, epochs=8, lr=0.05, teacher=copy.deepcopy(net))
     assert training.epochs[-1].loss < training.epochs[0].loss
 
 
