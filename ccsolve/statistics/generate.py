@@ -9,6 +9,7 @@ from ccsolve.statistics.cost import Operation, Term
 from ccsolve.statistics.group import Group
 from ccsolve.statistics.layer import Layer
 from ccsolve.statistics.network import Statistics
+from ccsolve.statistics.shrinkage import block_noise
 
 _CLASSES = 10
 _POSITIONS = 64
@@ -53,11 +54,14 @@ def _group(name: str, size: int, samples: int, rng: np.random.Generator) -> Grou
     # Channels that stand in for each other: what makes the choice a program.
     rows[:, 1:] += 0.7 * rows[:, :-1]
     gates = rng.standard_normal((samples, size), dtype=np.float32)
+    ggn, fisher = (part / np.float32(samples**0.5) for part in (rows, gates))
     return Group(
         name=name,
         size=size,
-        ggn_rows=rows / np.float32(samples**0.5),
-        fisher_rows=gates / np.float32(samples**0.5),
+        ggn_rows=ggn,
+        fisher_rows=fisher,
+        ggn_noise=block_noise(ggn),
+        fisher_noise=block_noise(fisher),
         gradient=gates.mean(axis=0),
         activation={
             "mean": rng.random(size, dtype=np.float32),

@@ -85,6 +85,9 @@ def test_ccp_options_change_the_program():
         {"curvature": "fisher"},
         {"damping": 1.0},
         {"first_order": 1.0},
+        {"shrinkage": "auto"},
+        {"shrinkage": 0.2},
+        {"shrinkage": 0.2, "target": "identity"},
     ]
     plans = [ccsolve.plan(STATS, macs=0.5, recipe="ccp", **given) for given in options]
     assert len({round(plan.objective, 9) for plan in plans}) == len(plans)
@@ -98,6 +101,16 @@ def test_ccp_says_how_each_group_was_solved():
     assert plan.objective == pytest.approx(
         sum(record["objective"] for record in records.values())
     )
+
+
+@pytest.mark.parametrize("widths", ["uniform", "taylor"])
+def test_ccp_says_how_far_it_pulled_each_group(widths: str):
+    plan = ccsolve.plan(STATS, macs=0.5, recipe="ccp", shrinkage="auto", widths=widths)
+    for name, record in plan.provenance["groups"].items():
+        expected = STATS.groups[name].intensity()
+        assert 0 < record["shrinkage"] == pytest.approx(expected)
+    plain = ccsolve.plan(STATS, macs=0.5, recipe="ccp")
+    assert {r["shrinkage"] for r in plain.provenance["groups"].values()} == {0.0}
 
 
 def test_ccp_of_the_whole_network_costs_nothing():
