@@ -14,6 +14,9 @@ Inputs = tuple[Tensor, ...]
 SMALLEST = 5
 """Fewest samples of which some are held back."""
 
+JOINED, LARGEST = 64, 2**25
+"""Samples and bytes up to which small batches are joined: each has its own threads."""
+
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
@@ -38,14 +41,14 @@ class Calibration:
             first, second = _parted(inputs, len(inputs[0]) - back)
             fitting += first
             held += second
-        return cls(tuple(fitting), tuple(merged(held)))
+        return cls(tuple(_merged(fitting)), tuple(_merged(held)))
 
 
-def merged(parts: list[Inputs], samples: int = 64) -> Iterator[Inputs]:
-    """Join neighbouring batches of like shapes while they have no more samples."""
+def _merged(parts: list[Inputs]) -> Iterator[Inputs]:
+    """Join neighbouring batches of like shapes while they stay small."""
     waiting: list[Inputs] = []
     for part in parts:
-        if waiting and not _joinable(waiting, part, samples):
+        if waiting and not _joinable(waiting, part):
             yield _joined(waiting)
             waiting = []
         waiting.append(part)
@@ -72,13 +75,15 @@ def _samples(inputs: Inputs, length: int, start: int, end: int) -> Inputs:
     )
 
 
-def _joinable(waiting: list[Inputs], part: Inputs, samples: int) -> bool:
-    count = sum(len(inputs[0]) for inputs in waiting) + len(part[0])
+def _joinable(waiting: list[Inputs], part: Inputs) -> bool:
+    joined = [*waiting, part]
+    samples = sum(len(inputs[0]) for inputs in joined)
+    size = sum(value.nbytes for inputs in joined for value in inputs)
     like = all(
         a.ndim > 0 and a.shape[1:] == b.shape[1:] and len(a) == len(waiting[0][0])
         for a, b in zip(waiting[0], part, strict=True)
     )
-    return like and count <= samples
+    return like and samples <= JOINED and size <= LARGEST
 
 
 def _joined(waiting: list[Inputs]) -> Inputs:

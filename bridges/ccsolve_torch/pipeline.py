@@ -1,11 +1,7 @@
 """Collect, plan and apply in one call, in one step or in several."""
 
-import inspect
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +10,32 @@ import torch
 from torch import nn
 
 from ccsolve.errors import InvalidProblem
-from ccsolve.io.strict_json import plain
-from ccsolve.planning import RECIPES
 from ccsolve.planning import plan as make_plan
 from ccsolve.plans import Plan
-from ccsolve.statistics import Cost, Statistics
+from ccsolve.statistics import Statistics
 from ccsolve.statistics.cost import cost_at
 from ccsolve_torch.application import Order, apply, carried_out
 from ccsolve_torch.collection import collect
 from ccsolve_torch.footprint import footprint
-from ccsolve_torch.graph import Declared, Graph, trace
-from ccsolve_torch.identity import fingerprint
+from ccsolve_torch.graph import Declared, trace
+from ccsolve_torch.job import (
+    Ground,
+    Job,
+    Progress,
+    asked,
+    budgets_of,
+    given,
+    logged,
+    seeded_options,
+)
 from ccsolve_torch.latency import measured
 from ccsolve_torch.losses import PerSample
 from ccsolve_torch.ranks import alike, decided, first
 from ccsolve_torch.repairing import checked_repair
-from ccsolve_torch.resuming import Store, digest
-from ccsolve_torch.state import Loader, checked_model, device_of, first_inputs
-from ccsolve_torch.steps import begun, composed, filled, schedule
+from ccsolve_torch.resuming import Store
+from ccsolve_torch.state import Loader, checked_model, first_inputs
+from ccsolve_torch.steps import begun, composed, filled
 from ccsolve_torch.surgery import kept_entries
-
-Progress = Callable[[int, int, str], object]
-
-_LOG = logging.getLogger("ccsolve")
 
 
 def compress(
@@ -118,86 +117,35 @@ def compress(
         raise InvalidProblem(f"steps {steps}; expected 1 or more")
     checked_model(model)
     checked_repair(repair, loader)
-    job = _Job(
+    job = Job(
         model=model,
         loader=loader,
-        given=_given(macs=macs, params=params),
+        given=given(macs=macs, params=params),
         steps=steps,
         recipe=recipe,
-        options=_seeded_options(recipe, options, seed),
+        options=seeded_options(recipe, options, seed),
         repair=repair,
         collecting={"loss": loss, "curvature": curvature, **(collecting or {})},
         declared=declared or Declared(),
         finetune=finetune,
-        progress=progress or _logged,
+        progress=progress or logged,
         latency=latency,
         seed=seed,
     )
     with job.random(0, "begin"):
         inputs = first_inputs(model, loader)
-    ground = _Ground(inputs, trace(model, inputs, declared=declared))
+    ground = Ground(inputs, trace(model, inputs, declared=declared))
     store = None
     if folder is not None:
-        store = decided(lambda: Store.open(folder, _asked(job, inputs)))
+        store = decided(lambda: Store.open(folder, asked(job, inputs)))
     state = _resumed(job, ground, store)
-    for step, budgets in enumerate(_budgets(job, ground), 1):
+    for step, budgets in enumerate(budgets_of(job, ground), 1):
         if step > state.step:
             state = _advanced(job, ground, state, step, budgets)
             if store is not None and first():
                 trained = state.model if finetune is not None else None
                 store.write(step, state.plan, trained)  # pyright: ignore
     return _finished(job, ground, state)
-
-
-@dataclass(frozen=True, eq=False)
-class _Job:
-    """What was asked of `compress`."""
-
-    model: nn.Module
-    loader: Loader
-    given: Mapping[str, Any]
-    steps: int
-    recipe: str
-    options: Mapping[str, Any]
-    repair: str | None
-    collecting: Mapping[str, Any]
-    declared: Declared
-    finetune: Callable[[nn.Module], object] | None
-    progress: Progress
-    latency: bool
-    seed: int
-
-    @contextmanager
-    def phase(self, step: int, name: str) -> Iterator[None]:
-        """Tell that a phase begins, and fix torch's random state inside."""
-        self.progress(step, self.steps, name)
-        with self.random(step, name):
-            yield
-
-    @contextmanager
-    def random(self, step: int, name: str) -> Iterator[None]:
-        """Set torch's random state by seed, step and phase; give it back."""
-        device = device_of(self.model)
-        devices = [device] if device.type == "cuda" else []
-        # Each phase has a state of its own: one that is skipped changes no other.
-        text = f"{self.seed} {step} {name}".encode()
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(int.from_bytes(sha256(text).digest()[:7]))
-            yield
-
-
-@dataclass(frozen=True, eq=False)
-class _Ground:
-    """The original model as it was seen: example inputs and coupling graph."""
-
-    inputs: tuple[torch.Tensor, ...]
-    graph: Graph
-
-    @property
-    def cost(self) -> Cost:
-        """Give the dense cost."""
-        sizes = {name: group.size for name, group in self.graph.groups.items()}
-        return cost_at(self.graph.operations, sizes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +158,7 @@ class _State:
 
 
 def _advanced(
-    job: _Job, ground: _Ground, state: _State, step: int, budgets: Mapping[str, Any]
+    job: Job, ground: Ground, state: _State, step: int, budgets: Mapping[str, Any]
 ) -> _State:
     """Take one step."""
     declared = _declared_in(job, ground, state)
@@ -241,7 +189,7 @@ def _advanced(
     return _State(step, plan, _trained(job, step, small))
 
 
-def _applied(job: _Job, ground: _Ground, step: int, plan: Plan) -> nn.Module:
+def _applied(job: Job, ground: Ground, step: int, plan: Plan) -> nn.Module:
     """Cut the original model, whose graph is there."""
     latency = job.latency and step == job.steps
     repair = checked_repair(job.repair, job.loader)
@@ -252,7 +200,7 @@ def _applied(job: _Job, ground: _Ground, step: int, plan: Plan) -> nn.Module:
         )
 
 
-def _trained(job: _Job, step: int, small: nn.Module) -> nn.Module:
+def _trained(job: Job, step: int, small: nn.Module) -> nn.Module:
     """Let the user train the model in place; modes come back, gradients go."""
     modes = [(module, module.training) for module in small.modules()]
     with job.phase(step, "finetune"), torch.enable_grad():
@@ -265,20 +213,22 @@ def _trained(job: _Job, step: int, small: nn.Module) -> nn.Module:
 
 
 def _together(
-    job: _Job, ground: _Ground, state: _State, found: Plan, stats: Statistics
+    job: Job, ground: Ground, state: _State, found: Plan, stats: Statistics
 ) -> Plan:
     """Give the plan for the original model, with what was asked of that."""
     if state.plan is None:
         return begun(found, stats)
     plan = composed(state.plan, found, stats)
+    if plan.factors:  # what chains save, the statistics' costs know alone
+        return replace(plan, given=dict(job.given))
     achieved = asdict(cost_at(ground.graph.operations, plan.widths))
     return replace(plan, given=dict(job.given), achieved=achieved)
 
 
 def _with_all_that_fits(
-    job: _Job, ground: _Ground, state: _State, found: Plan, plan: Plan
+    job: Job, ground: Ground, state: _State, found: Plan, plan: Plan
 ) -> Plan:
-    if state.plan is None:
+    if state.plan is None or plan.factors:
         return plan
     whole = [
         name for name, kept in found.keep.items() if len(kept) == found.sizes[name]
@@ -287,7 +237,7 @@ def _with_all_that_fits(
     return filled(plan, ground.graph.operations, whole, multiple)
 
 
-def _resumed(job: _Job, ground: _Ground, store: Store | None) -> _State:
+def _resumed(job: Job, ground: Ground, store: Store | None) -> _State:
     """Give the state after the last finished step, which may be none."""
     step, plan = decided(lambda: store.last(job.steps)) if store else (0, None)
     if plan is None or store is None:
@@ -302,7 +252,7 @@ def _resumed(job: _Job, ground: _Ground, store: Store | None) -> _State:
     return _State(step, plan, small)
 
 
-def _finished(job: _Job, ground: _Ground, state: _State) -> nn.Module:
+def _finished(job: Job, ground: Ground, state: _State) -> nn.Module:
     """Give the model, with a report that compares it with the original one."""
     small: Any = state.model
     if job.finetune is not None and state.plan is not None:
@@ -318,7 +268,7 @@ def _finished(job: _Job, ground: _Ground, state: _State) -> nn.Module:
     return small
 
 
-def _declared_in(job: _Job, ground: _Ground, state: _State) -> Declared:
+def _declared_in(job: Job, ground: Ground, state: _State) -> Declared:
     """Give what was declared in the numbers of the smaller model."""
     if state.plan is None:
         return job.declared
@@ -330,48 +280,3 @@ def _declared_in(job: _Job, ground: _Ground, state: _State) -> Declared:
         for name, entries in job.declared.keep.items()
     }
     return replace(job.declared, keep=keep)
-
-
-def _budgets(job: _Job, ground: _Ground) -> Iterator[dict[str, Any]]:
-    return schedule(job.given, ground.cost, job.steps)
-
-
-def _given(**budgets: Any) -> dict[str, Any]:
-    return {name: value for name, value in budgets.items() if value is not None}
-
-
-def _seeded_options(recipe: str, options: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Give the recipe's options with the seed, where it takes one."""
-    known = inspect.signature(RECIPES[recipe]).parameters if recipe in RECIPES else {}
-    return {"seed": seed, **options} if "seed" in known else options
-
-
-def _asked(job: _Job, inputs: tuple[torch.Tensor, ...]) -> dict[str, Any]:
-    """Give what the folder of a compression is recognised by."""
-    return {
-        "model": fingerprint(job.model),
-        "first inputs": digest(inputs),
-        "budgets": dict(job.given),
-        "steps": job.steps,
-        "recipe": job.recipe,
-        "options": _plain(job.options),
-        "repair": job.repair,
-        "collecting": _plain(job.collecting),
-        "declared": plain(asdict(job.declared)),
-        "finetune": job.finetune is not None,
-        "seed": job.seed,
-    }
-
-
-def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Give options as JSON holds them; functions by their names."""
-    return {
-        name: getattr(value, "__qualname__", "a function")
-        if callable(value)
-        else plain(value)
-        for name, value in options.items()
-    }
-
-
-def _logged(step: int, steps: int, phase: str) -> None:
-    _LOG.info("step %d of %d: %s", step, steps, phase)

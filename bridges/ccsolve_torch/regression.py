@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,12 +27,19 @@ class Fit:
 class Moments:
     """Sums of x xᵀ, x tᵀ, x, t and t² over rows, per weight group, in float64."""
 
-    rows: int = 0
-    x: Any = 0.0
-    t: Any = 0.0
-    xx: Any = 0.0
-    xt: Any = 0.0
-    tt: Any = 0.0
+    rows: int
+    x: Tensor
+    t: Tensor
+    xx: Tensor
+    xt: Tensor
+    tt: Tensor
+
+    @classmethod
+    def like(cls, fit: Fit) -> "Moments":
+        """Give the moments of no rows, in the shapes of a fit's."""
+        g, o, d = fit.weight.shape
+        shapes = ((g, d), (g, o), (g, d, d), (g, d, o), (g, o))
+        return cls(0, *(fit.bias.new_zeros(shape) for shape in shapes))
 
     def add(self, x: Tensor, t: Tensor) -> None:
         """Take rows x (g, n, d) and t (g, n, o)."""

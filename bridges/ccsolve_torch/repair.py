@@ -15,23 +15,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve.errors import InvalidProblem
 from ccsolve_torch.affine import Affine
-from ccsolve_torch.branches import Habit, Visit, scouted
-from ccsolve_torch.calibration import Calibration, Inputs
-from ccsolve_torch.footprint import peak_activations
+from ccsolve_torch.branches import scouted
+from ccsolve_torch.calibration import Calibration
 from ccsolve_torch.gates import Keep
 from ccsolve_torch.graph import Graph, Site
-from ccsolve_torch.passes import Pass
-from ccsolve_torch.patches import drawn
+from ccsolve_torch.pairs import RIDGES, Fitting, Pair, Settings, pairs_of, probe_of
 from ccsolve_torch.regression import Moments, chosen
 from ccsolve_torch.spelling import spelled_out
-from ccsolve_torch.state import Loader, device_of, eval_mode, evaluating
-
-RIDGES = (1e-3, 1e-2, 1e-1)
-
-MEMORY = 4 * 2**30
-"""Bytes of stopped forward passes on the CPU, where the user says nothing."""
+from ccsolve_torch.state import Loader, eval_mode, evaluating
 
 
 @dataclass(frozen=True)
@@ -49,23 +42,6 @@ class Refit:
     after: float
     residual: bool
     choice: str
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How layers are fitted; see `fit_next_layers`."""
-
-    ridges: Sequence[float] = RIDGES
-    positions: int = 64
-    memory: int | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        if not self.ridges or not all(ridge > 0 for ridge in self.ridges):
-            raise InvalidProblem(f"ridges {self.ridges}; expected some, all above 0")
-        if self.positions < 1:
-            raise InvalidProblem(f"positions {self.positions}; expected 1 or more")
 
 
 def fit_next_layers(
@@ -157,11 +133,11 @@ def refitted(
         spelled_out(small),
         torch.no_grad(),
     ):
-        probe = _probe(small, calibration)
+        probe = probe_of(small, calibration)
         habits = scouted(small, sites, probe)
         todo = {key: site for key, site in sites.items() if key in habits}
-        fitting = _Fitting(small, dense, keep, habits, settings or Settings(), todo)
-        pairs = list(_pairs(fitting, calibration, probe))
+        fitting = Fitting(small, dense, keep, habits, settings or Settings(), todo)
+        pairs = list(pairs_of(fitting, calibration, probe))
         try:
             return tuple(_all_fits(fitting, pairs))
         finally:
@@ -169,83 +145,7 @@ def refitted(
                 pair.close()
 
 
-@dataclass(frozen=True, eq=False)
-class _Fitting:
-    """Both networks, and what is still to fit: sites by the name of their weight."""
-
-    small: nn.Module
-    dense: nn.Module
-    keep: Keep
-    habits: dict[str, Habit]
-    settings: Settings
-    todo: dict[str, Site]
-
-
-class _Pair:
-    """The passes of both networks on one batch; opened when needed, kept if `held`."""
-
-    def __init__(
-        self, fitting: _Fitting, inputs: Inputs, number: int, tests: bool, held: bool
-    ) -> None:
-        """Take the batch; `tests` says that it is held back from fitting."""
-        self.fitting, self.inputs, self.number = fitting, inputs, number
-        self.tests, self.held = tests, held
-        self.passes: tuple[Pass, ...] = ()
-
-    def upcoming(self) -> str | None:
-        """Give the layer at which the smaller network stops next, None at the end."""
-        small = self._opened()[0]
-        todo = self.fitting.todo
-        if not any(key in todo for key in small.complete):
-            small.advance()
-        return next((key for key in small.complete if key in todo), None)
-
-    def reach(self, key: str) -> tuple[list[Visit], list[Visit]]:
-        """Give the runs of a layer in the smaller and in the dense network."""
-        passes = self._opened()
-        if not all(each.reach([key]) for each in passes):
-            raise Unsupported(
-                f"{key} ran in one forward pass and not in another; expected a model "
-                f"whose forward always calls the same layers"
-            )
-        return passes[0].visits(key), passes[1].visits(key)
-
-    def leave(self, key: str) -> None:
-        """Go on with the layer's new weights: the run is corrected or begun anew."""
-        # Later runs of a layer have read what its first ones gave: all begins anew.
-        if not self.held or self.fitting.habits[key].calls > 1:
-            self.close()
-            return
-        for visit in self.passes[0].visits(key):
-            visit.refresh()
-        for each in self.passes:
-            each.release(key)
-
-    def close(self) -> None:
-        """End both passes."""
-        for each in self.passes:
-            each.close()
-        self.passes = ()
-
-    def places(self, visit: Visit) -> Tensor:
-        """Give where rows are drawn: the same places in both networks."""
-        settings, wanted = self.fitting.settings, self.fitting.settings.positions
-        if visit.call.kind == "linear":  # its places run over the samples too
-            wanted *= len(self.inputs[0])
-        generator = torch.Generator().manual_seed(settings.seed + self.number)
-        return drawn(visit.count(), wanted, generator)
-
-    def _opened(self) -> tuple[Pass, ...]:
-        if not self.passes:
-            fitting = self.fitting
-            self.passes = tuple(
-                Pass(model, dict(fitting.todo), fitting.habits, self.inputs)
-                for model in (fitting.small, fitting.dense)
-            )
-        return self.passes
-
-
-def _all_fits(fitting: _Fitting, pairs: list[_Pair]) -> Iterator[Refit]:
+def _all_fits(fitting: Fitting, pairs: list[Pair]) -> Iterator[Refit]:
     while fitting.todo and (key := pairs[0].upcoming()) is not None:
         yield _fit(fitting, key, pairs)
         del fitting.todo[key]
@@ -253,20 +153,19 @@ def _all_fits(fitting: _Fitting, pairs: list[_Pair]) -> Iterator[Refit]:
             pair.leave(key)
 
 
-def _fit(fitting: _Fitting, key: str, pairs: list[_Pair]) -> Refit:
+def _fit(fitting: Fitting, key: str, pairs: list[Pair]) -> Refit:
     """Fit one layer of the smaller network in place."""
     site = fitting.todo[key]
     affine = Affine.of(fitting.small, site, pairs[0].reach(key)[0][0].call)
-    sums = {False: Moments(), True: Moments()}
+    start = affine.start()
+    sums = {tests: Moments.like(start) for tests in (False, True)}
     for pair in pairs:
         for columns, wanted in _rows(fitting, key, pair, affine):
             sums[pair.tests].add(columns, wanted)
-    parts = {tests: part.over_ranks() for tests, part in sums.items() if part.rows}
-    start, shown = affine.start(), parts.get(True, parts[False])
-    settings = fitting.settings
-    fit = chosen(
-        start, parts[False], parts.get(True), settings.ridges, affine.free_bias
-    )
+    rows, tests = sums[False].over_ranks(), sums[True].over_ranks()
+    held = tests if tests.rows else None
+    shown = held or rows
+    fit = chosen(start, rows, held, fitting.settings.ridges, affine.free_bias)
     affine.write(fit)
     return Refit(
         layer=site.name,
@@ -282,7 +181,7 @@ def _choice(ridge: float) -> str:
 
 
 def _rows(
-    fitting: _Fitting, key: str, pair: _Pair, affine: Affine
+    fitting: Fitting, key: str, pair: Pair, affine: Affine
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Give columns (g, rows, d) and targets (g, rows, o) of one batch, in chunks."""
     left = _remaining(fitting.todo[key], fitting.keep)
@@ -343,36 +242,3 @@ def _inputs(model: nn.Module, site: Site) -> int:
     if site.kind == "conv_transpose":
         return weight.shape[0] // getattr(layer, "groups", 1)
     return weight.shape[1]
-
-
-def _probe(model: nn.Module, calibration: Calibration) -> Inputs:
-    """Give two samples, on the model's device."""
-    first = (*calibration.fitting, *calibration.held_back)[0]
-    length, device = len(first[0]), device_of(model)
-    return tuple(
-        (value[:2] if value.ndim and len(value) == length else value).to(device)
-        for value in first
-    )
-
-
-def _pairs(
-    fitting: _Fitting, calibration: Calibration, probe: Inputs
-) -> Iterator[_Pair]:
-    """Give a pair per batch: those that the memory has room for are held."""
-    models = (fitting.small, fitting.dense)
-    per_sample = sum(peak_activations(model, probe) for model in models) / len(probe[0])
-    room, number = _room(fitting), 0
-    for tests, part in ((False, calibration.fitting), (True, calibration.held_back)):
-        for inputs in part:
-            room -= per_sample * len(inputs[0])
-            yield _Pair(fitting, inputs, number, tests, room >= 0)
-            number += 1
-
-
-def _room(fitting: _Fitting) -> float:
-    if fitting.settings.memory is not None:
-        return fitting.settings.memory
-    device = device_of(fitting.small)
-    if device.type == "cuda":
-        return 0.5 * torch.cuda.mem_get_info(device)[0]
-    return MEMORY

@@ -10,9 +10,10 @@ from ccsolve.errors import InvalidProblem
 from ccsolve_torch.calibration import Calibration
 from ccsolve_torch.gates import Keep
 from ccsolve_torch.graph import Graph
+from ccsolve_torch.pairs import Settings
 from ccsolve_torch.ranks import alike
 from ccsolve_torch.recalibration import Yardstick, has_statistics, measure
-from ccsolve_torch.repair import Refit, Settings, refitted
+from ccsolve_torch.repair import Refit, refitted
 from ccsolve_torch.state import Loader
 
 REPAIRS = ("none", "recalibrate", "least_squares")

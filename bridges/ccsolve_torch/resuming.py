@@ -100,7 +100,7 @@ def digest(inputs: tuple[Tensor, ...]) -> str:
 
 def _compare(found: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:
     # What was written went through JSON: lists for tuples, null for None.
-    for name in wanted.keys() | found.keys():
+    for name in dict.fromkeys([*wanted, *found]):
         if found.get(name) != wanted.get(name):
             raise InvalidProblem(
                 f"folder {folder}: begun with {name} = {found.get(name)!r:.60}, now "

@@ -24,7 +24,7 @@ def rows(n: int, seed: int = 0, noise: float = 0.1) -> Rows:
 
 
 def moments(*parts: Rows) -> Moments:
-    found = Moments()
+    found = Moments.like(start())
     for x, t in parts:
         found.add(x, t)
     return found
