@@ -16,11 +16,19 @@ from torch.utils import _pytree as pytree
 
 from ccsolve.errors import Unsupported
 from ccsolve_torch.coupling.labels import Labels
-from ccsolve_torch.exported import module_path
+from ccsolve_torch.exported import argument, module_path, operator
 from ccsolve_torch.graph import Graph
 from ccsolve_torch.opaque import Returned
 from ccsolve_torch.owncode import OwnCode, is_operator, own_code
-from ccsolve_torch.resizing import Mask
+from ccsolve_torch.resizing import Changes, Mask, changes
+
+# Operators that may do nothing, and then are not noted.
+_IDLE = frozenset(("contiguous", "clone", "alias", "detach", "to", "_to_copy"))
+# Arguments that say nothing that the shapes of source and result do not.
+_TOLD = frozenset(
+    """size shape sizes normalized_shape split_size split_sizes chunks end
+    length""".split()
+)
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 """Positional and named arguments."""
@@ -59,11 +67,15 @@ class Sizes:
 
 @dataclass(frozen=True, eq=False)
 class Expected:
-    """What the own code of one module should give, in terms of its own graph."""
+    """What the own code of one module should give, in terms of its own graph.
+
+    `given` is what the module in the smaller network is called with.
+    """
 
     sizes: Sizes
     path: str
     own: OwnCode
+    given: Call
 
     @cached_property
     def nodes(self) -> dict[Node, Node]:
@@ -89,9 +101,26 @@ class Expected:
         if node.target is getitem and node.args[0] in known:
             source, place = node.args
             return self.sizes.masks(known[source], place)  # pyright: ignore
-        value = node.meta["val"]
-        tensor = value[part] if isinstance(value, tuple | list) else value
-        return [None] * tensor.ndim
+        tensor = tensors_of(node)[part]
+        return self._inputs.get(node) or [None] * tensor.ndim
+
+    @cached_property
+    def _inputs(self) -> dict[Node, list[Mask | None]]:
+        """Give what remains of arguments, of which the lengths alone are known."""
+        leaves, _ = pytree.tree_flatten(self.given)
+        now = [tuple(x.shape) for x in leaves if isinstance(x, Tensor)]
+        nodes = [
+            node
+            for node in self.own.graph.nodes
+            if node.op == "placeholder" and isinstance(node.meta.get("val"), Tensor)
+        ]
+        return {
+            node: [
+                _first(*pair)
+                for pair in zip(lengths, _shape(node.meta["val"]), strict=True)
+            ]
+            for node, lengths in zip(nodes, now, strict=False)
+        }
 
     def shapes(self, node: Node) -> list[tuple[int, ...]]:
         """Give the shapes that the node's tensors should have."""
@@ -110,12 +139,23 @@ class Expected:
                 found = own_code(module, *call, fixed=True, known=self._returned())
         except Unsupported:
             return False
-        pairs = zip(self.own.operators, found.operators, strict=False)
-        return len(self.own.operators) == len(found.operators) and all(
+        mine, theirs = (
+            [node for node in own.operators if operator(node) not in _IDLE]
+            for own in (self.own, found)
+        )
+        return len(mine) == len(theirs) and all(map(self._agree, mine, theirs))
+
+    def _agree(self, one: Node, other: Node) -> bool:
+        """Say whether an operator of the smaller network does what is expected."""
+        return (
             one.target == other.target
             and self.shapes(one) == [_shape(x) for x in tensors_of(other)]
-            for one, other in pairs
+            and _literals(one, self._wanted[one], other) == _literals(other, {}, other)
         )
+
+    @cached_property
+    def _wanted(self) -> dict[Node, Changes]:
+        return dict(changes(self.own.graph, self.remains))
 
     def _returned(self) -> list[Returned]:
         """Give what the submodules should give."""
@@ -142,6 +182,30 @@ def _silence() -> Iterator[None]:
         yield
     finally:
         log.disabled = before
+
+
+def _literals(node: Node, wanted: Changes, now: Node) -> list[Any]:
+    """Give the operator's numbers and flags that its shapes do not tell."""
+    found: list[Any] = []
+    for declared in node.target._schema.arguments:  # pyright: ignore
+        value = wanted.get(declared.name, argument(node, declared.name))
+        if declared.name in ("start", "index") and isinstance(value, int | None):
+            # Counted from the end, or from the front: -8 and 8 of 16 are one place.
+            source: Any = now.args[0]
+            length = _shape(source.meta["val"])[argument(now, "dim")]
+            value = (value or 0) % max(length, 1)
+        if declared.name not in _TOLD and not _has_node(value):
+            found.append(list(value) if isinstance(value, tuple) else value)
+    return found
+
+
+def _has_node(value: Any) -> bool:
+    return any(isinstance(leaf, Node) for leaf in pytree.tree_leaves(value))
+
+
+def _first(now: int, before: int) -> Mask | None:
+    """Give a mask of that many entries; which ones they are nobody asks."""
+    return None if now == before else np.arange(before) < now
 
 
 def _pairs(one: Node, other: Node) -> Iterator[tuple[Node, Node]]:

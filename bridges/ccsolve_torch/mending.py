@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.fx import Node
 
 from ccsolve.errors import CcsolveError
+from ccsolve_torch.attention import SlimAttention
 from ccsolve_torch.attributes import kept_classes
 from ccsolve_torch.expectation import Call, Expected, Sizes, tensors_of
 from ccsolve_torch.exported import module_path
@@ -26,12 +27,10 @@ from ccsolve_torch.graph import Graph
 from ccsolve_torch.owncode import is_operator, own_code
 from ccsolve_torch.resizing import numbers, sized
 from ccsolve_torch.retracing import retraced
-from ccsolve_torch.state import Inputs, as_inputs, evaluating
+from ccsolve_torch.state import evaluating
 
 
-def mended(
-    model: nn.Module, small: nn.Module, graph: Graph, keep: Keep, inputs: Inputs
-) -> nn.Module:
+def mended(model: nn.Module, small: nn.Module, graph: Graph, keep: Keep) -> nn.Module:
     """Give the smaller model with code that fits; it may be changed in place.
 
     Parameters
@@ -42,18 +41,16 @@ def mended(
         A copy of it with sliced tensors; its code may fail.
     keep
         The kept classes of every group.
-    inputs
-        What the graph was traced with.
 
     Raises
     ------
     Unsupported
         If a module's code cannot be followed by itself, or cannot say what remains.
     """
-    given = tuple(x[: graph.exported.batch] if x.ndim else x for x in as_inputs(inputs))
+    given = graph.exported.example
     before = _Before(model, Sizes(graph, kept_classes(graph, keep)), given)
     with torch.no_grad(), evaluating(model), evaluating(small):
-        suspects = _suspects(before.sizes)
+        suspects = _suspects(model, before.sizes)
         for path, call in _entered(model, suspects, given).items():
             small = _fitted(before, small, path, call)
     return small
@@ -71,41 +68,55 @@ class _Before:
 def _fitted(before: _Before, small: nn.Module, path: str, call: Call) -> nn.Module:
     """Make one module fit, all that runs before it being so already."""
     module, dense = small.get_submodule(path), before.model.get_submodule(path)
-    expected = Expected(before.sizes, path, own_code(dense, *call, fixed=True))
-    entered = _entered(small, [path], before.given)
-    # Where the model fails before it gets there, its code cannot be helped.
-    if path not in entered or expected.met_by(module, entered[path]):
+    given = _entered(small, [path], before.given).get(path)
+    if given is None:
+        # The model fails before it gets there: for another reason than a length.
         return small
-    if _renumbered(module, expected, entered[path]):
+    fixed = own_code(dense, *call, fixed=True)
+    expected = Expected(before.sizes, path, fixed, given)
+    if expected.met_by(module, given) or _renumbered(module, expected, given):
         return small
     own = own_code(dense, *call)
-    new = retraced(module, own, Expected(before.sizes, path, own).remains)
-    return _replaced(small, module, new)
+    remains = Expected(before.sizes, path, own, given).remains
+    return _replaced(small, module, retraced(module, own, remains))
 
 
 # --- which modules, and with what they are called --------------------------------
 
 
-def _suspects(sizes: Sizes) -> list[str]:
-    """Give the modules whose own code has a length that changes, in order of entry."""
-    graph = sizes.graph
-    held = {
-        module_path(node)
-        for node in graph.exported.calls()
-        if sized(node) and is_operator(node) and _changes(sizes, node)
-    }
-    entered: dict[str, None] = {}
-    for node in graph.exported.calls():
-        stack = node.meta.get("nn_module_stack") or {"": ("", None)}
-        entered.update(dict.fromkeys(path for path, _ in stack.values()))
-    return [path for path in entered if path in held]
+def _suspects(model: nn.Module, sizes: Sizes) -> list[str]:
+    """Give the modules whose own code holds a length, in order of entry.
+
+    Only those that lose something anywhere inside: a length may come from any shape.
+    """
+    holding: set[str] = set()
+    losing: dict[str, bool] = {}
+    for node in sizes.graph.exported.calls():
+        loses = is_operator(node) and _loses(sizes, node)
+        for path in _stack(node):
+            losing[path] = losing.get(path, False) or loses
+        if sized(node) and not _counts(model.get_submodule(module_path(node))):
+            holding.add(module_path(node))
+    return [path for path in losing if losing[path] and path in holding]
 
 
-def _changes(sizes: Sizes, node: Node) -> bool:
+def _stack(node: Node) -> list[str]:
+    stack = node.meta.get("nn_module_stack") or {"": ("", None)}
+    return [path for path, _ in stack.values()]
+
+
+def _loses(sizes: Sizes, node: Node) -> bool:
     given = [(node, part) for part in range(len(tensors_of(node)))]
     read = [(x, 0) for x in node.all_input_nodes if isinstance(x.meta["val"], Tensor)]
     masks = chain.from_iterable(sizes.masks(*pair) for pair in (*given, *read))
     return any(mask is not None and not mask.all() for mask in masks)
+
+
+def _counts(module: nn.Module) -> bool:
+    """Say whether it is a layer of torch's own, whose widths are known and written."""
+    own = type(module).__module__.startswith("torch.nn.")
+    layer = next(module.parameters(recurse=False), None) is not None
+    return isinstance(module, SlimAttention) or (own and layer)
 
 
 class _Entered(Exception):

@@ -5,6 +5,9 @@ follows from which entries remain along the axes of what the operator reads and 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from operator import floordiv, mul
 from typing import Any
 
 import numpy as np
@@ -22,31 +25,39 @@ Changes = dict[str, Any]
 Remains = Callable[[Node, int], Sequence[Mask | None]]
 
 
+@dataclass(frozen=True)
+class Scaled:
+    """A computed number times a fraction: batch · heads with fewer heads."""
+
+    number: Node
+    ratio: Fraction
+
+
 def resize(graph: Graph, remains: Remains) -> None:
     """Write the lengths of what remains into the graph's operators, in place.
 
-    A length that is computed from another tensor's shape stays so where its axis loses
-    nothing.
+    A number that the code computes from shapes stays so where that still gives what it
+    should. Numbers that are no lengths keep the value they had.
 
     Raises
     ------
     Unsupported
         Where what remains cannot be said in the operator's own numbers.
     """
+    # Changes are made at the end: rules read the numbers of the graph as it was.
     for node, values in changes(graph, remains):
         if "target" in values:
             node.target, node.args, node.kwargs = values["target"], values["args"], {}
-            continue
-        for name, value in values.items():
-            _write(node, name, value)
+        for name in values.keys() - {"target", "args"}:
+            _write(node, name, _made(graph, node, values[name]))
 
 
 def changes(graph: Graph, remains: Remains) -> list[tuple[Node, Changes]]:
     """Give what `resize` would write: operators, and their arguments by name."""
     return [
-        (node, _RULES[operator(node)](node, remains))
+        (node, _RULES.get(operator(node), _kept)(node, remains))
         for node in graph.nodes
-        if sized(node)
+        if isinstance(node.target, torch._ops.OpOverload) and not _measures(node)
     ]
 
 
@@ -67,6 +78,17 @@ def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
+def _made(graph: Graph, node: Node, value: Any) -> Any:
+    """Give the value with nodes for the numbers that are to be computed."""
+    if isinstance(value, list):
+        return [_made(graph, node, part) for part in value]
+    if not isinstance(value, Scaled):
+        return value
+    with graph.inserting_before(node):
+        times = graph.call_function(mul, (value.number, value.ratio.numerator))
+        return graph.call_function(floordiv, (times, value.ratio.denominator))
+
+
 def _write(node: Node, name: str, value: Any) -> None:
     names = [declared.name for declared in node.target._schema.arguments]  # pyright: ignore
     place = names.index(name)
@@ -76,29 +98,89 @@ def _write(node: Node, name: str, value: Any) -> None:
         node.update_kwarg(name, value)
 
 
+# --- numbers that the code computes ----------------------------------------------
+
+
+def _settled(given: Any, expected: int, remains: Remains) -> Any:
+    """Give what stands for a number that should be `expected`.
+
+    A computed number stays if it will be that in the smaller network; else it is
+    scaled, or written out where it depends on channels alone.
+    """
+    if not isinstance(given, Node):
+        return expected
+    now, free = _now(given, remains)
+    if now == expected:
+        return given
+    return Scaled(given, Fraction(expected, now)) if free and now else expected
+
+
+def _now(value: Any, remains: Remains) -> tuple[Any, bool]:
+    """Give a number's value in the smaller network, and if any free length is in it."""
+    if not isinstance(value, Node):
+        return value, False
+    if operator(value) == "sym_size":
+        source, axis = value.args[:2]
+        mask = remains(source, 0)[axis]  # pyright: ignore
+        if mask is None:
+            return number(value), True
+        return _count(mask), False
+    parts = [_now(part, remains) for part in value.args]
+    found = value.target(*(part for part, _ in parts))  # pyright: ignore
+    return found, any(free for _, free in parts)
+
+
+def _measures(node: Node) -> bool:
+    """Say whether the node only computes a number."""
+    kinds = torch.SymInt | torch.SymFloat | torch.SymBool | int | float
+    return isinstance(node.meta.get("val"), kinds)
+
+
+def _kept(node: Node, remains: Remains) -> Changes:
+    """Write out computed numbers that are no lengths: a scale by √channels."""
+    schema = node.target._schema  # pyright: ignore[reportAttributeAccessIssue]
+    found: Changes = {}
+    for declared in schema.arguments:
+        given = argument(node, declared.name)
+        if isinstance(given, Node) and _measures(given):
+            was = number(given)
+            if _now(given, remains)[0] != was:
+                found[declared.name] = was
+    return found
+
+
+# --- one rule for each kind of operator ------------------------------------------
+
+
 def _sizes(node: Node, remains: Remains) -> Changes:
     """Write the lengths of the result: view, expand, zeros."""
     name = "shape" if argument(node, "shape") is not None else "size"
     given = argument(node, name)
-    return {name: _lengths(given, remains(node, 0))}
+    return {name: _lengths(node, given, 0, remains)}
 
 
 def _unflatten(node: Node, remains: Remains) -> Changes:
     sizes = argument(node, "sizes")
-    axis = argument(node, "dim") % (_rank(node) - len(sizes) + 1)
-    return {"sizes": _lengths(sizes, remains(node, 0)[axis : axis + len(sizes)])}
-
-
-def _lengths(given: Sequence[Any], masks: Sequence[Mask | None]) -> list[Any]:
-    return [
-        length if _whole(mask) or length == -1 else _count(mask)
-        for length, mask in zip(given, masks, strict=True)
-    ]
+    rank = node.meta["val"].ndim
+    axis = argument(node, "dim") % (rank - len(sizes) + 1)
+    return {"sizes": _lengths(node, sizes, axis, remains)}
 
 
 def _normalized(node: Node, remains: Remains) -> Changes:
     given = argument(node, "normalized_shape")
-    return {"normalized_shape": _lengths(given, remains(node, 0)[-len(given) :])}
+    first = node.meta["val"].ndim - len(given)
+    return {"normalized_shape": _lengths(node, given, first, remains)}
+
+
+def _lengths(node: Node, given: Any, first: int, remains: Remains) -> list[Any]:
+    """Give the lengths of the result's axes from `first` on; -1 stays."""
+    masks, lengths = remains(node, 0), node.meta["val"].shape
+    return [
+        length
+        if length == -1
+        else _settled(length, _left(masks[axis], lengths[axis]), remains)
+        for axis, length in enumerate(given, start=first)
+    ]
 
 
 def _split(node: Node, remains: Remains) -> Changes:
@@ -109,7 +191,7 @@ def _split(node: Node, remains: Remains) -> Changes:
     if all(map(_whole, masks)):
         return {}
     lengths = [
-        _number(value.shape[axis]) if _whole(mask) else _count(mask)
+        _left(mask, value.shape[axis])
         for value, mask in zip(node.meta["val"], masks, strict=True)
     ]
     for name in ("split_sizes", "split_size"):
@@ -125,9 +207,9 @@ def _split(node: Node, remains: Remains) -> Changes:
 def _slice(node: Node, remains: Remains) -> Changes:
     mask = remains(_source(node), 0)[_axis(node)]
     if _whole(mask):
-        return {}
+        return _kept(node, remains)
     assert mask is not None
-    parts = (_number(argument(node, part)) for part in ("start", "end", "step"))
+    parts = (number(argument(node, part)) for part in ("start", "end", "step"))
     taken = range(len(mask))[slice(*parts)]
     left = _places(mask, taken)
     step = int(left[1] - left[0]) if len(left) > 1 else 1
@@ -140,10 +222,10 @@ def _slice(node: Node, remains: Remains) -> Changes:
 def _narrow(node: Node, remains: Remains) -> Changes:
     mask = remains(_source(node), 0)[_axis(node)]
     if _whole(mask):
-        return {}
+        return _kept(node, remains)
     assert mask is not None
-    start = _number(argument(node, "start")) % len(mask)
-    length = _number(argument(node, "length"))
+    start = number(argument(node, "start")) % len(mask)
+    length = number(argument(node, "length"))
     return {
         "start": _count(mask[:start]),
         "length": _count(mask[start : start + length]),
@@ -153,9 +235,9 @@ def _narrow(node: Node, remains: Remains) -> Changes:
 def _select(node: Node, remains: Remains) -> Changes:
     mask = remains(_source(node), 0)[_axis(node)]
     if _whole(mask):
-        return {}
+        return _kept(node, remains)
     assert mask is not None
-    index = _number(argument(node, "index")) % len(mask)
+    index = number(argument(node, "index")) % len(mask)
     _check(node, bool(mask[index]))
     return {"index": _count(mask[:index])}
 
@@ -165,7 +247,7 @@ def _pad(node: Node, remains: Remains) -> Changes:
     given, masks = list(argument(node, "pad")), remains(node, 0)
     for pair in range(len(given) // 2):
         mask = masks[-1 - pair]
-        before, behind = (_number(given[2 * pair + end]) for end in (0, 1))
+        before, behind = (number(given[2 * pair + end]) for end in (0, 1))
         if not _whole(mask) and min(before, behind) >= 0:
             assert mask is not None
             given[2 * pair] = _count(mask[:before])
@@ -254,14 +336,16 @@ def _places(mask: Mask, taken: range) -> NDArray[np.int64]:
     return np.array([places[i] for i in taken if mask[i]], dtype=np.int64)
 
 
-def _number(value: Any) -> Any:
-    """Give a number for a literal, and for a length that a node computes."""
+def _left(mask: Mask | None, length: Any) -> int:
+    """Give how long an axis of that length is now."""
+    return number(length) if mask is None else _count(mask)
+
+
+def number(value: Any) -> Any:
+    """Give the number that a literal, a node or an open length has in the example."""
     found = value.meta["val"] if isinstance(value, Node) else value
-    return found.node.hint if isinstance(found, torch.SymInt) else found
-
-
-def _rank(node: Node) -> int:
-    return node.meta["val"].ndim
+    symbolic = isinstance(found, torch.SymInt | torch.SymFloat)
+    return found.node.hint if symbolic else found
 
 
 def _source(node: Node) -> Node:
