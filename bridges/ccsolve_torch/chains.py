@@ -40,11 +40,12 @@ def weight_of(layer: nn.Module) -> Array:
 def laid_out(layer: nn.Module, weight: Array, like: Tensor) -> Tensor:
     """Give a weight (groups, n, c, kernel...) in the layout of the layer's own.
 
-    Of the type, and on the device, of `like`.
+    Of the type, on the device and in the memory format of `like`.
     """
     blocks = weight.swapaxes(1, 2) if isinstance(layer, TRANSPOSED) else weight
     flat = np.ascontiguousarray(blocks).reshape(-1, *blocks.shape[2:])
-    return torch.from_numpy(flat).to(like)
+    values = torch.from_numpy(flat).to(like)
+    return values.contiguous(memory_format=_order(like))
 
 
 def chain(layer: nn.Module, stages: Sequence[Array]) -> nn.Module:
@@ -149,6 +150,14 @@ def _own(values: Sequence[int], owned: Sequence[bool], neutral: int) -> tuple[in
 
 def _spatial(stage: Array) -> bool:
     return any(length > 1 for length in stage.shape[3:])
+
+
+def _order(weight: Tensor) -> torch.memory_format:
+    """Give the order in which the weight lies in memory."""
+    last = {4: torch.channels_last, 5: torch.channels_last_3d}.get(weight.ndim)
+    if last and not weight.is_contiguous() and weight.is_contiguous(memory_format=last):
+        return last
+    return torch.contiguous_format
 
 
 def _groups(layer: nn.Module) -> int:

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from ccsolve_torch.factor_report import FactoredLayer, FactorReport
 from ccsolve_torch.factorisation import product
 from ccsolve_torch.fits import Fit, fitted, moments_of
 from ccsolve_torch.recording import recorded
+from ccsolve_torch.report import Report
 from ccsolve_torch.state import (
     Inputs,
     as_inputs,
@@ -45,7 +47,8 @@ def factorise(
     Each named layer becomes an `nn.Sequential` of `nn.Conv`, `nn.ConvTranspose` or
     `nn.Linear` modules with the layer's strides, dilation, padding, groups and bias;
     `model` stays as it is. The result has a `FactorReport` as its attribute
-    `factor_report`, and can be trained, exported and saved (`ccsolve_torch.save`).
+    `factor_report`, and can be trained, exported and saved (`ccsolve_torch.save`). The
+    `report` of a model that `apply` made is brought up to date.
 
     Parameters
     ----------
@@ -90,6 +93,10 @@ def factorise(
     report = FactorReport(layers, original, achieved, distance)
     small.factor_report = report  # pyright: ignore[reportArgumentType]
     small.surgery = recorded(model, small, {}, inputs)  # pyright: ignore
+    earlier = getattr(small, "report", None)
+    if isinstance(earlier, Report):
+        made = (*earlier.factored, *layers)
+        small.report = replace(earlier, achieved=achieved, factored=made)  # pyright: ignore
     return small
 
 

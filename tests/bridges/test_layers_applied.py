@@ -77,6 +77,15 @@ def test_a_chain_larger_than_its_layer_is_said(residual, samples) -> None:
     assert "WARNING larger than the layer" in str(small.report)
 
 
+def test_the_report_of_what_was_cut_is_brought_up_to_date(residual, samples) -> None:
+    x = samples[0]
+    cut = cct.apply(residual, plan_for(residual, x, {}), x, latency=False)
+    small: Any = cct.factorise(cut, {"linear": Factor("svd", 2)}, x)
+    assert small.report.achieved == small.factor_report.achieved == cct.count(small, x)
+    assert small.report.factored == small.factor_report.layers
+    assert small.report.original == cct.count(residual, x)
+
+
 def test_budgets_are_of_the_chains(residual, samples) -> None:
     x = samples[0]
     factors = {"second.conv1": Factor("svd", 0.4)}

@@ -160,6 +160,17 @@ def test_chains_take_over_type_mode_bias_and_training() -> None:
         assert value.requires_grad == (name == "restore.bias")
 
 
+def test_chains_lie_in_memory_as_the_layer_does() -> None:
+    for layer, order in [
+        (nn.Conv2d(4, 6, 3), torch.channels_last),
+        (nn.Conv3d(4, 6, 3), torch.channels_last_3d),
+    ]:
+        layer = layer.to(memory_format=order)  # pyright: ignore
+        whole: Any = chain(layer, factored(weight_of(layer), Factor("svd", 2), "a")[0])
+        assert whole.filter.weight.is_contiguous(memory_format=order)
+        assert not whole.filter.weight.is_contiguous()
+
+
 @st.composite
 def geometries(draw: st.DrawFn) -> tuple[nn.Module, Factor]:
     axes, groups = draw(st.integers(1, 3)), draw(st.integers(1, 3))
