@@ -78,7 +78,13 @@ def _row(
 
 def _applied(scene: Scene, plan: Plan, repair: str) -> Any:
     return cct.apply(
-        scene.model, plan, scene.loader[0][0], calibration=scene.loader, repair=repair
+        scene.model,
+        plan,
+        scene.loader[0][0],
+        calibration=scene.loader,
+        repair=repair,
+        latency=False,
+        seed=scene.seed,
     )
 
 

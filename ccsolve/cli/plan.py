@@ -39,7 +39,9 @@ def plan(
     ],
     macs: Budget = None,
     params: Budget = None,
-    recipe: Annotated[str, typer.Option(help="How to decide: ccp, uniform.")] = "ccp",
+    recipe: Annotated[
+        str, typer.Option(help="How to decide: allocated, ccp, uniform.")
+    ] = "ccp",
     multiple_of: Annotated[int, typer.Option(help="Widths are multiples of this.")] = 1,
     time_limit: Annotated[
         float | None,
