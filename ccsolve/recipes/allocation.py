@@ -94,7 +94,11 @@ class _Budget:
         return dict(zip(self.stats.groups, k.tolist(), strict=True))
 
     def excess(self, k: Places) -> Array:
-        """Give by how much each limit is exceeded, (B,); exact, as the plan counts."""
+        """Give by how much each limit is exceeded, (B,)."""
+        found = self.bills.at(k) - np.array(list(self.limits.values()))
+        if (found > 0).any():
+            return found
+        # That was quick, up to rounding; this is how the plan will count.
         cost = self.stats.cost(self.named(k))
         return np.array(
             [getattr(cost, name) - most for name, most in self.limits.items()]

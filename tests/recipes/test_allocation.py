@@ -120,8 +120,10 @@ def test_bills_price_every_change(seed: int):
     stats = Statistics(STATS.groups, operations=(*STATS.operations, square))
     k = np.array([rng.integers(1, size + 1) for size in SIZES.values()])
     by = np.array([rng.integers(-width, 1) for width in k])
-    changes = Bills.of(stats, ["macs", "params"]).changes(k, by)
     before = dict(zip(SIZES, k.tolist(), strict=True))
+    bills = Bills.of(stats, ["macs", "params"])
+    assert bills.at(k).tolist() == [stats.cost(before).macs, stats.cost(before).params]
+    changes = bills.changes(k, by)
     for place, name in enumerate(SIZES):
         after = before | {name: before[name] + int(by[place])}
         for row, resource in enumerate(("macs", "params")):
