@@ -13,6 +13,7 @@ from ccsolve.factors import Factor
 from ccsolve.statistics import Statistics
 from ccsolve_torch.chains import weight_of
 from ccsolve_torch.factorisation import factored, product
+from ccsolve_torch.identity import fingerprint
 
 Array = NDArray[Any]
 
@@ -62,13 +63,20 @@ def _plain(layer: nn.Module) -> bool:
     return getattr(layer, "groups", 1) == 1 and not getattr(layer, "transposed", False)
 
 
-def moments_of(statistics: Statistics | None) -> dict[str, Array]:
+def moments_of(statistics: Statistics | None, model: nn.Module) -> dict[str, Array]:
     """Give the input moments of the layers that have one; none without statistics.
 
-    InvalidProblem where there are statistics, but no moments in them.
+    InvalidProblem where there are statistics, but no moments in them, or where they
+    were collected on other weights.
     """
     if statistics is None:
         return {}
+    of = statistics.fingerprint
+    if of and of != fingerprint(model):
+        raise InvalidProblem(
+            f"statistics: of a model with the fingerprint {of[:12]!r}, this one has "
+            f"{fingerprint(model)[:12]!r}; collect them on this model"
+        )
     found = {
         name: layer.input_moment
         for name, layer in statistics.layers.items()

@@ -12,7 +12,7 @@ from torch import nn
 from torch.func import functional_call
 
 from ccsolve.errors import Unsupported, WrongAnswer
-from ccsolve.factors import Factor
+from ccsolve.factors import Factor, factor_of
 from ccsolve.statistics import Cost, Statistics
 from ccsolve_torch.candidates import checked_layers, layer_uses, used_as_module
 from ccsolve_torch.chains import chain, laid_out
@@ -81,9 +81,9 @@ def factorise(
     """
     checked_model(model)
     inputs = tuple(value.to(device_of(model)) for value in as_inputs(example_inputs))
-    small, layers, distance = with_chains(
-        model, factors, inputs, moments_of(statistics)
-    )
+    asked = {n: factor_of(value, f"factors[{n!r}]") for n, value in factors.items()}
+    moments = moments_of(statistics, model)
+    small, layers, distance = with_chains(model, asked, inputs, moments)
     achieved = count(small, inputs)
     saved = [
         sum(getattr(one.before, kind) - getattr(one.after, kind) for one in layers)

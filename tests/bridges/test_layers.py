@@ -351,6 +351,14 @@ def test_statistics_of_another_model_are_refused(
         )
 
 
+def test_statistics_of_other_weights_are_refused(residual, loader, samples) -> None:
+    stats = cct.collect(residual, loader, layers="moments")
+    other = copy.deepcopy(residual)
+    nn.init.ones_(other.linear.bias)
+    with pytest.raises(InvalidProblem, match="fingerprint"):
+        cct.factorise(other, {"stem": Factor("svd", 2)}, samples[0], statistics=stats)
+
+
 # --- Refusals
 
 
@@ -467,6 +475,14 @@ def test_models_that_cannot_be_run_as_they_stand_are_refused(samples) -> None:
         cct.factorise(Functional().to("meta"), factors, samples[0])
     with pytest.raises(InvalidProblem, match=r"model\.module"):
         cct.factorise(nn.DataParallel(Functional()), factors, samples[0])
+
+
+def test_factors_are_taken_as_plain_data(residual, samples) -> None:
+    factors: Any = {"stem": {"format": "svd", "ranks": 2}}
+    small: Any = cct.factorise(residual, factors, samples[0])
+    assert small.factor_report.layers[0].factor == Factor("svd", 2)
+    with pytest.raises(InvalidProblem, match=r"factors\['stem'\] is 2; expected a"):
+        cct.factorise(residual, {"stem": 2}, samples[0])  # pyright: ignore
 
 
 def test_ranks_that_do_not_fit_name_the_layer(residual, samples) -> None:
