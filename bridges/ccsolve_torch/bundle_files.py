@@ -142,7 +142,11 @@ def _put(temporary: Path, path: Path) -> None:
         return
     old = temporary.with_suffix(".old")
     os.replace(path, old)
-    os.replace(temporary, path)
+    try:
+        os.replace(temporary, path)
+    except OSError:
+        os.replace(old, path)
+        raise
     shutil.rmtree(old)
 
 

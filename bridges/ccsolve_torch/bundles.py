@@ -151,7 +151,7 @@ def _attribute(model: nn.Module, name: str, kind: type) -> Any:
 
 
 def _state(model: nn.Module) -> dict[str, Tensor]:
-    """Give the state on the CPU; tensors that share memory share it there too."""
+    """Give the state, after checking that it is tensors with finite values."""
     state = model.state_dict()
     for name, value in state.items():
         if not isinstance(value, Tensor) or value.is_meta:

@@ -85,13 +85,20 @@ def _attention(heads: Any, present: nn.Module, where: str) -> nn.Module:
         raise InvalidFile(f"{where}: {error}") from None
 
 
+def _chain(parts: Mapping[str, Any], where: str, depth: int) -> nn.Module:
+    chain = nn.Sequential()
+    for name, part in parts.items():
+        try:
+            chain.add_module(name, _layers(part, f"{where}.{name}", depth))
+        except KeyError:  # what torch raises for a name that no module can have
+            raise InvalidFile(f"{where}: {name!r} is no name of a module") from None
+    return chain
+
+
 def _layers(spec: Any, where: str, depth: int) -> nn.Module:
     kind = spec.get("class") if isinstance(spec, dict) else None
     if kind == "Sequential" and depth and isinstance(spec.get("chain"), dict):
-        chain = nn.Sequential()
-        for name, part in spec["chain"].items():
-            chain.add_module(name, _layers(part, f"{where}.{name}", depth - 1))
-        return chain
+        return _chain(spec["chain"], where, depth - 1)
     if kind not in _ARGUMENTS:
         raise InvalidFile(
             f"{where}: class {kind!r}; expected Sequential, {', '.join(_ARGUMENTS)}"
