@@ -2,6 +2,7 @@
 
 import re
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -75,7 +76,10 @@ def export(model: nn.Module, example: Inputs) -> Exported:
     start = time.perf_counter()
     with evaluating(model), spelled_out(model, whole=False), torch.no_grad():
         try:
-            program = torch.export.export(model, inputs)
+            with warnings.catch_warnings():
+                # Recurrent layers set the list of their weights anew; it is the same.
+                warnings.filterwarnings("ignore", "The tensor attributes? ")
+                program = torch.export.export(model, inputs)
         except Exception as error:  # torch.export raises errors of many kinds
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise Unsupported(

@@ -151,7 +151,7 @@ class Chosen(nn.Module):
         (Spectrum(), "fft_fft in between .*no rule"),
         (Largest(), "sort in between .*mixes channels"),
         (Weighted(), "mul in between .*fixed length"),
-        (Chosen(), "picked by number"),
+        (Chosen(), "select in between .*picks entries by number"),
         (
             nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 4, 1)),
             "computes its weight",

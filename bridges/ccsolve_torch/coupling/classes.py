@@ -167,5 +167,7 @@ def _frozen(
         reason = solved.frozen.get(int(stay[0]))
         if reason is None:
             reason = "has channels that can only go all together"
+            where = solved.last.get(int(stay[0]))
+            reason += f", tied by {where}" if where else ""
         part = f"{len(stay)} of {len(ids)} channels: " if len(stay) < len(ids) else ""
         yield owner, part + reason

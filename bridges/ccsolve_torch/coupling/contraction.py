@@ -17,7 +17,7 @@ from ccsolve_torch.coupling.flow import (
 )
 from ccsolve_torch.coupling.labels import Labels, varying
 from ccsolve_torch.coupling.links import Ids
-from ccsolve_torch.exported import argument, operator, place, shape
+from ccsolve_torch.exported import argument, operator, shape
 
 _ELLIPSIS = "ABCDEFGH"
 
@@ -180,7 +180,7 @@ def _contracted(
 def _mix(flow: Flow, node: Node, families: Labels, axes: Sequence[int]) -> None:
     for ids in families:
         for axis in axes:
-            flow.links.tie_along(ids, axis, f"meets padding in {place(node)}")
+            flow.links.tie_along(ids, axis, flow.place(node))
 
 
 Side = tuple[Labels, tuple[int, ...]]
@@ -203,10 +203,10 @@ def _layer(
             continue
         beside = varying(ids) - {axis}
         if read or any(weight[1][other] > 1 for other in beside):
-            flow.links.tie_along(ids, axis, f"meets padding in {place(node)}")
+            flow.links.tie_along(ids, axis, flow.place(node))
             continue
         for other in beside:
-            flow.links.tie_along(ids, other, f"meets padding in {place(node)}")
+            flow.links.tie_along(ids, other, flow.place(node))
         column = np.moveaxis(ids, axis, -1).reshape(-1, ids.shape[axis])[0]
         flow.readings.append(Reading(name, column))
         read = True

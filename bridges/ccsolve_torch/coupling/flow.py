@@ -79,7 +79,7 @@ class Flow:
     calls: list[LayerCall] = field(default_factory=list)
     products: list[Product] = field(default_factory=list)
     widths: list[Width] = field(default_factory=list)
-    norms: dict[Node, str] = field(default_factory=dict)
+    _places: dict[Node, str] = field(default_factory=dict)
 
     def labels(self, value: Any) -> Labels:
         """Give the atoms of a tensor node, none for anything else."""
@@ -102,7 +102,13 @@ class Flow:
         self.values[node] = self._apart(node, packed(fits))
         for ids in self.values[node]:
             if len(varying(ids)) > 1:
-                self.links.rectangle(ids)
+                self.links.rectangle(ids, frozenset(), self.place(node))
+
+    def place(self, node: Node) -> str:
+        """Give the operator, its module and source line, for messages."""
+        if node not in self._places:
+            self._places[node] = place(node)
+        return self._places[node]
 
     def _apart(self, node: Node, arrays: Labels) -> Labels:
         """Give families that share no axis: of two, the first one's channels can go."""
@@ -117,7 +123,7 @@ class Flow:
     def freeze(self, node: Node, arrays: Sequence[Ids], why: str = "") -> None:
         """Freeze all channels of the arrays: the node has no rule for them."""
         for ids in arrays:
-            self.links.freeze(ids, f"is read by {place(node)}{why}")
+            self.links.freeze(ids, f"is read by {self.place(node)}{why}")
 
     def counted(
         self, node: Node, attribute: str, ids: Ids, module: str | None = None
@@ -133,6 +139,8 @@ def _fits(mine: tuple[int, ...], lengths: tuple[int, ...]) -> bool:
         part in (1, length) for part, length in zip(mine, lengths, strict=True)
     )
 
+
+_LENGTH = " together with a tensor of fixed length"
 
 Rule = Callable[[Flow, Node], None]
 
@@ -152,14 +160,13 @@ def channels(flow: Flow, node: Node, source: Any, axis: int) -> Ids:
 
     Channels that stand on other axes too go together along those.
     """
-    reason = f"is read by {place(node)} with entries that are no channels"
     found: Ids | None = None
     for ids in on_axis(flow.labels(source), axis):
         for other in varying(ids) - {axis % ids.ndim}:
-            flow.links.tie_along(ids, other, reason)
+            flow.links.tie_along(ids, other, flow.place(node))
         column = np.moveaxis(ids, axis, -1).reshape(-1, ids.shape[axis])[0]
         if found is not None:
-            flow.links.tie(found, column, reason)
+            flow.links.tie(found, column, flow.place(node))
         found = column if found is None else found
     return np.full(shape(source)[axis], NONE) if found is None else found
 
@@ -196,14 +203,12 @@ def _meet(
         partners = [found for found in theirs if varying(found) & axes]
         bare = axes.difference(*map(varying, partners))
         if bare:
-            reason = f"is read by {place(node)} together with a tensor of fixed length"
-            flow.links.rectangle(ids, bare, reason)
+            flow.links.rectangle(ids, bare, flow.place(node), _LENGTH)
         for found in partners:
-            reason = f"meets padding or constants in {place(node)}"
             if varying(found) < varying(ids):
-                flow.links.span(ids, found, reason)
+                flow.links.span(ids, found, flow.place(node))
             elif not varying(found) > varying(ids):
-                flow.links.tie(ids, found, reason)
+                flow.links.tie(ids, found, flow.place(node))
 
 
 def _merged(arrays: Sequence[Ids]) -> Labels:
@@ -230,7 +235,7 @@ def vector(flow: Flow, node: Node, part: str, ids: Ids) -> None:
     given = argument(node, part)
     found = flow.labels(given)
     if isinstance(given, Node) and shape(given) == ids.shape and found:
-        flow.links.tie(found[0], ids, f"meets constants in {place(node)}")
+        flow.links.tie(found[0], ids, flow.place(node))
     elif isinstance(given, Node) and len(ids) > 1:
         flow.freeze(node, [ids], f" with a {part} of fixed length")
 

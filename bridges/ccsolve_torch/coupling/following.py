@@ -9,7 +9,7 @@ from torch.fx import Node
 from ccsolve_torch.coupling import contraction, layers, movement, pointwise, recurrence
 from ccsolve_torch.coupling.flow import Flow, Rule
 from ccsolve_torch.coupling.links import Ids
-from ccsolve_torch.exported import Exported, operator, place, shape
+from ccsolve_torch.exported import Exported, operator, shape
 
 _RULES: dict[str, Rule] = {
     **movement.RULES,
@@ -74,14 +74,20 @@ def _step(flow: Flow, node: Node) -> None:
     if operator(node) in _LOOKS:
         return
     sources = node.all_input_nodes
-    if all(source in flow.constant for source in sources):
+    # What is spread over the samples is computed for each of them.
+    spread = "val" in node.meta and _lengths(node)[:1] == (flow.exported.batch,)
+    if not spread and all(source in flow.constant for source in sources):
         flow.constant.add(node)
     rule = _RULES.get(operator(node)) or pointwise.rule(node)
     if rule is not None and "val" in node.meta:
         rule(flow, node)
         return
     for ids in _read(flow, node):
-        flow.links.freeze(ids, f"is read by {place(node)}, which has no rule")
+        flow.links.freeze(ids, f"is read by {flow.place(node)}, which has no rule")
+
+
+def _lengths(node: Node) -> tuple[int, ...]:
+    return shape(node) if hasattr(node.meta["val"], "shape") else ()
 
 
 def _read(flow: Flow, node: Node) -> Iterator[Any]:

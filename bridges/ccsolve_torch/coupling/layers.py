@@ -19,7 +19,7 @@ from ccsolve_torch.coupling.flow import (
 )
 from ccsolve_torch.coupling.labels import off_axis, placed, varying
 from ccsolve_torch.coupling.links import NONE, Ids
-from ccsolve_torch.exported import argument, place, shape
+from ccsolve_torch.exported import argument, shape
 
 CONVOLUTIONS = {
     f"conv{mark}{axes}d": axes for mark in ("", "_transpose") for axes in (1, 2, 3)
@@ -62,10 +62,10 @@ def convolution(flow: Flow, node: Node) -> None:
 def embedding(flow: Flow, node: Node) -> None:
     """Make channels on a new last axis; which row is read depends on the data."""
     weight = node.args[0]
-    labels = flow.labels(weight)
-    made = _column(labels, 1, shape(weight)[1])  # pyright: ignore
+    labels, lengths = flow.labels(weight), shape(weight)  # pyright: ignore
+    rows, made = (_column(labels, axis, lengths[axis]) for axis in (0, 1))
     flow.links.bear(owner(flow, node, weight), made)
-    flow.links.freeze(_column(labels, 0, shape(weight)[0]), f"{place(node)} reads rows")  # pyright: ignore
+    flow.freeze(node, [rows], " by row numbers")
     flow.counted(node, "embedding_dim", made)
     flow.give(node, spread(made, -1, len(shape(node))))
 
@@ -80,8 +80,7 @@ def _plain(
         flow.freeze(node, [ids], ", which computes its weight")
     else:
         flow.readings.append(Reading(name, ids))
-    reason = f"meets {place(node)}, which reads no channels there"
-    flow.links.tie(_column(labels, inner, lengths[inner]), ids, reason)
+    flow.links.tie(_column(labels, inner, lengths[inner]), ids, flow.place(node))
     made = _column(labels, outer, lengths[outer])
     flow.links.bear(owner(flow, node, weight), made)
     layer = owner(flow, node, weight)
@@ -94,11 +93,10 @@ def _grouped(flow: Flow, node: Node, ids: Ids, groups: int, outer: int) -> Ids:
     """Make whole groups of the convolution classes: inputs and outputs go together."""
     weight = node.args[1]
     labels, lengths = flow.labels(weight), shape(weight)  # pyright: ignore
-    reason = f"are no channels that {place(node)} reads in groups"
     table = ids.reshape(groups, -1)
-    flow.links.tie_along(table, 1, reason)
+    flow.links.tie_along(table, 1, flow.place(node))
     first = _column(labels, 0, lengths[0]).reshape(groups, -1)
-    flow.links.tie(first, table[:, :1], reason)
+    flow.links.tie(first, table[:, :1], flow.place(node))
     if outer == 0:
         made = first.ravel()
         flow.links.bear(owner(flow, node, weight), made)

@@ -17,7 +17,7 @@ from ccsolve_torch.coupling.labels import (
     varying,
 )
 from ccsolve_torch.coupling.links import NONE, Ids
-from ccsolve_torch.exported import argument, operator, place, shape
+from ccsolve_torch.exported import argument, operator, shape
 
 
 def _source(node: Node) -> Any:
@@ -71,15 +71,21 @@ def _expand(flow: Flow, node: Node) -> None:
 
 def _slice(flow: Flow, node: Node) -> None:
     axis = _axis(node)
-    parts = [argument(node, part) for part in ("start", "end", "step")]
-    window = slice(*parts)
-    flow.give(node, _taken(flow.labels(_source(node)), axis, window))
+    window = slice(*(argument(node, part) for part in ("start", "end", "step")))
+    _cut(flow, node, axis, window)
 
 
 def _narrow(flow: Flow, node: Node) -> None:
     start = argument(node, "start")
     window = slice(start, start + argument(node, "length"))
-    flow.give(node, _taken(flow.labels(_source(node)), _axis(node), window))
+    _cut(flow, node, _axis(node), window)
+
+
+def _cut(flow: Flow, node: Node, axis: int, window: slice) -> None:
+    labels = flow.labels(_source(node))
+    if shape(node)[axis] == 1:
+        _keep_whole(flow, node, labels, axis)
+    flow.give(node, _taken(labels, axis, window))
 
 
 def _taken(labels: Sequence[Ids], axis: int, window: slice) -> list[Ids]:
@@ -89,13 +95,13 @@ def _taken(labels: Sequence[Ids], axis: int, window: slice) -> list[Ids]:
 
 def _select(flow: Flow, node: Node) -> None:
     axis, labels = _axis(node), flow.labels(_source(node))
-    _keep_whole(flow, labels, axis)
+    _keep_whole(flow, node, labels, axis)
     flow.give(node, [_picked(ids, axis, argument(node, "index")) for ids in labels])
 
 
 def _unbind(flow: Flow, node: Node) -> None:
     axis, labels = _axis(node), flow.labels(_source(node))
-    _keep_whole(flow, labels, axis)
+    _keep_whole(flow, node, labels, axis)
     _several(
         flow,
         node,
@@ -110,16 +116,21 @@ def _picked(ids: Ids, axis: int, index: int) -> Ids:
     return np.moveaxis(ids, axis, 0)[index if ids.shape[axis] > 1 else 0]
 
 
-def _keep_whole(flow: Flow, labels: Sequence[Ids], axis: int) -> None:
+_PICKED = ", which picks entries by number"
+
+
+def _keep_whole(flow: Flow, node: Node, labels: Sequence[Ids], axis: int) -> None:
     for ids in on_axis(tuple(labels), axis):
-        reason = "stands on an axis whose entries are picked by number"
-        flow.links.rectangle(ids, frozenset([axis % ids.ndim]), reason)
+        whole = frozenset([axis % ids.ndim])
+        flow.links.rectangle(ids, whole, flow.place(node), _PICKED)
 
 
 def _split(flow: Flow, node: Node) -> None:
     """Cut an axis: equal parts must stay equal, other parts have their own lengths."""
     axis, labels = _axis(node), flow.labels(_source(node))
     lengths = [part.shape[axis] for part in node.meta["val"]]
+    if min(lengths) == 1:
+        _keep_whole(flow, node, labels, axis)
     ends = np.cumsum(lengths)
     parts = [
         _taken(labels, axis, slice(end - length, end))
@@ -129,7 +140,7 @@ def _split(flow: Flow, node: Node) -> None:
     if len(set(lengths)) == 1 and not sized:
         for part in parts[1:]:
             for one, other in zip(parts[0], part, strict=True):
-                flow.links.tie(one, other, f"meets padding in {place(node)}")
+                flow.links.tie(one, other, flow.place(node))
     elif not sized:
         flow.freeze(node, on_axis(labels, axis), ", which cuts parts of unequal length")
     _several(flow, node, parts)
@@ -265,7 +276,7 @@ def _pixel_shuffle(flow: Flow, node: Node) -> None:
     rank = len(shape(node))
     ids = channels(flow, node, _source(node), rank - 3)
     squares = ids.reshape(-1, argument(node, "upscale_factor") ** 2)
-    flow.links.tie_along(squares, 1, f"meets padding in {place(node)}")
+    flow.links.tie_along(squares, 1, flow.place(node))
     flow.give(node, placed(squares[:, 0], rank - 3, rank))
 
 
@@ -278,7 +289,7 @@ def _pixel_unshuffle(flow: Flow, node: Node) -> None:
 def _channel_shuffle(flow: Flow, node: Node) -> None:
     ids = channels(flow, node, _source(node), 1)
     table = ids.reshape(argument(node, "groups"), -1)
-    flow.links.rectangle(table)
+    flow.links.rectangle(table, frozenset(), flow.place(node))
     flow.give(node, placed(table.T.ravel(), 1, len(shape(node))))
 
 
@@ -289,7 +300,7 @@ def _glu(flow: Flow, node: Node) -> None:
         parts = _taken([ids], axis, slice(half)) + _taken(
             [ids], axis, slice(half, None)
         )
-        flow.links.tie(parts[0], parts[1], f"meets padding in {place(node)}")
+        flow.links.tie(parts[0], parts[1], flow.place(node))
     flow.give(node, _taken(labels, axis, slice(half)))
 
 

@@ -9,14 +9,14 @@ from ccsolve_torch.coupling.flow import Flow, Rule, joined, tensors, vector
 from ccsolve_torch.coupling.flow import channels as channels_of
 from ccsolve_torch.coupling.labels import on_axis, varying
 from ccsolve_torch.coupling.links import Ids
-from ccsolve_torch.exported import argument, operator, place, shape
+from ccsolve_torch.exported import argument, operator, shape
 
 # Operators that treat every entry alone without saying so by a tag.
 _ALONE = frozenset(
     """alias alpha_dropout clone contiguous copy detach dropout dropout_ feature_dropout
     feature_alpha_dropout hardswish hardsigmoid leaky_relu lift_fresh_copy log_sigmoid
-    masked_fill prelu relu6 rrelu selu to type_as zero fill zeros_like ones_like empty_like
-    full_like rand_like randn_like where float half double bfloat16 bool mish""".split()
+    masked_fill prelu relu6 rrelu selu to type_as zero fill zeros_like ones_like
+    empty_like full_like rand_like randn_like where float half double bfloat16 bool mish""".split()
 )
 _RESIZES = ("max_pool", "avg_pool", "adaptive_", "upsample_", "lp_pool")
 _REDUCES = frozenset(
@@ -122,7 +122,7 @@ def _within(
             _mix(flow, node, ids, average)
             continue
         for axis in mixed:
-            flow.links.tie_along(ids, axis, f"meets padding in {place(node)}")
+            flow.links.tie_along(ids, axis, flow.place(node))
             ids = ids.take([0], axis=axis)
         kept.append(ids)
     return kept
@@ -130,7 +130,7 @@ def _within(
 
 def _mix(flow: Flow, node: Node, ids: Ids, average: bool) -> None:
     if average:
-        flow.links.alter(ids, varying(ids), place(node))
+        flow.links.alter(ids, varying(ids), flow.place(node))
     else:
         flow.freeze(node, [ids], ", which mixes channels")
 
@@ -153,7 +153,7 @@ def layer_norm(flow: Flow, node: Node) -> None:
     labels = flow.labels(source)
     within = [ids for axis in range(first, rank) for ids in on_axis(labels, axis)]
     for ids in within:
-        flow.links.alter(ids, varying(ids) & set(range(first, rank)), place(node))
+        flow.links.alter(ids, varying(ids) & set(range(first, rank)), flow.place(node))
     sides = [
         (flow.labels(argument(node, part)), shape(argument(node, part)))
         for part in ("weight", "bias")
@@ -173,11 +173,9 @@ def group_norm(flow: Flow, node: Node) -> None:
     source, groups = node.args[0], argument(node, "num_groups")
     ids = channels_of(flow, node, source, 1)
     if groups == 1:
-        flow.links.alter(ids, varying(ids), place(node))
+        flow.links.alter(ids, varying(ids), flow.place(node))
     else:
-        flow.links.tie_along(
-            ids.reshape(groups, -1), 1, f"meets padding in {place(node)}"
-        )
+        flow.links.tie_along(ids.reshape(groups, -1), 1, flow.place(node))
         flow.counted(node, "num_groups", ids.reshape(groups, -1)[:, 0])
     for part in ("weight", "bias"):
         if argument(node, part) is not None:

@@ -16,7 +16,7 @@ from ccsolve_torch.coupling.flow import (
 )
 from ccsolve_torch.coupling.labels import off_axis, packed
 from ccsolve_torch.coupling.links import Ids
-from ccsolve_torch.exported import argument, operator, place, shape
+from ccsolve_torch.exported import argument, operator, shape
 
 
 def recurrent(flow: Flow, node: Node) -> None:
@@ -51,13 +51,12 @@ def recurrent(flow: Flow, node: Node) -> None:
 
 def _cell(flow: Flow, node: Node, cell: Any, entering: Ids, hidden: Ids) -> None:
     """Tie the weights of one layer and direction."""
-    reason = f"are no channels that {place(node)} reads"
     for weight, ids in zip(cell[:2], (entering, hidden), strict=True):
         rows, columns = flow.atoms(weight, 0), flow.atoms(weight, 1)
         name = flow.name(weight)
         assert rows is not None and columns is not None and name is not None
-        flow.links.tie(columns, ids, reason)
-        flow.links.tie(rows.reshape(-1, len(hidden)), hidden, reason)
+        flow.links.tie(columns, ids, flow.place(node))
+        flow.links.tie(rows.reshape(-1, len(hidden)), hidden, flow.place(node))
         flow.readings.append(Reading(name, ids))
         steps = np.prod(shape(node.args[0])[:-1]) // flow.exported.batch  # pyright: ignore
         flow.products.append(
@@ -66,7 +65,7 @@ def _cell(flow: Flow, node: Node, cell: Any, entering: Ids, hidden: Ids) -> None
     for bias in cell[2:]:
         rows = flow.atoms(bias, 0)
         assert rows is not None
-        flow.links.tie(rows.reshape(-1, len(hidden)), hidden, reason)
+        flow.links.tie(rows.reshape(-1, len(hidden)), hidden, flow.place(node))
 
 
 def _states(flow: Flow, node: Node, states: Any, hidden: Ids) -> None:
@@ -76,7 +75,7 @@ def _states(flow: Flow, node: Node, states: Any, hidden: Ids) -> None:
         if operator(state) in ("zeros", "new_zeros"):
             continue
         found = channels(flow, node, state, -1)
-        flow.links.tie(found, hidden, f"meets a first state of {place(node)}")
+        flow.links.tie(found, hidden, flow.place(node))
 
 
 def _give(flow: Flow, node: Node, outputs: Ids, hidden: Ids) -> None:

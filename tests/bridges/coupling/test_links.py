@@ -31,17 +31,17 @@ def test_an_axis_has_the_same_atoms_whenever_it_is_asked_for() -> None:
 def test_what_meets_no_channel_is_frozen_with_the_first_reason() -> None:
     links = Links()
     a = links.axis("a", 0, 3)
-    links.tie(a, np.array([0, 0, a[2]]), "meets padding")
+    links.tie(a, np.array([0, 0, a[2]]), "here")
     links.freeze(a[:1], "later")
     solved = links.solve()
     assert {solved.classes[a[0]], solved.classes[a[1]]} == set(solved.frozen)
-    assert solved.frozen[int(solved.classes[a[0]])] == "meets padding"
+    assert solved.frozen[int(solved.classes[a[0]])] == "meets entries that are no channels in here"
 
 
 def test_a_rectangle_shrinks_along_its_inner_axis() -> None:
     links = Links()
     table = links.axis("a", 0, 6).reshape(2, 3)
-    links.rectangle(table)
+    links.rectangle(table, frozenset(), "")
     assert classes(links, table) == [0, 1, 2, 0, 1, 2]
 
 
@@ -56,22 +56,22 @@ def test_rows_that_go_together_already_are_a_rectangle() -> None:
     links = Links()
     table = links.axis("a", 0, 6).reshape(2, 3)
     links.tie_along(table, 1, "")
-    links.rectangle(table)
-    links.rectangle(table.T)
+    links.rectangle(table, frozenset(), "")
+    links.rectangle(table.T, frozenset(), "")
     assert classes(links, table) == [0, 0, 0, 1, 1, 1]
 
 
 def test_one_axis_that_stays_whole_is_frozen() -> None:
     links = Links()
     a = links.axis("a", 0, 3)
-    links.rectangle(a, frozenset([0]), "picked")
-    assert set(links.solve().frozen.values()) == {"picked"}
+    links.rectangle(a, frozenset([0]), "select", ", picked")
+    assert set(links.solve().frozen.values()) == {"is read by select, picked"}
 
 
 def test_heads_that_a_score_spans_go_as_a_whole() -> None:
     links = Links()
     values, scores = links.axis("v", 0, 6).reshape(2, 3), links.axis("q", 0, 2)
-    links.rectangle(values)
+    links.rectangle(values, frozenset(), "")
     links.span(values, scores[:, None], "")
     links.bear("q", scores)
     assert classes(links, values) == [0, 0, 0, 1, 1, 1]
