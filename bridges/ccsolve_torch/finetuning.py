@@ -131,24 +131,26 @@ def finetune(
     InvalidProblem
         For malformed options, an empty loader, and where the loss is not finite.
     """
+    if not isinstance(epochs, int):
+        raise InvalidProblem(f"epochs {epochs!r}; expected an integer")
     check(epochs=(epochs, 1, math.inf), warmup=(warmup, 0, BELOW_ONE))
     check(label_smoothing=(label_smoothing, 0, BELOW_ONE), alpha=(alpha, 0, 1))
     check(temperature=(temperature, TINY, math.inf))
     check(clip=(1.0 if clip is None else clip, TINY, math.inf))
     _check_models(model, teacher)
     aim = objective(loss, label_smoothing, teacher, temperature, alpha)
-    steps = Steps(
-        model=model,
-        aim=aim,
-        optimiser=optimiser_of(model, optimizer, lr, weight_decay, momentum),
-        precision=precision_of(model, amp),
-        warmup=warmup,
-        total=epochs * _length(loader),
-        clip=clip,
-        freeze_norms=freeze_norms,
-    )
     weights = _Weights(model)
     with _seeded(model, seed), _resting(teacher), _kept(weights):
+        steps = Steps(
+            model=model,
+            aim=aim,
+            optimiser=optimiser_of(model, optimizer, lr, weight_decay, momentum),
+            precision=precision_of(model, amp),
+            warmup=warmup,
+            total=epochs * _length(loader),
+            clip=clip,
+            freeze_norms=freeze_norms,
+        )
         weights.take(0, _score(model, validate))
         before, done = weights.score, []
         for number in range(1, epochs + 1):

@@ -292,6 +292,8 @@ def test_a_diverging_training_is_stopped(net, data) -> None:
     ("options", "message"),
     [
         ({"epochs": 0}, "epochs 0"),
+        ({"epochs": 1.5}, "epochs 1.5"),
+        ({"epochs": True}, "epochs True"),
         ({"optimizer": "lbfgs"}, "lbfgs"),
         ({"lr": 0.0}, "lr 0.0; expected above 0"),
         ({"lr": math.nan}, "lr nan"),
