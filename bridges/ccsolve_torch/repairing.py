@@ -38,12 +38,16 @@ class Repair:
         that was tried, kept or not.
     refits
         One per layer that least squares fitted.
+    unfitted
+        Weights that lost inputs and were not fitted: their layers are no plain
+        convolutions or linear layers, or could not be seen at work.
     """
 
     asked: str
     done: tuple[str, ...] = ()
     distances: Mapping[str, float] = field(default_factory=dict)
     refits: tuple[Refit, ...] = ()
+    unfitted: tuple[str, ...] = ()
 
 
 def checked_repair(repair: str | None, calibration: Loader | None) -> str:
@@ -92,10 +96,21 @@ def repaired(
     if has_statistics(small):
         trial.attempt("recalibrate", lambda: measure(small, calibration.fitting))
     alike(small)
-    kept = "least_squares" in trial.done
-    return Repair(
-        mode, tuple(trial.done), trial.distances, tuple(refits) if kept else ()
-    )
+    left = _unfitted(graph, keep, refits) if mode == "least_squares" else ()
+    if "least_squares" not in trial.done:
+        refits.clear()
+    return Repair(mode, tuple(trial.done), trial.distances, tuple(refits), left)
+
+
+def _unfitted(graph: Graph, keep: Keep, refits: list[Refit]) -> tuple[str, ...]:
+    narrowed = {
+        read.weight: None
+        for name, group in graph.groups.items()
+        if len(keep[name]) < group.size
+        for read in group.reads
+    }
+    fitted = {graph.layers[fit.layer].weight for fit in refits}
+    return tuple(weight for weight in narrowed if weight not in fitted)
 
 
 @dataclass

@@ -149,6 +149,8 @@ class Report:
                 f"{fit.layer}: relative squared error {fit.before:.3f} -> "
                 f"{fit.after:.3f} ({fit.choice})"
             )
+        if left := self.repair.unfitted:
+            yield f"{len(left)} that lost inputs were not fitted: {', '.join(left[:5])}"
         for layer in self.factored:
             yield str(layer)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import ccsolve_torch as cct
-from ccsolve.errors import InvalidProblem
+from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve_torch.gates import Keep
 from ccsolve_torch.surgery import checked_keep, remove_channels
 
@@ -176,3 +176,144 @@ def test_a_net_without_batch_norm_is_left_alone(make, loader) -> None:
     before = copy.deepcopy(model.state_dict())
     assert cct.recalibrate(model, loader) is model
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
+def test_waiting_passes_and_passes_run_again_give_the_same(
+    model, loader, samples
+) -> None:
+    small, graph, kept = cut(model, samples[0])
+    again, args = copy.deepcopy(small), (model, graph, kept, loader)
+    held = cct.fit_next_layers(small, *args, memory=10**9)
+    fresh = cct.fit_next_layers(again, *args, memory=0)
+    assert [fit.layer for fit in held] == [fit.layer for fit in fresh]
+    for one, other in zip(small.parameters(), again.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_a_network_runs_once_for_all_of_its_layers(residual, loader, samples) -> None:
+    small, graph, kept = cut(residual, samples[0])
+    seen = {"small": 0, "dense": 0}
+    for name, net in (("small", small), ("dense", residual)):
+
+        def count(module: Any, args: Any, name: str = name) -> None:
+            seen[name] += len(args[0])
+
+        net.register_forward_pre_hook(count)
+    cct.fit_next_layers(small, residual, graph, kept, loader)
+    probes = 2 + 2  # how layers run, and what memory a pass takes
+    assert seen["small"] == 24 + probes
+    assert seen["dense"] == 24 + 2
+
+
+class Shared(nn.Module):
+    """One convolution that runs twice, between layers of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.conv = nn.Conv2d(3, 6, 1), nn.Conv2d(6, 6, 3, padding=1)
+        self.head = nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nn.functional.elu(self.stem(x))
+        x = nn.functional.elu(self.conv(x))
+        x = nn.functional.elu(self.conv(x))
+        return self.head(x.mean(dim=(2, 3)))
+
+
+def test_a_layer_that_runs_twice_is_fitted_to_both_runs(loader, samples) -> None:
+    torch.manual_seed(0)
+    model = Shared().eval()
+    small, graph, kept = cut(model, samples[0])
+    before = copy.deepcopy(small)
+    (fit, *_) = cct.fit_next_layers(
+        small,
+        model,
+        graph,
+        kept,
+        loader,
+        layers=["conv"],
+        ridges=[1e-9],
+        positions=64,
+        held_back=0,
+    )
+    left = torch.from_numpy(kept[next(iter(graph.groups))])
+
+    def runs(net: Any) -> tuple[Tensor, Tensor]:
+        seen: list[tuple[Tensor, Tensor]] = []
+        hook = net.conv.register_forward_hook(lambda m, a, y: seen.append((a[0], y)))
+        net(samples[0])
+        hook.remove()
+        x, y = (torch.cat([pair[i] for pair in seen]) for i in (0, 1))
+        return x.detach().double(), y.detach().double()
+
+    x, target = runs(before)[0], runs(model)[1][:, left]
+    columns = nn.functional.unfold(x, 3, padding=1).transpose(1, 2).flatten(0, 1)
+    columns = torch.cat([columns, torch.ones(len(columns), 1).double()], dim=1)
+    wanted = target.flatten(2).transpose(1, 2).flatten(0, 1)
+    best = torch.linalg.lstsq(columns, wanted).solution.T
+    found = small.conv.weight.detach().double().flatten(1)
+    torch.testing.assert_close(found, best[:, :-1], rtol=1e-2, atol=1e-3)
+    assert fit.after < fit.before
+
+
+def test_a_residual_stream_is_repaired_too(residual, loader, samples) -> None:
+    graph = cct.trace(residual, samples[0])
+    stream = next(n for n, g in graph.groups.items() if len(g.reads) > 2)
+    keep = checked_keep(graph, {stream: [0, 2, 3, 5]})
+    small: Any = remove_channels(residual, graph, keep)
+    dense = residual(samples[0])
+    before = (small(samples[0]) - dense).square().mean()
+    fits = cct.fit_next_layers(small, residual, graph, keep, loader)
+    readers = {"first.conv1", "second.conv1", "linear"}
+    assert {fit.layer for fit in fits} == readers
+    assert (small(samples[0]) - dense).square().mean() < 0.7 * before
+
+
+def test_inputs_of_a_fit_survive_work_in_place(loader, samples) -> None:
+    class InPlace(nn.Module):
+        """The skip is added into the very tensor that the branch was made of."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = nn.Conv2d(3, 6, 1)
+            self.up, self.down = nn.Conv2d(6, 8, 1), nn.Conv2d(8, 6, 1)
+            self.head = nn.Linear(6, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.stem(x)
+            y = self.up(x).sigmoid()
+            z = self.down(y)
+            y.zero_()
+            x += z
+            return self.head(x.mean(dim=(2, 3)))
+
+    torch.manual_seed(0)
+    model = InPlace().eval()
+    small, graph, kept = cut(model, samples[0])
+    fits = cct.fit_next_layers(small, model, graph, kept, loader)
+    (down,) = [fit for fit in fits if fit.layer == "down"]
+    assert down.residual
+    assert 0 < down.after < down.before
+
+
+def test_a_model_that_does_not_always_run_the_same_layers_is_refused(
+    loader, samples
+) -> None:
+    class Moody(nn.Module):
+        """Runs other layers for other inputs."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1)
+            self.head = nn.Conv2d(4, 2, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.a(x)
+            if len(x) != 5:  # the number of samples that are held back
+                x = self.b(x)
+            return self.head(x).mean(dim=(2, 3))
+
+    model = Moody().eval()
+    small, graph, kept = cut(model, samples[0])
+    with pytest.raises(Unsupported, match="always calls the same layers"):
+        cct.fit_next_layers(small, model, graph, kept, loader)
