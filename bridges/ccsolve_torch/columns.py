@@ -31,6 +31,15 @@ def position_count(call: Call, y: Tensor) -> int:
     return prod(y.shape[2:])
 
 
+def drawn(count: int, wanted: int | None, generator: torch.Generator) -> Tensor:
+    """Give `wanted` of `count` places at random, in order; all where they are fewer."""
+    if wanted is None or wanted >= count:
+        return torch.arange(count)
+    device = generator.device
+    order = torch.randperm(count, generator=generator, device=device)
+    return order[:wanted].sort().values
+
+
 def outputs_at(call: Call, y: Tensor, places: Places) -> Tensor:
     """Give the (rows, n_out) outputs at the places, as a copy."""
     if call.kind == "linear":

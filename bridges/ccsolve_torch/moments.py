@@ -12,7 +12,7 @@ from torch import Tensor
 from ccsolve.errors import InvalidProblem
 from ccsolve.statistics import Layer
 from ccsolve_torch.calls import Call
-from ccsolve_torch.columns import as_matrices, inputs_at, position_count
+from ccsolve_torch.columns import as_matrices, drawn, inputs_at, position_count
 from ccsolve_torch.graph import Graph, Site
 from ccsolve_torch.pooling import summed
 
@@ -93,11 +93,7 @@ class LayerSums:
         wanted = self.places
         if wanted is not None and call.kind == "linear":
             wanted *= samples
-        if wanted is None or wanted >= count:
-            return torch.arange(count)
-        device = self.generator.device
-        order = torch.randperm(count, generator=self.generator, device=device)
-        return order[:wanted].sort().values
+        return drawn(count, wanted, self.generator)
 
     def _mean_gradient(self, samples: int) -> Array | None:
         gradient, self.gradient = self.gradient, None

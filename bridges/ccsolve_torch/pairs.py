@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve_torch.branches import Habit, Visit
 from ccsolve_torch.calibration import Calibration, Inputs
+from ccsolve_torch.columns import drawn
 from ccsolve_torch.footprint import peak_activations
 from ccsolve_torch.gates import Keep
 from ccsolve_torch.graph import Site
 from ccsolve_torch.passes import Pass
-from ccsolve_torch.patches import drawn
 from ccsolve_torch.state import device_of
 
 RIDGES = (1e-3, 1e-2, 1e-1)
