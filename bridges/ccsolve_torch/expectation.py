@@ -58,11 +58,17 @@ class Sizes:
 
     def operators(self, path: str) -> list[Node]:
         """Give the operators of a module's own code, in the first call of it."""
-        return [
+        found = [
             node
             for node in self.graph.exported.nodes
             if is_operator(node) and module_path(node) == path
         ]
+        return [node for node in found if _call(node) == _call(found[0])]
+
+
+def _call(node: Node) -> str:
+    """Give what torch.export calls the call of the innermost module: "block@1"."""
+    return [*(node.meta.get("nn_module_stack") or {""})][-1]
 
 
 @dataclass(frozen=True, eq=False)
