@@ -17,13 +17,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TESTS := tests $(wildcard benchmarks/tests)
 
-.PHONY: help demo test test-all test-peers check docs bench data-given wheel-test
+.PHONY: help demo test test-all test-peers test-gpu check docs bench data-given wheel-test
 
 help:
 	@echo "make demo        solve the channel-selection programs of a real network"
 	@echo "make test        the tests that need no accelerator and no patience"
 	@echo "make test-all    the slow tests too, then the wheel away from the checkout"
 	@echo "make test-peers  classes of channels against those of Torch-Pruning"
+	@echo "make test-gpu    what needs an accelerator"
 	@echo "make check       formatting, lint, types, floors"
 	@echo "make docs        the documentation, into site/"
 	@echo "make bench       the benchmarks; DATA=DIR says where the instances are,"
@@ -41,6 +42,9 @@ test-all: $(VENV)/.dev wheel-test
 
 test-peers: $(VENV)/.peers
 	$(BIN)/python -m pytest -m peers $(TESTS)
+
+test-gpu: $(VENV)/.dev
+	$(BIN)/python -m pytest -m gpu $(TESTS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -54,7 +54,11 @@ def resnet50(device: torch.device) -> nn.Module:
     """Give ResNet-50 with 1,000 classes and random weights, in evaluation mode."""
     torch.manual_seed(0)
     return (
-        Logits(ResNetForImageClassification(ResNetConfig(num_labels=1000)))
+        Logits(
+            ResNetForImageClassification(
+                ResNetConfig(num_labels=1000)  # pyright: ignore[reportCallIssue]
+            )
+        )
         .to(device)
         .eval()
     )
