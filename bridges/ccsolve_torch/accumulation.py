@@ -14,6 +14,7 @@ from ccsolve_torch.graph import Graph
 from ccsolve_torch.losses import Loss, direction_count, directions
 from ccsolve_torch.moments import LayerSums
 from ccsolve_torch.observation import Pass, Watch
+from ccsolve_torch.precision import exactly
 from ccsolve_torch.rows import Rows
 from ccsolve_torch.samples import sample_places
 from ccsolve_torch.spelling import spelled_out
@@ -64,7 +65,7 @@ def add_batches(
         for given, targets in every:
             sums.batch = len(given[0])
             found, seen = watch.run(given)
-            with torch.autocast(sums.device.type, enabled=False):
+            with exactly(sums.device):
                 outputs, known = differentiated(found, sums.batch, loss)
                 values = known.values(outputs, targets)
                 _first_order(sums, seen, values, weights)

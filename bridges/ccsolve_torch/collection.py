@@ -21,6 +21,7 @@ from ccsolve_torch.moments import (
     layer_sums,
 )
 from ccsolve_torch.pooling import check_alike, failing_together, rank, summed
+from ccsolve_torch.precision import exactly
 from ccsolve_torch.rows import Rows
 from ccsolve_torch.state import Loader, checked_model, device_of, evaluating, peeked
 from ccsolve_torch.tallies import Activations, Readers
@@ -132,7 +133,7 @@ def collect(
     with failing_together(device), evaluating(model):
         inputs, every = peeked(model, loader)
         _try(model, inputs)
-        with torch.autocast(device.type, enabled=False):
+        with exactly(device):
             graph = trace(model, inputs, declared=declared)
         sums = _empty(model, graph, options)
         add_batches(model, sums, known, options.sketches, inputs, every)

@@ -9,6 +9,7 @@ from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 from ccsolve.errors import InvalidProblem
 from ccsolve_torch.losses import Loss, as_loss
+from ccsolve_torch.precision import widened
 
 
 def differentiated(found: Any, count: int, loss: Loss) -> tuple[Tensor, Loss]:
@@ -23,7 +24,7 @@ def differentiated(found: Any, count: int, loss: Loss) -> tuple[Tensor, Loss]:
     alone = found if isinstance(found, Tensor) else getattr(found, "logits", None)
     if isinstance(alone, Tensor):
         _check(alone, count)
-        return _exact(alone), loss
+        return widened(alone), loss
     leaves, spec = tree_flatten(found)
     tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
     if loss.own is None or not tensors:
@@ -34,7 +35,7 @@ def differentiated(found: Any, count: int, loss: Loss) -> tuple[Tensor, Loss]:
         )
     for tensor in tensors:
         _check(tensor, count)
-    outputs = torch.cat([_exact(part).reshape(count, -1) for part in tensors], dim=1)
+    outputs = torch.cat([widened(part).reshape(count, -1) for part in tensors], dim=1)
     return outputs, _of_parts(loss, leaves, spec)
 
 
@@ -63,7 +64,3 @@ def _check(outputs: Tensor, count: int) -> None:
             f"model: gave {outputs.dtype} of shape {tuple(outputs.shape)}; expected "
             f"numbers (N, ...) of {count} samples"
         )
-
-
-def _exact(outputs: Tensor) -> Tensor:
-    return outputs.to(torch.promote_types(outputs.dtype, torch.float32))

@@ -15,6 +15,7 @@ from ccsolve_torch.calls import Call
 from ccsolve_torch.columns import as_matrices, drawn, inputs_at, position_count
 from ccsolve_torch.graph import Graph, Site
 from ccsolve_torch.pooling import summed
+from ccsolve_torch.precision import gram, widened
 
 Array = NDArray[Any]
 
@@ -45,14 +46,13 @@ class LayerSums:
         places = self._drawn(position_count(call, y), call, samples)
         for columns in inputs_at(call, self.weight.detach(), places):
             # One weight group: grouped convolutions are summed without moments.
-            x = columns[0].detach()
-            x = x if x.dtype == torch.float64 else x.float()
+            x = widened(columns[0].detach())
             if self.first is None or self.second is None:
                 d = x.shape[1]
                 self.first = x.new_zeros(d, dtype=torch.float64)
                 self.second = x.new_zeros(d, d, dtype=torch.float64)
             self.first += x.sum(dim=0)
-            self.second += x.T @ x
+            self.second += gram(x.T)
             self.rows += len(x)
 
     def add_gradient(self, gradient: Tensor) -> None:
@@ -65,11 +65,10 @@ class LayerSums:
         """Take one direction's gradients in the outputs: add Σ g gᵀ over positions."""
         axis = -1 if self.site.kind == "linear" else 1
         flat = gradient.detach().movedim(axis, 0).flatten(1)
-        flat = flat if flat.dtype == torch.float64 else flat.float()
         if self.curvature is None:
             count = len(flat)
             self.curvature = flat.new_zeros(count, count, dtype=torch.float64)
-        self.curvature += flat @ flat.T
+        self.curvature += gram(flat)
 
     def pool(self, device: torch.device) -> None:
         """Add the sums of all processes; a collective call."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ccsolve.errors import Unsupported
 from ccsolve_torch.calls import Call, layer_calls
+from ccsolve_torch.precision import exactly
 from ccsolve_torch.samples import Place, Samples
 from ccsolve_torch.spelling import spelled_out
 
@@ -79,7 +80,7 @@ class Pass:
     def hand(self, name: str, gradient: Tensor) -> None:
         """Hand the gradient in a layer's output on, in a curved pass."""
         if self.curved:
-            with exactly(gradient):
+            with exactly(gradient.device):
                 self.take(name, gradient)
 
 
@@ -121,7 +122,7 @@ class Watch:
                 f"layer; remove that, or declare that the channels it reads stay"
             )
         if read:
-            with exactly(call.x), torch.no_grad():
+            with exactly(call.x.device), torch.no_grad():
                 self.read(call)
         place = call.weight, call.index
         samples = self.places.get(place) or self.places.get((call.weight, 0))
@@ -140,13 +141,8 @@ class Watch:
 
     def _after(self, seen: Pass, call: Call, y: Tensor) -> None:
         if call.weight in self.watched:
-            with exactly(y), torch.no_grad():
+            with exactly(y.device), torch.no_grad():
                 self.written(call, y)
         if call.weight in self.curved:
             # Work in place on y comes later: the hook gets the gradient before it.
             y.register_hook(partial(seen.hand, call.weight))
-
-
-def exactly(like: Tensor) -> torch.autocast:
-    """Give a context in which no sum is taken in half precision."""
-    return torch.autocast(like.device.type, enabled=False)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ccsolve_torch.pooling import gathered, largest, summed
+from ccsolve_torch.precision import gram
 
 Array = NDArray[Any]
 
@@ -78,7 +79,7 @@ class Rows:
     def _block(self, name: str, device: torch.device) -> Tensor:
         """Give Σ rowsᵀrows in float64."""
         if self.folded:
-            return self.blocks.pop(name)
+            return self.blocks.pop(name).to(device)
         size = self.parts[name][0].shape[1]
         total = torch.zeros((size, size), dtype=torch.float64, device=device)
         return _added(total, self.parts[name])
@@ -95,8 +96,7 @@ class Rows:
 
 def _added(total: Tensor, parts: list[Tensor]) -> Tensor:
     for part in parts:
-        exact = part.to(total.device)
-        total += exact.T @ exact
+        total += gram(part.to(total.device).T)
     return total
 
 
@@ -105,7 +105,7 @@ def _powers(rows: Tensor) -> Tensor:
 
     ‖XᵀX‖ = ‖XXᵀ‖, and a sample has few rows.
     """
-    gram = torch.einsum("nri,nqi->nrq", rows, rows)
-    diagonal = rows.square().sum(dim=1)
-    sums = [part.double().square().sum() for part in (gram, diagonal)]
+    exact = rows.double()
+    own = [torch.einsum("nri,nqi->nrq", exact, exact), exact.square().sum(dim=1)]
+    sums = [part.square().sum() for part in own]
     return torch.stack(sums)

@@ -80,9 +80,8 @@ def _pair(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
     count = len(inputs[0])
     if count < 2:
         return None
-    differs = [
-        i for i in range(1, count) if any(bool((x[i] != x[0]).any()) for x in inputs)
-    ]
+    unlike = sum((x != x[:1]).reshape(len(x), -1).any(dim=1).int() for x in inputs)
+    differs = torch.nonzero(unlike).flatten().tolist()  # pyright: ignore
     other = differs[-1] if differs else count - 1
     return tuple(torch.stack([x[0], x[other]]) for x in inputs)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from ccsolve_torch.calls import Call
 from ccsolve_torch.graph import Graph, Read
 from ccsolve_torch.pooling import summed
+from ccsolve_torch.precision import widened
 from ccsolve_torch.samples import Place
 
 Array = NDArray[Any]
@@ -121,5 +122,5 @@ class Activations:
 
 
 def _sum(values: Tensor, axes: list[int]) -> Tensor:
-    exact = values if values.dtype == torch.float64 else values.float()
+    exact = widened(values)
     return (exact.sum(dim=axes) if axes else exact).double()

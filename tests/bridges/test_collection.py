@@ -12,6 +12,7 @@ import ccsolve_torch as cct
 from ccsolve import Statistics
 from ccsolve.errors import InvalidProblem
 from ccsolve.statistics.shrinkage import block_noise
+from ccsolve_torch.precision import gram
 
 pytestmark = pytest.mark.torch
 
@@ -295,3 +296,18 @@ def test_the_noise_is_that_of_the_samples(residual, loader) -> None:
             other = getattr(folded.groups[name], f"{curvature}_noise")
             np.testing.assert_allclose(other, found, rtol=1e-3)
             assert 0 < group.intensity(curvature) <= 1
+
+
+@pytest.mark.parametrize("setting", ["ieee", "tf32", "bf16"])
+def test_products_stay_exact_where_the_models_may_be_rough(setting) -> None:
+    columns = torch.randn(40, 300, generator=torch.Generator().manual_seed(0))
+    matmul = torch.backends.mkldnn.matmul
+    before = matmul.fp32_precision
+    try:
+        matmul.fp32_precision = setting
+        found = gram(columns)
+    finally:
+        matmul.fp32_precision = before
+    assert found.dtype == (torch.float32 if setting == "ieee" else torch.float64)
+    exact = columns.double() @ columns.double().T
+    assert float((found - exact).abs().max()) < 1e-5 * float(exact.abs().max())
