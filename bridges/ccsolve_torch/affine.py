@@ -1,5 +1,6 @@
 """A layer and the batch norm behind it, as the one affine map that they are."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ccsolve_torch.calls import Call
-from ccsolve_torch.columns import as_matrices, as_weight
+from ccsolve_torch.columns import ROWS, as_matrices, as_weight
 from ccsolve_torch.graph import Site
 from ccsolve_torch.regression import Fit
 
@@ -39,13 +40,10 @@ class Affine:
         weight = parameters[site.weight]
         norm = model.get_submodule(site.batch_norm) if site.batch_norm else None
         groups = int(call.settings.get("groups", 1))
-        transposed = call.kind.startswith("conv_transpose")
-        outputs = weight.shape[1] * groups if transposed else weight.shape[0]
-        given = call.settings.get("bias")
-        zeros = _double(weight).new_zeros(outputs)
-        own = zeros if given is None else _double(given)
+        own = _own_bias(call, weight, groups)
+        zeros = torch.zeros_like(own)
         scale, mean, shift = _normalised(norm, zeros)
-        bias = parameters[site.bias] if site.bias else None
+        bias = _bias_parameter(parameters, call, own)
         return cls(weight, call.kind, groups, bias, norm, own, scale, mean, shift)
 
     @property
@@ -89,6 +87,33 @@ class Affine:
 
     def _grouped(self, values: Tensor) -> Tensor:
         return values.unflatten(0, (self.groups, -1))
+
+
+def _own_bias(call: Call, weight: Tensor, groups: int) -> Tensor:
+    """Give what the layer itself adds, (n_out,)."""
+    given = call.settings.get("bias")
+    if given is not None:
+        return _double(given)
+    if call.kind in ROWS:  # a product may add one in ways of its own
+        y = call.run(torch.zeros_like(call.x))
+        return _double(y.reshape(-1, y.shape[-1])[0])
+    transposed = call.kind.startswith("conv_transpose")
+    outputs = weight.shape[1] * groups if transposed else weight.shape[0]
+    return _double(weight).new_zeros(outputs)
+
+
+def _bias_parameter(
+    parameters: Mapping[str, Tensor], call: Call, own: Tensor
+) -> Tensor | None:
+    """Give the parameter that holds the bias, None where a computed one is added."""
+    given = call.settings.get("bias")
+    if given is not None:
+        return next((p for p in parameters.values() if p is given), None)
+    beside = parameters.get(f"{call.weight.rpartition('.')[0]}.bias")
+    alike = beside is not None and beside.shape == own.shape
+    if alike and call.kind == "columns" and torch.equal(_double(beside), own):
+        return beside
+    return None
 
 
 def _normalised(norm: Any, zeros: Tensor) -> tuple[Tensor, Tensor, Tensor]:

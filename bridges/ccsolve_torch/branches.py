@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ccsolve_torch.calls import Call, layer_calls
-from ccsolve_torch.columns import inputs_at, outputs_at, position_count
+from ccsolve_torch.columns import inputs_at, kind_of, outputs_at, position_count
 from ccsolve_torch.graph import Site
 
 _HARMLESS = frozenset(("__get__", "size", "dim", "stride", "is_contiguous"))
@@ -28,9 +28,12 @@ class Habit:
 
     `calls` is how often, 0 while that is not known; `summed` whether its branch is
     read by a sum alone; `overwritten` whether its input is changed in place before.
+    `kind` is the call's, or for a product with a parameter that of the same linear map
+    (see `columns`).
     """
 
     calls: int
+    kind: str = ""
     summed: bool = False
     overwritten: bool = False
 
@@ -97,7 +100,8 @@ class Watch:
 
     def after(self, call: Call, y: Tensor) -> None:
         """Take a layer's output."""
-        call = replace(call, x=self.copies.pop(call.weight, call.x))
+        kind = self.habits[call.weight].kind or call.kind
+        call = replace(call, x=self.copies.pop(call.weight, call.x), kind=kind)
         visit = Visit(call, y, call.x._version)
         self.visits.setdefault(call.weight, []).append(visit)
         self.waiting[call.weight] = visit
@@ -162,20 +166,30 @@ def scouted(
 ) -> dict[str, Habit]:
     """Give how the layers run, from one forward pass; by the name of their weight.
 
-    Layers that did not run are left out. A branch that something else reads too is
-    not corrected for the skip's drift: its other readers would get the correction.
+    Layers that did not run, and products that are no linear map of rows, are left out.
+    A branch that something else reads too is not corrected for the skip's drift: its
+    other readers would get the correction.
     """
     patient = {key: Habit(calls=0, summed=True) for key in sites}
     watch = Watch(sites, patient, done=lambda keys: None)
     with watched(model, watch):
         model(*inputs)
-    return {key: _habit(visits) for key, visits in watch.visits.items()}
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    kinds = {
+        key: {kind_of(visit.call, parameters[key]) for visit in visits}
+        for key, visits in watch.visits.items()
+    }
+    return {
+        key: _habit(visits, *kinds[key])
+        for key, visits in watch.visits.items()
+        if len(kinds[key]) == 1 and None not in kinds[key]
+    }
 
 
-def _habit(visits: list[Visit]) -> Habit:
+def _habit(visits: list[Visit], kind: str | None) -> Habit:
     first = visits[0]
     summed = len(visits) == 1 and first.skip is not None and not first.tapped
-    return Habit(len(visits), summed, summed and first.overwritten)
+    return Habit(len(visits), str(kind), summed, summed and first.overwritten)
 
 
 def _reads(args: Any, visit: Visit) -> bool:

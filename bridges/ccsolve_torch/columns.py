@@ -16,8 +16,35 @@ from ccsolve_torch.calls import Call
 
 Places = Tensor
 
+ROWS = ("linear", "columns")
+"""Kinds that map rows: "columns" has the weight transposed, inputs first."""
+
 CHUNK = 16_000_000
 """Numbers that one chunk of columns may hold: 64 MB in float32."""
+
+
+def kind_of(call: Call, weight: Tensor) -> str | None:
+    """Give the call's kind, "linear" or "columns" for a product of rows and a matrix.
+
+    None for other products. A product is recognised by what it gives for its input and
+    for zeros.
+    """
+    if call.kind == "linear" or call.kind.startswith("conv"):
+        return call.kind
+    if weight.ndim != 2 or call.axis != call.x.ndim - 1:
+        return None
+    shift = call.run(torch.zeros_like(call.x))
+    rows = shift.reshape(-1, shift.shape[-1])
+    if not torch.equal(rows, rows[:1].expand_as(rows)):
+        return None  # what is added is no bias
+    y = call.run(call.x)
+    for kind, matrix in (("columns", weight), ("linear", weight.T)):
+        if (*call.x.shape[:-1], matrix.shape[1]) == y.shape:
+            if call.x.shape[-1] == len(matrix):
+                error = call.x @ matrix + rows[0] - y
+                if bool(error.norm() < 0.01 * y.norm()):
+                    return kind
+    return None
 
 
 def position_count(call: Call, y: Tensor) -> int:
@@ -26,7 +53,7 @@ def position_count(call: Call, y: Tensor) -> int:
     For a convolution output positions, the same for all samples; for a linear map the
     rows of all samples.
     """
-    if call.kind == "linear":
+    if call.kind in ROWS:
         return y.numel() // y.shape[-1]
     return prod(y.shape[2:])
 
@@ -42,7 +69,7 @@ def drawn(count: int, wanted: int | None, generator: torch.Generator) -> Tensor:
 
 def outputs_at(call: Call, y: Tensor, places: Places) -> Tensor:
     """Give the (rows, n_out) outputs at the places, as a copy."""
-    if call.kind == "linear":
+    if call.kind in ROWS:
         return y.reshape(-1, y.shape[-1])[places]
     return y.flatten(2)[:, :, places].transpose(1, 2).flatten(0, 1)
 
@@ -53,7 +80,7 @@ def inputs_at(call: Call, weight: Tensor, places: Places) -> Iterator[Tensor]:
     Rows as in `outputs_at`. Columns are channel-major: channel of the weight group,
     then kernel position.
     """
-    if call.kind == "linear":
+    if call.kind in ROWS:
         yield call.x.reshape(1, -1, call.x.shape[-1])[:, places]
         return
     x, stride, dilation = _as_convolution(call, weight)
@@ -70,6 +97,8 @@ def inputs_at(call: Call, weight: Tensor, places: Places) -> Iterator[Tensor]:
 
 def as_matrices(weight: Tensor, kind: str, groups: int) -> Tensor:
     """Give the weight as (groups, n_out / groups, d), columns as in `inputs_at`."""
+    if kind == "columns":
+        return weight.T[None]
     if not kind.startswith("conv_transpose"):
         return weight.unflatten(0, (groups, -1)).flatten(2)
     spatial = list(range(2, weight.ndim))
@@ -79,6 +108,8 @@ def as_matrices(weight: Tensor, kind: str, groups: int) -> Tensor:
 
 def as_weight(matrices: Tensor, like: Tensor, kind: str) -> Tensor:
     """Give the matrices of `as_matrices` back in the shape of the weight `like`."""
+    if kind == "columns":
+        return matrices[0].T
     if not kind.startswith("conv_transpose"):
         return matrices.flatten(0, 1).reshape(like.shape)
     kernel = like.shape[2:]

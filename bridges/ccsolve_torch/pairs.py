@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve_torch.branches import Habit, Visit
 from ccsolve_torch.calibration import Calibration, Inputs
-from ccsolve_torch.columns import drawn
+from ccsolve_torch.columns import ROWS, drawn
 from ccsolve_torch.footprint import peak_activations
 from ccsolve_torch.gates import Keep
 from ccsolve_torch.graph import Site
@@ -104,7 +104,7 @@ class Pair:
     def places(self, visit: Visit) -> Tensor:
         """Give where rows are drawn: the same places in both networks."""
         settings, wanted = self.fitting.settings, self.fitting.settings.positions
-        if visit.call.kind == "linear":  # its places run over the samples too
+        if visit.call.kind in ROWS:  # its places run over the samples too
             wanted *= len(self.inputs[0])
         generator = torch.Generator().manual_seed(settings.seed + self.number)
         return drawn(visit.count(), wanted, generator)

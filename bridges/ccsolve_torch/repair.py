@@ -1,28 +1,26 @@
 """Repairing a smaller network without training or labels, by least squares.
 
-Each layer that lost inputs is fitted to what the dense network computes there, in the
-order in which the network runs them: what a layer cannot give back, the next one is
-fitted to make good.
+From the first layer that lost inputs on, each is fitted to what the dense network
+computes there, in the order in which the network runs them: what a layer cannot give
+back, the next one is fitted to make good.
 """
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from ccsolve.errors import InvalidProblem
 from ccsolve_torch.affine import Affine
 from ccsolve_torch.branches import scouted
 from ccsolve_torch.calibration import Calibration
 from ccsolve_torch.gates import Keep
-from ccsolve_torch.graph import Graph, Site
+from ccsolve_torch.graph import Graph
 from ccsolve_torch.pairs import RIDGES, Fitting, Pair, Settings, pairs_of, probe_of
 from ccsolve_torch.regression import Moments, chosen
+from ccsolve_torch.sites import remaining, sites_of, with_outputs
 from ccsolve_torch.spelling import spelled_out
 from ccsolve_torch.state import Loader, eval_mode, evaluating
 
@@ -82,7 +80,9 @@ def fit_next_layers(
         Calibration samples (inputs, targets); targets are not used. Read once; the
         inputs are held in memory.
     layers
-        Which layers; default those with fewer inputs than in `dense`.
+        Which layers; default all from the first with fewer inputs than in `dense` on:
+        what the others read has drifted. Layers that the graph does not know as such
+        (products with a parameter, fused attention) where they lost inputs.
     held_back
         Share of the samples that are not fitted to but choose, layer by layer, among
         the `ridges`, a shift of the means alone, and leaving the layer as it is. The
@@ -122,7 +122,7 @@ def refitted(
     settings: Settings | None = None,
 ) -> tuple[Refit, ...]:
     """Do what `fit_next_layers` does, with samples that are read already."""
-    sites = _chosen(small, dense, graph, layers)
+    sites = sites_of(small, dense, graph, keep, layers)
     if not sites:
         return ()
     # The fit may write a norm's running mean: only the modes of `small` come back.
@@ -135,7 +135,11 @@ def refitted(
     ):
         probe = probe_of(small, calibration)
         habits = scouted(small, sites, probe)
-        todo = {key: site for key, site in sites.items() if key in habits}
+        todo = {
+            key: with_outputs(graph, site, habits[key].kind)
+            for key, site in sites.items()
+            if key in habits
+        }
         fitting = Fitting(small, dense, keep, habits, settings or Settings(), todo)
         pairs = list(pairs_of(fitting, calibration, probe))
         try:
@@ -184,7 +188,7 @@ def _rows(
     fitting: Fitting, key: str, pair: Pair, affine: Affine
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Give columns (g, rows, d) and targets (g, rows, o) of one batch, in chunks."""
-    left = _remaining(fitting.todo[key], fitting.keep)
+    left = remaining(fitting.todo[key], fitting.keep)
     for mine, dense in zip(*pair.reach(key), strict=True):
         places = pair.places(mine)
         target = dense.total_at(places)
@@ -195,50 +199,3 @@ def _rows(
             end = start + columns.shape[1]
             yield columns, target[start:end].transpose(0, 1)
             start = end
-
-
-def _remaining(site: Site, keep: Keep) -> Tensor | None:
-    """Give a mask of the layer's dense outputs, True where they remain; None if all."""
-    gone = [
-        (classes >= 0) & ~np.isin(classes, keep[name])
-        for name, classes in site.outputs.items()
-    ]
-    return ~torch.from_numpy(np.logical_or.reduce(gone)) if gone else None
-
-
-def _chosen(
-    small: nn.Module, dense: nn.Module, graph: Graph, layers: Sequence[str] | None
-) -> dict[str, Site]:
-    """Give the sites to fit, by the name of their weight, in execution order."""
-    unknown = sorted(set(layers or ()) - set(graph.layers))
-    if unknown:
-        raise InvalidProblem(
-            f"layers: {unknown[0]!r}; expected among {', '.join(graph.layers)[:200]}"
-        )
-    remain = dict(small.named_parameters(remove_duplicate=False))
-    return {
-        site.weight: _with_affine_norm(small, site)
-        for name, site in graph.layers.items()
-        if site.weight in remain  # else it has become a chain of layers
-        and (
-            name in layers
-            if layers is not None
-            else _inputs(small, site) < _inputs(dense, site)
-        )
-    }
-
-
-def _with_affine_norm(model: nn.Module, site: Site) -> Site:
-    """Give the site; without its norm if that has no statistics to make it affine."""
-    norm: Any = model.get_submodule(site.batch_norm) if site.batch_norm else None
-    fixed = isinstance(norm, _BatchNorm) and norm.running_var is not None
-    return site if fixed else replace(site, batch_norm=None)
-
-
-def _inputs(model: nn.Module, site: Site) -> int:
-    """Give the number of channels that each weight group of the layer reads."""
-    layer: Any = model.get_submodule(site.name)
-    weight = dict(model.named_parameters(remove_duplicate=False))[site.weight]
-    if site.kind == "conv_transpose":
-        return weight.shape[0] // getattr(layer, "groups", 1)
-    return weight.shape[1]

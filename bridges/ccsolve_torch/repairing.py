@@ -109,7 +109,8 @@ def _unfitted(graph: Graph, keep: Keep, refits: list[Refit]) -> tuple[str, ...]:
         if len(keep[name]) < group.size
         for read in group.reads
     }
-    fitted = {graph.layers[fit.layer].weight for fit in refits}
+    layers = {name: site.weight for name, site in graph.layers.items()}
+    fitted = {layers.get(fit.layer, fit.layer) for fit in refits}
     return tuple(weight for weight in narrowed if weight not in fitted)
 
 

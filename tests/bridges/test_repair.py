@@ -38,8 +38,9 @@ def test_fitting_with_all_inputs_gives_the_dense_weights_back(
 def test_fitting_lowers_the_error_of_every_layer(model, loader, samples) -> None:
     small, graph, kept = cut(model, samples[0])
     refits = cct.fit_next_layers(small, model, graph, kept, loader, positions=10_000)
-    readers = [name for name, site in graph.layers.items() if site.inputs]
-    assert [fit.layer for fit in refits] == readers
+    layers = list(graph.layers)
+    first = min(layers.index(n) for n, site in graph.layers.items() if site.inputs)
+    assert [fit.layer for fit in refits] == layers[first:]
     assert all(fit.after <= fit.before for fit in refits)
     assert any(fit.after < 0.9 * fit.before for fit in refits)
 
@@ -264,8 +265,7 @@ def test_a_residual_stream_is_repaired_too(residual, loader, samples) -> None:
     dense = residual(samples[0])
     before = (small(samples[0]) - dense).square().mean()
     fits = cct.fit_next_layers(small, residual, graph, keep, loader)
-    readers = {"first.conv1", "second.conv1", "linear"}
-    assert {fit.layer for fit in fits} == readers
+    assert [fit.layer for fit in fits] == list(graph.layers)[1:]
     assert (small(samples[0]) - dense).square().mean() < 0.7 * before
 
 

@@ -119,10 +119,11 @@ def test_layers_that_cannot_be_fitted_are_named(loader) -> None:
         def __init__(self) -> None:
             super().__init__()
             self.stem, self.head = nn.Linear(192, 8), nn.Linear(6, 4)
-            self.weight = nn.Parameter(torch.randn(8, 6))
+            self.weight = nn.Parameter(torch.randn(6, 8))
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.head(torch.relu(self.stem(x.flatten(1))) @ self.weight)
+            x = torch.relu(self.stem(x.flatten(1)))
+            return self.head(torch.einsum("ic,nc->in", self.weight, x).T)
 
     torch.manual_seed(0)
     report = cut(Products().eval(), loader[0][0], calibration=loader).report
