@@ -137,9 +137,10 @@ def collect(
             graph = trace(model, inputs, declared=declared)
         sums = _empty(model, graph, options)
         add_batches(model, sums, known, options.sketches, inputs, every)
-    check_alike(fingerprint(model), "the model")
+    identity = fingerprint(model)
+    check_alike(identity, "the model")
     _pool(sums)
-    return _statistics(model, sums, known.name, options)
+    return _statistics(sums, known.name, options.curvature, identity)
 
 
 def _try(model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -196,13 +197,11 @@ def _pool(sums: Sums) -> None:
     sums.samples = int(samples)
 
 
-def _statistics(
-    model: nn.Module, sums: Sums, loss: str, options: _Options
-) -> Statistics:
+def _statistics(sums: Sums, loss: str, curvature: str, identity: str) -> Statistics:
     graph = sums.graph
     altered = {name: item.approximate for name, item in graph.groups.items()}
     meta = {
-        "curvature": options.curvature,
+        "curvature": curvature,
         "directions_per_sample": sums.directions,
         "mean_loss": sums.loss / sums.samples,
         "coverage": graph.coverage,
@@ -215,7 +214,7 @@ def _statistics(
         operations=graph.operations,
         samples=sums.samples,
         loss=loss,
-        fingerprint=fingerprint(model),
+        fingerprint=identity,
         meta=meta,
     )
 

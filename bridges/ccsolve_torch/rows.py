@@ -74,6 +74,8 @@ class Rows:
             return found | {curvature: block.cpu().numpy()}
         rows = np.concatenate([part.numpy() for part in self.parts.pop(name)])
         rows /= np.float32(n**0.5)
+        # `Group` copies what can be written.
+        rows.flags.writeable = False
         return found | {f"{curvature}_rows": rows}
 
     def _block(self, name: str, device: torch.device) -> Tensor:
