@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from torch import nn
+from torch import Tensor, nn
 
 import ccsolve_torch as cct
 from tests.bridges.zoo import CASES
@@ -86,7 +86,7 @@ def ours(graph: cct.Graph, tensor: str, axis: int, index: int) -> Entries | None
     return None
 
 
-def compare(model: nn.Module, x: Any) -> int:
+def compare(model: nn.Module, x: tuple[Tensor, ...]) -> int:
     """Compare every layer's first and last channel; give how many were equal."""
     pruning = import_module("torch_pruning")
     graph = cct.trace(model, x)
@@ -113,8 +113,7 @@ def compare(model: nn.Module, x: Any) -> int:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", RIGHT)
 def test_classes_of_the_zoo_are_torch_prunings(name: str) -> None:
-    inputs = CASES[name].inputs(2)
-    assert compare(CASES[name].model(), inputs if len(inputs) > 1 else inputs[0])
+    assert compare(CASES[name].model(), CASES[name].inputs(2))
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -123,4 +122,4 @@ def test_classes_of_the_zoo_are_torch_prunings(name: str) -> None:
 )
 def test_classes_of_published_networks_are_torch_prunings(name: str) -> None:
     published = PUBLISHED[name]
-    assert compare(published.build(small=True), published.samples(True, 2)) > 10
+    assert compare(published.build(small=True), (published.samples(True, 2),)) > 10

@@ -194,7 +194,7 @@ class YoloSplit(PartialNet):
     }
 )
 class Inception(nn.Module):
-    """Branches of unlike widths, pooled channels among them, then pyramid pooling."""
+    """Branches of unlike widths and pooled channels; then pooled again."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -295,7 +295,5 @@ class Pyramid(nn.Module):
         p2 = self.l2(functional.relu(self.c2(x1)))
         p1 = self.l1(x1) + functional.interpolate(p2, scale_factor=2)
         levels = [functional.relu(self.smooth(p)) for p in (p1, p2)]
-        return {
-            "boxes": [self.boxes(level) for level in levels],
-            "scores": tuple(self.scores(level) for level in levels),
-        }
+        scores = tuple(self.scores(level) for level in levels)
+        return {"boxes": [self.boxes(level) for level in levels], "scores": scores}
