@@ -55,16 +55,18 @@ def add_batches(
     sums: Sums,
     loss: Loss,
     sketches: int | None,
-    inputs: tuple[Tensor, ...],
     every: Iterable[Batch],
 ) -> None:
     """Go through the batches: one forward pass each, and the backward passes."""
-    watch = _watch(model, sums, inputs)
     weights = {name: item.weight for name, item in sums.layers.items()}
+    watch, several = None, False
     with _differentiable(weights.values()), torch.enable_grad():
-        for given, targets in every:
-            sums.batch = len(given[0])
-            found, seen = watch.run(given)
+        for inputs, targets in every:
+            sums.batch = len(inputs[0])
+            # Where samples stand is seen as soon as there are two of them.
+            if watch is None or (sums.batch > 1 and not several):
+                watch, several = _watch(model, sums, inputs), sums.batch > 1
+            found, seen = watch.run(inputs)
             with exactly(sums.device):
                 outputs, known = differentiated(found, sums.batch, loss)
                 values = known.values(outputs, targets)

@@ -130,13 +130,17 @@ def collect(
     )
     _check(options)
     known, device = as_loss(loss), device_of(checked_model(model))
-    with failing_together(device), evaluating(model):
+    with (
+        torch.inference_mode(False),
+        failing_together(device),
+        evaluating(model),
+    ):
         inputs, every = peeked(model, loader)
         _try(model, inputs)
         with exactly(device):
             graph = trace(model, inputs, declared=declared)
         sums = _empty(model, graph, options)
-        add_batches(model, sums, known, options.sketches, inputs, every)
+        add_batches(model, sums, known, options.sketches, every)
     identity = fingerprint(model)
     check_alike(identity, "the model")
     _pool(sums)

@@ -151,9 +151,21 @@ def test_sums_of_a_double_model_are_of_doubles(residual, loader) -> None:
     np.testing.assert_allclose(stats.layers["stem"].input_moment, expected, rtol=1e-12)
 
 
-def test_collection_works_where_gradients_are_off(residual, loader) -> None:
-    with torch.no_grad():
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_collection_works_where_gradients_are_off(residual, loader, off) -> None:
+    with off():
         assert collect(residual, loader).samples == 24
+
+
+def test_a_first_batch_of_one_sample_hides_nothing(make, loader) -> None:
+    model = make("tokens").eval()
+    x, y = (torch.cat(parts) for parts in zip(*loader, strict=True))
+    whole = collect(model, [(x, y)])
+    parted = collect(model, [(x[:1], y[:1]), (x[1:], y[1:])])
+    for name, group in whole.groups.items():
+        np.testing.assert_allclose(
+            parted.groups[name].fisher_rows, group.fisher_rows, rtol=1e-4, atol=1e-7
+        )
 
 
 def test_the_statistics_survive_a_file(residual, loader, tmp_path) -> None:
