@@ -9,8 +9,8 @@ operator without a rule reads is frozen, with the operator's name and source lin
 """
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from math import prod
 from types import MappingProxyType
 
@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.fx import Node
 
-from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve.errors import Unsupported
 from ccsolve.statistics import Operation
 from ccsolve_torch.costs import operations
 from ccsolve_torch.coupling.classes import Classes, classified
+from ccsolve_torch.coupling.declaring import Declared, declare
 from ccsolve_torch.coupling.flow import Flow, LayerCall, Width
 from ccsolve_torch.coupling.following import follow
 from ccsolve_torch.exported import Exported, export, module_path, operator, shape
@@ -89,25 +90,6 @@ class Site:
     calls: int
     batch_norm: str | None
     summed: bool
-
-
-@dataclass(frozen=True)
-class Declared:
-    """What the user knows of a model.
-
-    Parameters
-    ----------
-    ignore
-        Modules whose layers' own output channels stay, with all that they hold.
-    keep
-        Name of a parameter or buffer -> entries of its axis 0 that stay.
-    tie
-        Pairs of names: entries i of their axes 0 go together.
-    """
-
-    ignore: Sequence[str] = ()
-    keep: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    tie: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +171,7 @@ def trace(
     start = time.perf_counter()
     flow = follow(exported)
     known = declared or Declared()
-    _declare(flow, known)
+    declare(flow, known)
     classes = classified(flow)
     if not classes.sizes:
         raise Unsupported(_nothing(classes))
@@ -211,45 +193,6 @@ def trace(
         flow,
         classes,
     )
-
-
-def _declare(flow: Flow, declared: Declared) -> None:
-    axes = {tensor: ids for (tensor, axis), ids in flow.links.axes.items() if axis == 0}
-    for module in declared.ignore:
-        made = [x for name, x in flow.links.born if f"{name}.".startswith(f"{module}.")]
-        if not made:
-            raise InvalidProblem(
-                f"declared: ignore {module!r} is no layer of the model, nor holds one"
-            )
-        for ids in made:
-            flow.links.freeze(ids, "is declared to stay")
-    for tensor, entries in declared.keep.items():
-        flow.links.freeze(_entries(axes, tensor, entries), "is declared to stay")
-    for one, other in declared.tie:
-        a, b = _entries(axes, one), _entries(axes, other)
-        if len(a) != len(b):
-            raise InvalidProblem(
-                f"declared: tie of {one!r}, {len(a)} entries, and {other!r}, {len(b)}; "
-                f"expected equal lengths of axis 0"
-            )
-        flow.links.tie(a, b, "is declared to go together")
-
-
-def _entries(
-    axes: Mapping[str, ClassMap], tensor: str, entries: Sequence[int] | None = None
-) -> ClassMap:
-    if tensor not in axes:
-        raise InvalidProblem(
-            f"declared: no tensor {tensor!r} in the model; expected the full name of "
-            f"a parameter or buffer"
-        )
-    try:
-        return axes[tensor] if entries is None else axes[tensor][list(entries)]
-    except (IndexError, TypeError):
-        raise InvalidProblem(
-            f"declared: keep of {tensor!r} is {entries!r:.80}; expected entries of its "
-            f"axis 0, 0 to {len(axes[tensor]) - 1}"
-        ) from None
 
 
 def _couplings(flow: Flow, classes: Classes) -> dict[str, Coupling]:

@@ -6,13 +6,21 @@ from typing import Any
 import numpy as np
 from torch.fx import Node
 
-from ccsolve_torch.coupling import contraction, layers, movement, pointwise, recurrence
+from ccsolve_torch.coupling import (
+    contraction,
+    layers,
+    movement,
+    pointwise,
+    recurrence,
+    shuffling,
+)
 from ccsolve_torch.coupling.flow import Flow, Rule
 from ccsolve_torch.coupling.links import Ids
 from ccsolve_torch.exported import Exported, operator, shape
 
 _RULES: dict[str, Rule] = {
     **movement.RULES,
+    **shuffling.RULES,
     **layers.RULES,
     **contraction.RULES,
     **recurrence.RULES,

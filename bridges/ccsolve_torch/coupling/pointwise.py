@@ -16,7 +16,8 @@ _ALONE = frozenset(
     """alias alpha_dropout clone contiguous copy detach dropout dropout_ feature_dropout
     feature_alpha_dropout hardswish hardsigmoid leaky_relu lift_fresh_copy log_sigmoid
     masked_fill prelu relu6 rrelu selu to type_as zero fill zeros_like ones_like
-    empty_like full_like rand_like randn_like where float half double bfloat16 bool mish""".split()
+    empty_like full_like rand_like randn_like where float half double bfloat16 bool
+    mish""".split()
 )
 _RESIZES = ("max_pool", "avg_pool", "adaptive_", "upsample_", "lp_pool")
 _REDUCES = frozenset(
