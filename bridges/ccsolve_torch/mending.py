@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import Node
 
-from ccsolve.errors import CcsolveError
+from ccsolve.errors import CcsolveError, Unsupported
 from ccsolve_torch.attention import SlimAttention
 from ccsolve_torch.attributes import kept_classes
 from ccsolve_torch.expectation import Call, Expected, Sizes, tensors_of
@@ -45,15 +45,31 @@ def mended(model: nn.Module, small: nn.Module, graph: Graph, keep: Keep) -> nn.M
     Raises
     ------
     Unsupported
-        If a module's code cannot be followed by itself, or cannot say what remains.
+        If the smaller model does not run, and the code of a module that may be the
+        reason cannot be followed by itself, or cannot say what remains.
     """
     given = graph.exported.example
     before = _Before(model, Sizes(graph, kept_classes(graph, keep)), given)
+    refused: list[Unsupported] = []
     with torch.no_grad(), evaluating(model), evaluating(small):
         suspects = _suspects(model, before.sizes)
         for path, call in _entered(model, suspects, given).items():
-            small = _fitted(before, small, path, call)
+            try:
+                small = _fitted(before, small, path, call)
+            except Unsupported as error:
+                refused.append(error)
+        # Code that cannot be followed may still fit.
+        if refused and not _runs(small, given):
+            raise refused[0]
     return small
+
+
+def _runs(small: nn.Module, given: tuple[Tensor, ...]) -> bool:
+    try:
+        small(*given)
+    except Exception:  # code that fixes a width fails in many ways
+        return False
+    return True
 
 
 @dataclass(frozen=True, eq=False)
