@@ -20,12 +20,11 @@ import ccsolve
 from benchmarks.pruning.scene import Scene, is_inner
 
 IMPORTANCES = ("magnitude", "Taylor", "Hessian")
-SCOPES = ("uniform", "global", "isomorphic")
+SCOPES = ("uniform", "global")
 
 _SCOPE_OPTIONS: dict[str, dict[str, Any]] = {
     "uniform": {},
     "global": {"global_pruning": True},
-    "isomorphic": {"global_pruning": True, "isomorphic": True},
 }
 _HALVINGS = 14
 

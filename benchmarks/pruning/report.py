@@ -49,12 +49,17 @@ _COMPARED = (
 
 _PEER = """\
 Torch-Pruning's pruner is asked which channels it would remove (its ratio bisected
-until the MACs match); its choice is applied and repaired as the others are. Of its
-scopes (uniform, global, isomorphic) the global one did best on images 0 to {last:,}.
-It cannot follow the shortcuts of these networks, which pad with zeros, so all choices
+until the MACs match); its choice is applied and repaired as the others are. Ranking
+all channels together did better than cutting every group alike on images 0 to
+{last:,}; ranking isomorphic groups is the same here, for all blocks are alike. It
+cannot follow the shortcuts of these networks, which pad with zeros, so all choices
 are of the channels inside the blocks. Its Hessian importance keeps the squared
 gradient of the last image alone (1.6.1, `accumulate_grad`); it is given the mean that
 it documents.
+
+Least squares fits every layer behind the first that lost inputs, but the choice of
+what to fit is the same for all. CCP's program and Taylor know nothing of the repair;
+L1 knows nothing of the data.
 """
 
 

@@ -8,12 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-import ccsolve_torch as cct
 from benchmarks.cifar10 import DEVIATION, MEAN, resnet56, training_images
 from benchmarks.pruning.jobs import CHOICES, REPAIRS, Job, jobs
 from benchmarks.pruning.report import HEADLINE, page
 from benchmarks.pruning.rows import CHOSEN_ON, Row, append_rows, read_rows
-from benchmarks.pruning.running import behind
 from benchmarks.pruning.scoring import mcnemar, packed, right, unpacked
 from benchmarks.resnet import resnet
 
@@ -84,15 +82,6 @@ def test_mcnemar_is_the_sign_test_of_the_disagreements() -> None:
     assert mcnemar(one, other) == pytest.approx(2 * (1 + 5) / 2**5)
     assert mcnemar(one, other) == mcnemar(other, one)
     assert mcnemar(one, one) == 1.0
-
-
-def test_what_is_behind_a_cut_is_fitted() -> None:
-    graph = cct.trace(resnet(1, (4, 8, 8), classes=3).eval(), torch.randn(2, 3, 8, 8))
-    whole = {name: range(group.size) for name, group in graph.groups.items()}
-    assert behind(graph, whole) == []
-    layers = list(graph.layers)
-    fitted = behind(graph, whole | {"layer2.0.conv1": [0, 1]})
-    assert fitted == layers[layers.index("layer2.0.conv2") :]
 
 
 def test_seeds_vary_least_squares_alone() -> None:
