@@ -15,6 +15,7 @@ from torch.fx import Node
 from torch.utils import _pytree as pytree
 
 from ccsolve.errors import Unsupported
+from ccsolve_torch.coupling.following import followed_wholly
 from ccsolve_torch.coupling.labels import Labels
 from ccsolve_torch.exported import argument, module_path, operator
 from ccsolve_torch.graph import Graph
@@ -41,9 +42,14 @@ class Sizes:
     graph: Graph
     classes: Mask
 
+    @cached_property
+    def values(self) -> dict[Node, Any]:
+        """Give the atoms of every value."""
+        return followed_wholly(self.graph.flow)
+
     def masks(self, node: Node, part: int) -> list[Mask | None]:
         """Give, for each axis of a tensor that the node gives, what remains of it."""
-        value, found = node.meta["val"], self.graph.flow.values.get(node, ())
+        value, found = node.meta["val"], self.values.get(node, ())
         if isinstance(value, tuple | list):
             value, found = value[part], found[part] if found else ()
         return [self._along(found, axis) for axis in range(value.ndim)]

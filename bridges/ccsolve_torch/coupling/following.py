@@ -15,7 +15,7 @@ from ccsolve_torch.coupling import (
     shuffling,
 )
 from ccsolve_torch.coupling.flow import Flow, Rule
-from ccsolve_torch.coupling.links import Ids
+from ccsolve_torch.coupling.links import Ids, Links
 from ccsolve_torch.exported import Exported, operator, shape
 
 _RULES: dict[str, Rule] = {
@@ -48,6 +48,19 @@ def follow(exported: Exported) -> Flow:
             for ids in _read(flow, node):
                 flow.links.freeze(ids, "is an output of the model")
     return flow
+
+
+def followed_wholly(flow: Flow) -> dict[Node, Any]:
+    """Give the atoms of every value, those too that no output depends on.
+
+    What the latter tie counts for nothing; a module may still give them to its caller.
+    """
+    links = Links(axes=dict(flow.links.axes), count=flow.links.count)
+    rest = Flow(flow.exported, links, dict(flow.values), set(flow.constant))
+    for node in flow.exported.calls():
+        if node not in rest.values:
+            _step(rest, node)
+    return rest.values
 
 
 def _live(exported: Exported) -> set[Node]:
