@@ -1,16 +1,13 @@
 """The page of the report, drawn from the rows alone."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, product
 
 import numpy as np
 
+from benchmarks.pruning.goals import HEADLINE, p_value, pairs, peers, points, verdicts
 from benchmarks.pruning.jobs import CHOICES, REPAIRS
 from benchmarks.pruning.rows import CHOSEN_ON, Row
-from benchmarks.pruning.scoring import mcnemar
-
-HEADLINE = "refit, allocated"
-"""The choice of ccsolve that is held against the peer's."""
 
 _NAMES = {"resnet20": "ResNet-20", "resnet56": "ResNet-56"}
 
@@ -94,6 +91,7 @@ def _network(network: str, rows: list[Row]) -> Iterator[str]:
             f"Dense: {row.accuracy(reported=True):.2f} % "
             f"({row.accuracy(reported=False):.2f} % of all).\n"
         )
+    yield "\n".join(_goals(rows)) + "\n"
     by_share = sorted((row for row in rows if row.removed), key=lambda r: r.removed)
     for share, alike in groupby(by_share, key=lambda row: row.removed):
         yield f"### {share} % of the MACs removed\n"
@@ -118,30 +116,19 @@ def _pairs(rows: list[Row]) -> Iterator[str]:
     yield f"“{HEADLINE}” minus the peer, least squares for both, images as above.\n"
     yield "| removed | peer | points | p by seed (McNemar, exact) |"
     yield "|---|---|---|---|"
-    fitted = _of(rows, "least_squares")
-    for share, alike in groupby(fitted, key=lambda row: row.removed):
-        same = list(alike)
-        ours = {row.seed: row for row in same if row.choice == HEADLINE}
-        for peer in _in_order({r.choice for r in same if r.choice.startswith("TP ")}):
-            pairs = [
-                (ours[row.seed], row)
-                for row in same
-                if row.choice == peer and row.seed in ours
-            ]
-            if pairs:
-                yield f"| {share} % | {peer} | {_difference(pairs)} |"
+    for share, peer in product(sorted({row.removed for row in rows}), peers(rows)):
+        found = [pair for pair in pairs(rows, peer) if pair[0].removed == share]
+        if found:
+            mean = np.mean([points(pair) for pair in found])
+            ps = ", ".join(f"{p_value(pair):.2g}" for pair in found)
+            yield f"| {share} % | {peer} | {mean:+.2f} | {ps} |"
 
 
-def _difference(pairs: list[tuple[Row, Row]]) -> str:
-    points = [
-        one.accuracy(reported=True) - other.accuracy(reported=True)
-        for one, other in pairs
-    ]
-    ps = [
-        mcnemar(one.outcomes()[CHOSEN_ON:], other.outcomes()[CHOSEN_ON:])
-        for one, other in pairs
-    ]
-    return f"{np.mean(points):+.2f} | {', '.join(f'{p:.2g}' for p in ps)}"
+def _goals(rows: list[Row]) -> Iterator[str]:
+    yield "| goal | found |"
+    yield "|---|---|"
+    for goal, found in verdicts(rows):
+        yield f"| {goal} | {found} |"
 
 
 def _of(rows: Iterable[Row], repair: str) -> list[Row]:

@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 
 from benchmarks.cifar10 import DEVIATION, MEAN, resnet56, training_images
+from benchmarks.pruning.goals import HEADLINE, verdicts
 from benchmarks.pruning.jobs import CHOICES, REPAIRS, Job, jobs
-from benchmarks.pruning.report import HEADLINE, page
+from benchmarks.pruning.report import page
 from benchmarks.pruning.rows import CHOSEN_ON, Row, append_rows, read_rows
 from benchmarks.pruning.scoring import mcnemar, packed, right, unpacked
 from benchmarks.resnet import resnet
@@ -109,3 +110,14 @@ def test_rows_come_back_and_the_page_is_drawn_from_them(tmp_path: Path) -> None:
     points, ps = peer.split(" | ")[2:]
     assert float(points) > 10
     assert all(float(p.strip(" |")) < 1e-9 for p in ps.split(","))
+
+
+def test_goals_count_pairs() -> None:
+    rows = []
+    for job in jobs(["resnet20"], [50, 75], CHOICES, ["least_squares"], 2):
+        share = {HEADLINE: 0.9, "TP magnitude, global": 1.0}.get(job.choice, 0.5)
+        rows.append(row_of(job, RNG.random(CHOSEN_ON + 1000) < share))
+    found = dict(verdicts(rows))
+    accuracy, worse, better = found.values()
+    assert accuracy.endswith("over 2 seeds")
+    assert worse.startswith("4 of 6") and better.startswith("4 of 6")

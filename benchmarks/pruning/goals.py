@@ -1,0 +1,74 @@
+"""What the rows say of the goals that were set before the run."""
+
+from collections.abc import Callable, Iterator, Sequence
+from statistics import fmean
+
+from benchmarks.pruning.rows import CHOSEN_ON, Row
+from benchmarks.pruning.scoring import mcnemar
+
+HEADLINE = "refit, allocated"
+"""The choice of ccsolve that is held against the peer's."""
+
+SIGNIFICANT = 0.05
+
+Pair = tuple[Row, Row]
+
+
+def pairs(rows: Sequence[Row], peer: str) -> list[Pair]:
+    """Give the headline and a peer, fitted by least squares, seed by seed."""
+    fitted = [row for row in rows if row.repair == "least_squares"]
+    ours = {(r.removed, r.seed): r for r in fitted if r.choice == HEADLINE}
+    return [
+        (ours[row.removed, row.seed], row)
+        for row in fitted
+        if row.choice == peer and (row.removed, row.seed) in ours
+    ]
+
+
+def points(pair: Pair) -> float:
+    """Give the difference on the reported images, in points."""
+    return pair[0].accuracy(reported=True) - pair[1].accuracy(reported=True)
+
+
+def p_value(pair: Pair) -> float:
+    """Give McNemar's p on the reported images."""
+    one, other = (row.outcomes()[CHOSEN_ON:] for row in pair)
+    return mcnemar(one, other)
+
+
+def peers(rows: Sequence[Row]) -> list[str]:
+    """Give the names of the peer's choices."""
+    return sorted({row.choice for row in rows if row.choice.startswith("TP ")})
+
+
+def verdicts(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    """Give goal and finding, for the rows of one network."""
+    half = [
+        row.accuracy(reported=True)
+        for row in rows
+        if (row.removed, row.choice, row.repair) == (50, HEADLINE, "least_squares")
+    ]
+    if half:
+        yield "accuracy at 50 %", f"{fmean(half):.2f} % over {len(half)} seeds"
+    every = [pair for peer in peers(rows) for pair in pairs(rows, peer)]
+    yield (
+        "no worse than any peer at 30 and 50 % (p < 0.05)",
+        _count(
+            every, (30, 50), lambda pair: not (points(pair) < 0 and _significant(pair))
+        ),
+    )
+    yield (
+        "better than every peer at 75 % (p < 0.05)",
+        _count(every, (75,), lambda pair: points(pair) > 0 and _significant(pair)),
+    )
+
+
+def _count(
+    every: list[Pair], shares: tuple[int, ...], holds: Callable[[Pair], bool]
+) -> str:
+    looked = [pair for pair in every if pair[0].removed in shares]
+    return f"{sum(map(holds, looked))} of {len(looked)} pairs (peer, seed)"
+
+
+def _significant(pair: Pair) -> bool:
+    return p_value(pair) < SIGNIFICANT
