@@ -25,6 +25,9 @@ class Pass:
         self.model, self.inputs = model, inputs
         self.complete: list[str] = []
         self.watch = Watch(sites, habits, self._done)
+        device = device_of(model)
+        cuda = device.type == "cuda"
+        self.stream = torch.cuda.current_stream(device) if cuda else None
         self.lane = Lane(self._run)
         self._stop: Stop | None = None
 
@@ -67,9 +70,10 @@ class Pass:
     def _run(self, stop: Stop) -> None:
         self._stop, device = stop, device_of(self.model)
         with ExitStack() as stack:
-            # Both are set for the present thread alone.
+            # All of this is set for the present thread alone.
             stack.enter_context(torch.no_grad())
-            if device.type == "cuda":
+            if self.stream is not None:
                 stack.enter_context(torch.cuda.device(device))
+                stack.enter_context(torch.cuda.stream(self.stream))
             with watched(self.model, self.watch):
                 self.model(*(value.to(device) for value in self.inputs))
