@@ -19,6 +19,7 @@ from ccsolve_torch.footprint import footprint
 from ccsolve_torch.gates import Keep
 from ccsolve_torch.graph import Declared, Graph, trace
 from ccsolve_torch.identity import fingerprint
+from ccsolve_torch.input_moments import measured_moments
 from ccsolve_torch.latency import measured
 from ccsolve_torch.layers import with_chains
 from ccsolve_torch.recording import recorded
@@ -74,7 +75,8 @@ def apply(
         A tensor or tuple of tensors, samples along axis 0, of the size that the
         statistics were collected at; the checks and measurements run on all of them.
     calibration
-        Samples (inputs, targets) for the repair; targets are not used. Read once.
+        Samples (inputs, targets) for the repair, and for the fits of the plan's factors
+        (see `factorise`); targets are not used. Read once, with factors twice.
     repair
         "least_squares" (the default with `calibration`): fit the layers that lost
         inputs, see `fit_next_layers`, then measure batch norms again. "recalibrate":
@@ -137,7 +139,7 @@ def carried_out(
         small = remove_channels(model, graph, keep)
         certificate = _certificate(model, small, graph, keep, inputs)
         achieved = _checked_cost(small, graph, keep, inputs)
-        small, factored, achieved = _with_chains(small, plan, inputs, achieved)
+        small, factored, achieved = _with_chains(small, plan, order, achieved)
     with watch("repair"):
         outcome = repaired(
             small, model, graph, keep, order.repair, order.calibration, order.seed
@@ -167,13 +169,16 @@ def carried_out(
 
 
 def _with_chains(
-    small: nn.Module, plan: Plan, inputs: tuple[Tensor, ...], achieved: Cost
+    small: nn.Module, plan: Plan, order: Order, achieved: Cost
 ) -> tuple[nn.Module, tuple[FactoredLayer, ...], Cost]:
     """Make the chains that the plan asks for; check the budgets of what results."""
     layers: tuple[FactoredLayer, ...] = ()
     if plan.factors:
-        small, layers, _ = with_chains(small, plan.factors, inputs, {})
-        achieved = count(small, inputs)
+        moments = {}
+        if order.calibration is not None:
+            moments = measured_moments(small, plan.factors, order.calibration)
+        small, layers, _ = with_chains(small, plan.factors, order.inputs, moments)
+        achieved = count(small, order.inputs)
     _check_budgets(plan, achieved)
     return small, layers, achieved
 

@@ -14,6 +14,7 @@ from ccsolve.statistics import Statistics
 from ccsolve_torch.chains import weight_of
 from ccsolve_torch.factorisation import factored, product
 from ccsolve_torch.identity import fingerprint
+from ccsolve_torch.input_moments import weighable
 
 Array = NDArray[Any]
 
@@ -47,7 +48,7 @@ def fitted(
     InvalidProblem where ranks or modes do not fit the layer, or the moment does not.
     """
     weight, moment = weight_of(layer), None
-    if factor.format == "svd" and factor.split == "channel" and _plain(layer):
+    if weighable(layer, factor):
         moment = moments.get(name)
     columns = weight[0, 0].size
     if moment is not None and len(moment) != columns:
@@ -57,10 +58,6 @@ def fitted(
         )
     stages, ranks = factored(weight, factor, f"layer {name}", moment)
     return Fit(layer, factor, stages, ranks, moment)
-
-
-def _plain(layer: nn.Module) -> bool:
-    return getattr(layer, "groups", 1) == 1 and not getattr(layer, "transposed", False)
 
 
 def moments_of(statistics: Statistics | None, model: nn.Module) -> dict[str, Array]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.func import functional_call
 
-from ccsolve.errors import Unsupported, WrongAnswer
+from ccsolve.errors import InvalidProblem, Unsupported, WrongAnswer
 from ccsolve.factors import Factor, factor_of
 from ccsolve.statistics import Cost, Statistics
 from ccsolve_torch.candidates import checked_layers, layer_uses, used_as_module
@@ -21,10 +21,12 @@ from ccsolve_torch.costs import count
 from ccsolve_torch.factor_report import FactoredLayer, FactorReport
 from ccsolve_torch.factorisation import product
 from ccsolve_torch.fits import Fit, fitted, moments_of
+from ccsolve_torch.input_moments import measured_moments
 from ccsolve_torch.recording import recorded
 from ccsolve_torch.report import Report
 from ccsolve_torch.state import (
     Inputs,
+    Loader,
     as_inputs,
     checked_model,
     device_of,
@@ -41,6 +43,7 @@ def factorise(
     example_inputs: Inputs,
     *,
     statistics: Statistics | None = None,
+    calibration: Loader | None = None,
 ) -> nn.Module:
     """Give a copy of the model in which layers are chains of smaller plain layers.
 
@@ -60,11 +63,14 @@ def factorise(
         factored by itself, and the chain's stages have the same number of groups.
     example_inputs
         A tensor or tuple of tensors, samples along axis 0; the check runs on them.
-    statistics
-        Of this model, with ``layers="moments"``. "svd" chains of split "channel" then
-        lose as little as possible of their outputs over the collected inputs,
+    calibration
+        Samples (inputs, targets); targets are not used. "svd" chains of split "channel"
+        then lose as little as possible of their *outputs* over these samples,
         ‖(W - Z) C^½‖ with C = E[xxᵀ], instead of their weights. Layers that this does
         not reach (other formats, groups, transposed) are fitted as without.
+    statistics
+        The same from the statistics of this model, collected with
+        ``layers="moments"``.
 
     Raises
     ------
@@ -82,7 +88,11 @@ def factorise(
     checked_model(model)
     inputs = tuple(value.to(device_of(model)) for value in as_inputs(example_inputs))
     asked = {n: factor_of(value, f"factors[{n!r}]") for n, value in factors.items()}
+    if statistics is not None and calibration is not None:
+        raise InvalidProblem("statistics and calibration are both given; expected one")
     moments = moments_of(statistics, model)
+    if calibration is not None:
+        moments = measured_moments(model, asked, calibration)
     small, layers, distance = with_chains(model, asked, inputs, moments)
     achieved = count(small, inputs)
     saved = [

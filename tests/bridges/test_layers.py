@@ -324,6 +324,30 @@ def test_collected_statistics_weigh_convolutions(residual, loader, samples) -> N
     assert inner.weighted_error is None
 
 
+def test_calibration_samples_weigh_like_statistics(model, loader, samples) -> None:
+    factors = dict.fromkeys(layers_of(model), Factor("svd", 0.5))
+    stats = cct.collect(model, loader, layers="moments")
+    before = copy.deepcopy(model.state_dict())
+    small: Any = cct.factorise(model, factors, samples[0], calibration=loader)
+    other: Any = cct.factorise(model, factors, samples[0], statistics=stats)
+    assert all(torch.equal(v, before[n]) for n, v in model.state_dict().items())
+    pairs = zip(small.factor_report.layers, other.factor_report.layers, strict=True)
+    for one, two in pairs:
+        assert one.weighted_error == pytest.approx(two.weighted_error, abs=1e-5)
+    with pytest.raises(InvalidProblem, match="both given"):
+        cct.factorise(model, factors, samples[0], calibration=loader, statistics=stats)
+
+
+def test_what_cannot_be_weighed_is_fitted_as_without(samples) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 6, 3, groups=3), nn.ConvTranspose2d(6, 4, 2))
+    loader = [(samples[0], samples[1])]
+    for factor in (Factor("svd", 0.7), Factor("tt", 0.5)):
+        factors = dict.fromkeys("01", factor)
+        small: Any = cct.factorise(model, factors, samples[0], calibration=loader)
+        assert all(e.weighted_error is None for e in small.factor_report.layers)
+
+
 @pytest.mark.parametrize(
     ("layers", "message"),
     [

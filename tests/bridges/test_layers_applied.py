@@ -48,6 +48,19 @@ def test_chains_are_of_the_layers_that_are_left(model, loader, repair: str) -> N
     assert torch.isfinite(small(x)).all()
 
 
+def test_calibration_weighs_the_fits(residual, loader) -> None:
+    x, factors = loader[0][0], {"stem": Factor("svd", 2), "linear": Factor("tt", 2)}
+    plan = plan_for(residual, x, factors)
+    small: Any = cct.apply(
+        residual, plan, x, calibration=loader, repair="none", latency=False
+    )
+    stem, linear = small.report.factored
+    assert stem.weighted_error < 1 and linear.weighted_error is None
+    plain: Any = cct.apply(residual, plan, x, latency=False)
+    assert plain.report.factored[0].weighted_error is None
+    assert plain.report.factored[0].error <= stem.error
+
+
 def test_full_ranks_change_nothing(residual, samples) -> None:
     x = samples[0]
     factors = dict.fromkeys(plain_layers(residual), Factor("svd", 1.0))
