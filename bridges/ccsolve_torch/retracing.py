@@ -22,7 +22,8 @@ class Retraced(nn.Module):
     """A module that runs a graph in the place of another module's code.
 
     It holds all that the other module holds: parameters, buffers, submodules, hooks,
-    attributes. `graph` is what it runs. Numbers and flags among the arguments are those
+    attributes; it is of a subclass of its class, so that all other methods are there
+    too. `graph` is what it runs. Numbers and flags among the arguments are those
     of the call that was traced; another value is refused.
     """
 
@@ -34,7 +35,8 @@ class Retraced(nn.Module):
 
     def __init__(self, module: nn.Module, constants: dict[str, Tensor]) -> None:
         """Take over everything the module holds."""
-        super().__init__()
+        # Not the module's own class's: that would make new tensors.
+        nn.Module.__init__(self)
         for name, value in vars(module).items():
             if name != "forward":
                 copied = value.copy() if isinstance(value, dict | set) else value
@@ -78,15 +80,18 @@ def retraced(module: nn.Module, own: OwnCode, remains: Remains) -> Retraced:
     for node in own.graph.nodes:
         # Values of the larger module, which hold on to all that torch.export made.
         node.meta = {}
-    name = type(module).__name__
+    own_class = type(module)
+    again = issubclass(own_class, Retraced)
+    name = own_class.__name__ if again else f"Retraced{own_class.__name__}"
+    bases = own_class.__bases__ if again else (Retraced, own_class)
     fields = {
         "graph": own.graph,
-        "forward": _forward(inspect.signature(type(module).forward)),
+        "forward": _forward(inspect.signature(own_class.forward)),
         "_code": staticmethod(_compiled(own.graph, name)),
         "_given": own.given.form,
         "_tree": own.tree,
     }
-    return type(f"Retraced{name}", (Retraced,), fields)(module, own.constants)
+    return type(name, bases, fields)(module, own.constants)
 
 
 def _forward(signature: inspect.Signature) -> Callable[..., Any]:
