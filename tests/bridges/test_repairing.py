@@ -12,11 +12,12 @@ from ccsolve import Plan
 from ccsolve.errors import InvalidProblem
 from ccsolve_torch.calibration import Calibration
 from ccsolve_torch.recalibration import Yardstick
+from tests.bridges.zoo import CASES
 
 pytestmark = pytest.mark.torch
 
 
-def cut(model: nn.Module, x: Tensor, **options: Any) -> Any:
+def cut(model: nn.Module, x: Any, **options: Any) -> Any:
     sizes = {name: group.size for name, group in cct.trace(model, x).groups.items()}
     plan = Plan(
         recipe="by hand",
@@ -129,3 +130,36 @@ def test_layers_that_cannot_be_fitted_are_named(loader) -> None:
     report = cut(Products().eval(), loader[0][0], calibration=loader).report
     assert report.repair.unfitted == ("weight",)
     assert "not fitted: weight" in str(report)
+
+
+# Recurrent layers, and products whose operand is no matrix of rows.
+UNFITTED = ("rnn.", "cell.", "weight_hh", "weight_ih")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The tensor attributes self:UserWarning")
+@pytest.mark.parametrize("name", CASES)
+def test_every_structure_is_repaired(name) -> None:
+    case = CASES[name]
+    model, x = case.model(), case.inputs(2)
+    loader = [(case.inputs(16, seed=seed), torch.zeros(16)) for seed in range(1, 5)]
+    small = cut(model, x, calibration=loader)
+    repair = small.report.repair
+    best = min(repair.distances.values())
+    assert best <= repair.distances["cut"]
+    if repair.refits:
+        assert repair.distances["least_squares"] < repair.distances["cut"]
+    if name not in ("Einsums", "Functions"):
+        assert all(any(u in weight for u in UNFITTED) for weight in repair.unfitted)
+
+
+def test_products_and_fused_attention_are_fitted() -> None:
+    for name in ("InputsFirst", "SelfAttention"):
+        case = CASES[name]
+        model, x = case.model(), case.inputs(2)
+        loader = [(case.inputs(16, seed=seed), torch.zeros(16)) for seed in (1, 2, 3)]
+        repair = cut(model, x, calibration=loader).report.repair
+        assert repair.unfitted == ()
+        fitted = {fit.layer: fit for fit in repair.refits}
+        (weight,) = {"c_proj.weight", "attn.in_proj_weight"} & set(fitted)
+        assert fitted[weight].after <= fitted[weight].before
