@@ -3,11 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean
 
+from benchmarks.pruning.jobs import HEADLINE
 from benchmarks.pruning.rows import CHOSEN_ON, Row
 from benchmarks.pruning.scoring import mcnemar
-
-HEADLINE = "refit, allocated"
-"""The choice of ccsolve that is held against the peer's."""
 
 SIGNIFICANT = 0.05
 

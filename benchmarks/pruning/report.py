@@ -5,8 +5,8 @@ from itertools import groupby, product
 
 import numpy as np
 
-from benchmarks.pruning.goals import HEADLINE, p_value, pairs, peers, points, verdicts
-from benchmarks.pruning.jobs import CHOICES, REPAIRS
+from benchmarks.pruning.goals import p_value, pairs, peers, points, verdicts
+from benchmarks.pruning.jobs import CHOICES, HEADLINE, REPAIRS
 from benchmarks.pruning.rows import CHOSEN_ON, Row
 
 _NAMES = {"resnet20": "ResNet-20", "resnet56": "ResNet-56"}

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from benchmarks.cifar10 import DEVIATION, MEAN, resnet56, training_images
-from benchmarks.pruning.goals import HEADLINE, verdicts
-from benchmarks.pruning.jobs import CHOICES, REPAIRS, Job, jobs
+from benchmarks.pruning.goals import verdicts
+from benchmarks.pruning.jobs import CHOICES, HEADLINE, REPAIRS, Job, jobs
 from benchmarks.pruning.report import page
 from benchmarks.pruning.rows import CHOSEN_ON, Row, append_rows, read_rows
 from benchmarks.pruning.scoring import mcnemar, packed, right, unpacked
@@ -85,10 +85,13 @@ def test_mcnemar_is_the_sign_test_of_the_disagreements() -> None:
     assert mcnemar(one, one) == 1.0
 
 
-def test_seeds_vary_least_squares_alone() -> None:
+def test_seeds_vary_what_is_compared_in_pairs() -> None:
     every = list(jobs(["resnet20"], [50], CHOICES, REPAIRS, 3))
-    assert len(set(every)) == len(every) == 1 + len(CHOICES) * (len(REPAIRS) + 2)
-    assert {job.repair for job in every if job.seed} == {"least_squares"}
+    paired = [name for name in CHOICES if name == HEADLINE or name.startswith("TP ")]
+    assert len(set(every)) == len(every)
+    assert len(every) == 1 + len(CHOICES) * len(REPAIRS) + 2 * len(paired)
+    later = {(job.choice, job.repair) for job in every if job.seed}
+    assert later == {(name, "least_squares") for name in paired}
 
 
 def test_rows_come_back_and_the_page_is_drawn_from_them(tmp_path: Path) -> None:
