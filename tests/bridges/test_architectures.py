@@ -15,14 +15,21 @@ from tests.bridges.zoo.published import PUBLISHED
 
 pytestmark = pytest.mark.torch
 
-SIZES = [
-    pytest.param(
-        name, small, marks=() if small else pytest.mark.slow, id=f"{name}{end}"
-    )
-    for small, end in ((True, ""), (False, "-full"))
-    for name in PUBLISHED
-]
-sized = pytest.mark.parametrize(("name", "small"), SIZES)
+# Small ones of these are cut in every run; all others, and full sizes, in slow tests.
+FEW = ("resnet50", "convnext_tiny", "vit_base", "regnet", "llama")
+
+few = pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=() if n in FEW else pytest.mark.slow) for n in PUBLISHED],
+)
+sized = pytest.mark.parametrize(
+    ("name", "small"),
+    [
+        pytest.param(name, small, marks=() if fast else pytest.mark.slow)
+        for name in PUBLISHED
+        for small, fast in ((True, name in FEW), (False, False))
+    ],
+)
 
 
 @cache
@@ -56,7 +63,7 @@ def test_nine_tenths_of_the_parameters_are_removable(name: str, small: bool) -> 
         assert told, (layer, reason)
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@few
 def test_removing_is_masking(name: str) -> None:
     model, graph = traced(name)
     x = PUBLISHED[name].samples(True, 3, seed=1)
@@ -65,7 +72,7 @@ def test_removing_is_masking(name: str) -> None:
     assert equivalence(model, small, graph, keep, x) <= 1e-4
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@few
 def test_half_of_everything_goes_and_costs_what_was_told(name: str) -> None:
     model, graph = traced(name)
     keep = random_keep(graph, 2, approximate=True)
