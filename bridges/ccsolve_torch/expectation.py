@@ -19,9 +19,10 @@ from ccsolve_torch.coupling.following import followed_wholly
 from ccsolve_torch.coupling.labels import Labels
 from ccsolve_torch.exported import argument, module_path, operator
 from ccsolve_torch.graph import Graph
+from ccsolve_torch.lengths import Mask
 from ccsolve_torch.opaque import Returned
 from ccsolve_torch.owncode import OwnCode, is_operator, own_code
-from ccsolve_torch.resizing import Changes, Mask, changes
+from ccsolve_torch.resizing import Changes, changes
 
 # Operators that may do nothing, and then are not noted.
 _IDLE = frozenset(("contiguous", "clone", "alias", "detach", "to", "_to_copy"))

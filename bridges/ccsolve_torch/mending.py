@@ -15,17 +15,19 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Graph as Operators
 from torch.fx import Node
 
 from ccsolve.errors import CcsolveError, Unsupported
 from ccsolve_torch.attention import SlimAttention
 from ccsolve_torch.attributes import kept_classes
 from ccsolve_torch.expectation import Call, Expected, Sizes, tensors_of
-from ccsolve_torch.exported import module_path
+from ccsolve_torch.exported import argument, module_path
 from ccsolve_torch.gates import Keep
 from ccsolve_torch.graph import Graph
+from ccsolve_torch.lengths import Remains
 from ccsolve_torch.owncode import is_operator, own_code
-from ccsolve_torch.resizing import numbers, sized
+from ccsolve_torch.resizing import changes, sized
 from ccsolve_torch.retracing import retraced
 from ccsolve_torch.state import evaluating
 
@@ -174,7 +176,7 @@ def _entered(
 
 def _renumbered(module: nn.Module, expected: Expected, call: Call) -> bool:
     """Write new numbers into the module's attributes, if then its code fits."""
-    new = numbers(expected.own.graph, expected.remains)
+    new = _numbers(expected.own.graph, expected.remains)
     held = {
         name: value
         for name, value in vars(module).items()
@@ -186,6 +188,23 @@ def _renumbered(module: nn.Module, expected: Expected, call: Call) -> bool:
             return True
         vars(module).update(held)
     return False
+
+
+def _numbers(graph: Operators, remains: Remains) -> dict[int, int]:
+    """Give the literals that `resize` would change, and what to."""
+    return {
+        old: new
+        for node, values in changes(graph, remains)
+        for name in values.keys() - {"target", "args"}
+        for old, new in zip(
+            _listed(argument(node, name)), _listed(values[name]), strict=True
+        )
+        if type(old) is int and old != new
+    }
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _written(value: Any, numbers: Mapping[int, int]) -> Any:

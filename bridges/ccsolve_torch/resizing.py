@@ -4,9 +4,7 @@ An operator such as view, slice or split holds them as literals. What they becom
 follows from which entries remain along the axes of what the operator reads and gives.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Callable
 from operator import floordiv, mul
 from typing import Any
 
@@ -17,20 +15,21 @@ from torch.fx import Graph, Node
 
 from ccsolve.errors import Unsupported
 from ccsolve_torch.exported import argument, operator
+from ccsolve_torch.lengths import (
+    Mask,
+    Remains,
+    Scaled,
+    count,
+    left_of,
+    measures,
+    now_and_free,
+    number,
+    settled,
+    whole,
+)
 
-Mask = NDArray[np.bool_]
 # By the names of an operator's arguments; "target" and "args" are another operator.
 Changes = dict[str, Any]
-# (node, which of its tensors) -> for each axis the entries that remain, None for all.
-Remains = Callable[[Node, int], Sequence[Mask | None]]
-
-
-@dataclass(frozen=True)
-class Scaled:
-    """A computed number times a fraction: batch · heads with fewer heads."""
-
-    number: Node
-    ratio: Fraction
 
 
 def resize(graph: Graph, remains: Remains) -> None:
@@ -57,25 +56,8 @@ def changes(graph: Graph, remains: Remains) -> list[tuple[Node, Changes]]:
     return [
         (node, _RULES.get(operator(node), _kept)(node, remains))
         for node in graph.nodes
-        if isinstance(node.target, torch._ops.OpOverload) and not _measures(node)
+        if isinstance(node.target, torch._ops.OpOverload) and not measures(node)
     ]
-
-
-def numbers(graph: Graph, remains: Remains) -> dict[int, int]:
-    """Give the literals that `resize` would change, and what to."""
-    return {
-        old: new
-        for node, values in changes(graph, remains)
-        for name in values.keys() - {"target", "args"}
-        for old, new in zip(
-            _listed(argument(node, name)), _listed(values[name]), strict=True
-        )
-        if type(old) is int and old != new
-    }
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _made(graph: Graph, node: Node, value: Any) -> Any:
@@ -98,42 +80,7 @@ def _write(node: Node, name: str, value: Any) -> None:
         node.update_kwarg(name, value)
 
 
-# --- numbers that the code computes ----------------------------------------------
-
-
-def _settled(given: Any, expected: int, remains: Remains) -> Any:
-    """Give what stands for a number that should be `expected`.
-
-    A computed number stays if it will be that in the smaller network; else it is
-    scaled, or written out where it depends on channels alone.
-    """
-    if not isinstance(given, Node):
-        return expected
-    now, free = _now(given, remains)
-    if now == expected:
-        return given
-    return Scaled(given, Fraction(expected, now)) if free and now else expected
-
-
-def _now(value: Any, remains: Remains) -> tuple[Any, bool]:
-    """Give a number's value in the smaller network, and if any free length is in it."""
-    if not isinstance(value, Node):
-        return value, False
-    if operator(value) == "sym_size":
-        source, axis = value.args[:2]
-        mask = remains(source, 0)[axis]  # pyright: ignore
-        if mask is None:
-            return number(value), True
-        return _count(mask), False
-    parts = [_now(part, remains) for part in value.args]
-    found = value.target(*(part for part, _ in parts))  # pyright: ignore
-    return found, any(free for _, free in parts)
-
-
-def _measures(node: Node) -> bool:
-    """Say whether the node only computes a number."""
-    kinds = torch.SymInt | torch.SymFloat | torch.SymBool | int | float
-    return isinstance(node.meta.get("val"), kinds)
+# --- one rule for each kind of operator ------------------------------------------
 
 
 def _kept(node: Node, remains: Remains) -> Changes:
@@ -142,21 +89,19 @@ def _kept(node: Node, remains: Remains) -> Changes:
     found: Changes = {}
     for declared in schema.arguments:
         given = argument(node, declared.name)
-        if isinstance(given, Node) and _measures(given):
+        if isinstance(given, Node) and measures(given):
             was = number(given)
-            if _now(given, remains)[0] != was:
+            if now_and_free(given, remains)[0] != was:
                 found[declared.name] = was
     return found
-
-
-# --- one rule for each kind of operator ------------------------------------------
 
 
 def _sizes(node: Node, remains: Remains) -> Changes:
     """Write the lengths of the result: view, expand, zeros."""
     name = "shape" if argument(node, "shape") is not None else "size"
     given = argument(node, name)
-    return {name: _lengths(node, given, 0, remains)}
+    # A view may also be one of another kind of number.
+    return {} if given is None else {name: _lengths(node, given, 0, remains)}
 
 
 def _unflatten(node: Node, remains: Remains) -> Changes:
@@ -178,7 +123,7 @@ def _lengths(node: Node, given: Any, first: int, remains: Remains) -> list[Any]:
     return [
         length
         if length == -1
-        else _settled(length, _left(masks[axis], lengths[axis]), remains)
+        else settled(length, left_of(masks[axis], lengths[axis]), remains)
         for axis, length in enumerate(given, start=first)
     ]
 
@@ -188,10 +133,10 @@ def _split(node: Node, remains: Remains) -> Changes:
     axis = _axis(node)
     parts = range(len(node.meta["val"]))
     masks = [remains(node, part)[axis] for part in parts]
-    if all(map(_whole, masks)):
+    if all(map(whole, masks)):
         return {}
     lengths = [
-        _left(mask, value.shape[axis])
+        left_of(mask, value.shape[axis])
         for value, mask in zip(node.meta["val"], masks, strict=True)
     ]
     for name in ("split_sizes", "split_size"):
@@ -206,7 +151,7 @@ def _split(node: Node, remains: Remains) -> Changes:
 
 def _slice(node: Node, remains: Remains) -> Changes:
     mask = remains(_source(node), 0)[_axis(node)]
-    if _whole(mask):
+    if whole(mask):
         return _kept(node, remains)
     assert mask is not None
     parts = (number(argument(node, part)) for part in ("start", "end", "step"))
@@ -221,25 +166,25 @@ def _slice(node: Node, remains: Remains) -> Changes:
 
 def _narrow(node: Node, remains: Remains) -> Changes:
     mask = remains(_source(node), 0)[_axis(node)]
-    if _whole(mask):
+    if whole(mask):
         return _kept(node, remains)
     assert mask is not None
     start = number(argument(node, "start")) % len(mask)
     length = number(argument(node, "length"))
     return {
-        "start": _count(mask[:start]),
-        "length": _count(mask[start : start + length]),
+        "start": count(mask[:start]),
+        "length": count(mask[start : start + length]),
     }
 
 
 def _select(node: Node, remains: Remains) -> Changes:
     mask = remains(_source(node), 0)[_axis(node)]
-    if _whole(mask):
+    if whole(mask):
         return _kept(node, remains)
     assert mask is not None
     index = number(argument(node, "index")) % len(mask)
     _check(node, bool(mask[index]))
-    return {"index": _count(mask[:index])}
+    return {"index": count(mask[:index])}
 
 
 def _pad(node: Node, remains: Remains) -> Changes:
@@ -248,10 +193,10 @@ def _pad(node: Node, remains: Remains) -> Changes:
     for pair in range(len(given) // 2):
         mask = masks[-1 - pair]
         before, behind = (number(given[2 * pair + end]) for end in (0, 1))
-        if not _whole(mask) and min(before, behind) >= 0:
+        if not whole(mask) and min(before, behind) >= 0:
             assert mask is not None
-            given[2 * pair] = _count(mask[:before])
-            given[2 * pair + 1] = _count(mask[len(mask) - behind :])
+            given[2 * pair] = count(mask[:before])
+            given[2 * pair + 1] = count(mask[len(mask) - behind :])
     return {"pad": given}
 
 
@@ -262,10 +207,10 @@ def _repeat(node: Node, remains: Remains) -> Changes:
     lead = len(given) - len(before)
     for axis, mask in enumerate(after[-len(given) :] if given else ()):
         held = before[axis - lead] if axis >= lead else None
-        if not _whole(mask):
-            length = 1 if held is None else _count(held)
-            given[axis] = _count(mask) // length
-            _check(node, given[axis] * length == _count(mask))
+        if not whole(mask):
+            length = 1 if held is None else count(held)
+            given[axis] = count(mask) // length
+            _check(node, given[axis] * length == count(mask))
     return {name: given}
 
 
@@ -273,7 +218,7 @@ def _groups(node: Node, remains: Remains) -> Changes:
     """Write how many groups of neighbouring channels remain."""
     name = "num_groups" if operator(node) == "group_norm" else "groups"
     groups, mask = argument(node, name), remains(_source(node), 0)[1]
-    if groups == 1 or _whole(mask):
+    if groups == 1 or whole(mask):
         return {}
     assert mask is not None
     left = mask.reshape(groups, -1).sum(axis=1)
@@ -283,7 +228,7 @@ def _groups(node: Node, remains: Remains) -> Changes:
 
 def _strided(node: Node, remains: Remains) -> Changes:
     masks = [*remains(node, 0), *remains(_source(node), 0)]
-    _check(node, all(map(_whole, masks)))
+    _check(node, all(map(whole, masks)))
     return {}
 
 
@@ -321,31 +266,10 @@ def sized(node: Node) -> bool:
     return node.op == "call_function" and operator(node) in _RULES
 
 
-def _whole(mask: Mask | None) -> bool:
-    return mask is None or bool(mask.all())
-
-
-def _count(mask: Mask | None) -> int:
-    assert mask is not None
-    return int(np.count_nonzero(mask))
-
-
 def _places(mask: Mask, taken: range) -> NDArray[np.int64]:
     """Give where the taken entries stand among those that remain."""
     places = np.cumsum(mask) - 1
     return np.array([places[i] for i in taken if mask[i]], dtype=np.int64)
-
-
-def _left(mask: Mask | None, length: Any) -> int:
-    """Give how long an axis of that length is now."""
-    return number(length) if mask is None else _count(mask)
-
-
-def number(value: Any) -> Any:
-    """Give the number that a literal, a node or an open length has in the example."""
-    found = value.meta["val"] if isinstance(value, Node) else value
-    symbolic = isinstance(found, torch.SymInt | torch.SymFloat)
-    return found.node.hint if symbolic else found
 
 
 def _source(node: Node) -> Node:

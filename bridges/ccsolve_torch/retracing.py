@@ -14,8 +14,9 @@ from torch.utils import _pytree as pytree
 
 from ccsolve.errors import Unsupported
 from ccsolve_torch.arguments import Arguments, arguments
+from ccsolve_torch.lengths import Remains
 from ccsolve_torch.owncode import OwnCode
-from ccsolve_torch.resizing import Remains, resize
+from ccsolve_torch.resizing import resize
 
 
 class Retraced(nn.Module):
