@@ -130,7 +130,7 @@ PUBLISHED = {
         {
             **FEW,
             "hidden_sizes": [8, 16, 24, 32],
-            "depths": [1, 1, 1, 1],
+            "depths": [2, 1, 1, 2],
             "num_attention_heads": [2, 2, 3, 4],
             "decoder_hidden_size": 20,
         },
