@@ -8,8 +8,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
-from torch.fx import Graph
+from torch.fx import Graph, Node
+from torch.nn import functional
 from torch.utils import _pytree as pytree
 
 from ccsolve.errors import Unsupported
@@ -17,6 +19,23 @@ from ccsolve_torch.arguments import Arguments, arguments
 from ccsolve_torch.lengths import Remains
 from ccsolve_torch.owncode import OwnCode
 from ccsolve_torch.resizing import resize
+
+# Operators as the functions by which layers and sums are known in a running model.
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "linear": functional.linear,
+    **{
+        name: getattr(torch, name)
+        for name in (
+            *(
+                f"conv{kind}{axes}d"
+                for kind in ("", "_transpose")
+                for axes in (1, 2, 3)
+            ),
+            *("matmul", "mm", "bmm", "addmm", "baddbmm", "t", "transpose", "permute"),
+            "add",
+        )
+    },
+}
 
 
 class Retraced(nn.Module):
@@ -81,6 +100,7 @@ def retraced(module: nn.Module, own: OwnCode, remains: Remains) -> Retraced:
     for node in own.graph.nodes:
         # Values of the larger module, which hold on to all that torch.export made.
         node.meta = {}
+        _speak(node)
     own_class = type(module)
     again = issubclass(own_class, Retraced)
     name = own_class.__name__ if again else f"Retraced{own_class.__name__}"
@@ -93,6 +113,21 @@ def retraced(module: nn.Module, own: OwnCode, remains: Remains) -> Retraced:
         "_tree": own.tree,
     }
     return type(name, bases, fields)(module, own.constants)
+
+
+def _speak(node: Node) -> None:
+    """Let an operator run as the function of the same name."""
+    if not isinstance(node.target, torch._ops.OpOverload):
+        return
+    packet = node.target.overloadpacket.__name__
+    if packet == "einsum":
+        equation, operands = node.args[:2]
+        node.target, node.kwargs = torch.einsum, {}
+        node.args = (equation, *operands)  # pyright: ignore
+    elif packet == "add_":
+        node.op, node.target = "call_method", "add_"
+    else:
+        node.target = _FUNCTIONS.get(packet, node.target)
 
 
 def _forward(signature: inspect.Signature) -> Callable[..., Any]:

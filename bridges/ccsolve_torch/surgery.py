@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ccsolve.errors import InvalidProblem, WrongAnswer
-from ccsolve_torch.attention import replace_attention
+from ccsolve_torch.attention import SlimAttention, replace_attention
 from ccsolve_torch.attributes import write_widths
 from ccsolve_torch.gates import Keep, closed
 from ccsolve_torch.graph import Graph, Slot
@@ -159,13 +159,14 @@ def _slice(model: nn.Module, name: str, axis: int, entries: NDArray[np.int64]) -
 
 
 def _replace_attention(small: nn.Module) -> None:
-    """Replace torch's attention where its heads no longer fill its input."""
+    """Replace attention where its heads do not fill its input, or are fewer now."""
     for name, module in list(small.named_modules()):
-        if isinstance(module, nn.MultiheadAttention):
-            columns = module.out_proj.weight.shape[1]
-            outputs, inputs = module.out_proj.weight.shape[0], module.embed_dim
-            if (columns, outputs) != (inputs, inputs):
-                replace_attention(small, name, columns // module.head_dim)
+        if isinstance(module, nn.MultiheadAttention | SlimAttention):
+            columns: Any = module.out_proj.weight.shape[1]  # pyright: ignore
+            outputs: Any = module.out_proj.weight.shape[0]  # pyright: ignore
+            inputs, heads = module.embed_dim, columns // module.head_dim
+            if (columns, outputs, heads) != (inputs, inputs, module.num_heads):
+                replace_attention(small, name, heads)
 
 
 def _tensors(outputs: Any) -> Iterator[Tensor]:

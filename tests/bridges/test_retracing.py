@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch.utils._pytree import tree_map
 
 from ccsolve.errors import Unsupported
+from ccsolve_torch.calls import layer_calls
 from ccsolve_torch.lengths import Remains
 from ccsolve_torch.owncode import own_code
 from ccsolve_torch.retracing import Retraced, retraced
@@ -278,6 +279,33 @@ def test_what_no_number_can_say_is_refused() -> None:
         own = own_code(Move(move), (numbered(2),), {})
         with pytest.raises(Unsupported, match="by number"):
             retraced(Move(move), own, brute(own.graph, kept))
+
+
+def test_layers_by_functions_are_seen() -> None:
+    class Functions(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Conv1d(3, 4, 1), nn.Linear(20, 4)
+            self.c = nn.Parameter(torch.randn(4, 2))
+            self.d = nn.Parameter(torch.randn(3, 2))
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = functional.conv1d(x, self.a.weight, self.a.bias, stride=1)
+            y = functional.linear(y.reshape(-1, 20), self.b.weight, self.b.bias)
+            return torch.einsum("nc,dc->nd", y @ self.c, self.d)
+
+    torch.manual_seed(0)
+    module, x = Functions(), torch.randn(2, 3, 5)
+    seen: list[list[str]] = []
+    for net in (module, as_graph(module, x)):
+        seen.append([])
+        with layer_calls(
+            net,
+            ["a.weight", "b.weight", "c", "d"],
+            before=lambda call, names=seen[-1]: names.append(call.weight),
+        ):
+            net(x)
+    assert seen[0] == seen[1] == ["a.weight", "b.weight", "c", "d"]
 
 
 def test_groups_are_counted_anew() -> None:
