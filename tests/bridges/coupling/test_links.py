@@ -35,7 +35,10 @@ def test_what_meets_no_channel_is_frozen_with_the_first_reason() -> None:
     links.freeze(a[:1], "later")
     solved = links.solve()
     assert {solved.classes[a[0]], solved.classes[a[1]]} == set(solved.frozen)
-    assert solved.frozen[int(solved.classes[a[0]])] == "meets entries that are no channels in here"
+    assert (
+        solved.frozen[int(solved.classes[a[0]])]
+        == "meets entries that are no channels in here"
+    )
 
 
 def test_a_rectangle_shrinks_along_its_inner_axis() -> None:
