@@ -84,6 +84,11 @@ class Pair:
             )
         return passes[0].visits(key), passes[1].visits(key)
 
+    def rest(self) -> None:
+        """Free what the passes hold, where there is no room for it."""
+        if not self.held:
+            self.close()
+
     def leave(self, key: str) -> None:
         """Go on with the layer's new weights: the run is corrected or begun anew."""
         # Later runs of a layer have read what its first ones gave: all begins anew.

@@ -166,6 +166,7 @@ def _fit(fitting: Fitting, key: str, pairs: list[Pair]) -> Refit:
     for pair in pairs:
         for columns, wanted in _rows(fitting, key, pair, affine):
             sums[pair.tests].add(columns, wanted)
+        pair.rest()
     rows, tests = sums[False].over_ranks(), sums[True].over_ranks()
     held = tests if tests.rows else None
     shown = held or rows
