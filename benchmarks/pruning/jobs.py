@@ -15,8 +15,11 @@ CHOICES = (
     "CCP, allocated",
     "L1, allocated",
     "refit, allocated",
+    "TP magnitude, uniform",
     "TP magnitude, global",
+    "TP Taylor, uniform",
     "TP Taylor, global",
+    "TP Hessian, uniform",
     "TP Hessian, global",
 )
 

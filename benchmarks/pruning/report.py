@@ -41,18 +41,21 @@ _COMPARED = (
         "by the loss that is left when the next layer is fitted again",
         "those that this loss removes last",
     ),
-    ("TP ...", "global ranking", "Torch-Pruning's group importance of that name"),
+    (
+        "TP ...",
+        "alike (uniform), or by ranking all channels together (global)",
+        "Torch-Pruning's group importance of that name",
+    ),
 )
 
 _PEER = """\
 Torch-Pruning's pruner is asked which channels it would remove (its ratio bisected
-until the MACs match); its choice is applied and repaired as the others are. Ranking
-all channels together did better than cutting every group alike on images 0 to
-{last:,}; ranking isomorphic groups is the same here, for all blocks are alike. It
-cannot follow the shortcuts of these networks, which pad with zeros, so all choices
-are of the channels inside the blocks. Its Hessian importance keeps the squared
-gradient of the last image alone (1.6.1, `accumulate_grad`); it is given the mean that
-it documents.
+until its MACs are as near as they get, above or below); its choice is applied and
+repaired as the others are. Its third scope, ranking isomorphic groups, is the global
+one here, for all blocks are alike. It cannot follow the shortcuts of these networks,
+which pad with zeros, so all choices are of the channels inside the blocks. Its
+Hessian importance keeps the squared gradient of the last image alone (1.6.1,
+`accumulate_grad`); it is given the mean that it documents.
 
 Least squares fits every layer behind the first that lost inputs, but the choice of
 what to fit is the same for all. CCP's program and Taylor know nothing of the repair;
@@ -69,7 +72,7 @@ def page(rows: Sequence[Row]) -> str:
         "| name | widths | channels |\n|---|---|---|",
         *(f"| {' | '.join(cells)} |" for cells in _COMPARED),
         "",
-        _PEER.format(last=last),
+        _PEER,
     ]
     for network in sorted({row.network for row in rows}, reverse=True):
         parts.extend(_network(network, [row for row in rows if row.network == network]))
