@@ -123,4 +123,4 @@ def test_goals_count_pairs() -> None:
     found = dict(verdicts(rows))
     accuracy, worse, better = found.values()
     assert accuracy.endswith("over 2 seeds")
-    assert worse.startswith("4 of 6") and better.startswith("4 of 6")
+    assert worse.startswith("10 of 12") and better.startswith("10 of 12")
