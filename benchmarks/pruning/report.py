@@ -57,9 +57,8 @@ which pad with zeros, so all choices are of the channels inside the blocks. Its
 Hessian importance keeps the squared gradient of the last image alone (1.6.1,
 `accumulate_grad`); it is given the mean that it documents.
 
-Least squares fits every layer behind the first that lost inputs, but the choice of
-what to fit is the same for all. CCP's program and Taylor know nothing of the repair;
-L1 knows nothing of the data.
+CCP's program and Taylor price the loss before any repair, L1 knows nothing of the
+data; “refit” prices what the repair leaves.
 """
 
 
