@@ -32,8 +32,40 @@ class Arguments:
 
 
 def arguments(signature: inspect.Signature, args: Any, kwargs: Any) -> Arguments:
-    """Give the arguments with defaults filled in."""
+    """Give the arguments: what a call must name by its place, the rest by name.
+
+    Defaults are filled in but for None: what is missing a wrapper of the function may
+    fill in itself.
+    """
     bound = signature.bind(*args, **kwargs)
     bound.apply_defaults()
-    leaves, tree = pytree.tree_flatten((bound.args, dict(bound.kwargs)))
+    placed: list[Any] = []
+    named: dict[str, Any] = {}
+    for name, value in bound.arguments.items():
+        parameter = signature.parameters[name]
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            placed.extend(value)
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            named |= value
+        elif _by_place(parameter, signature, bound):
+            placed.append(value)
+        elif value is not None or parameter.default is not None:
+            named[name] = value
+    leaves, tree = pytree.tree_flatten((tuple(placed), named))
     return Arguments(tuple(leaves), tree)
+
+
+def _by_place(
+    parameter: inspect.Parameter,
+    signature: inspect.Signature,
+    bound: inspect.BoundArguments,
+) -> bool:
+    """Say whether the argument stands before others that have no name."""
+    if parameter.kind is parameter.KEYWORD_ONLY:
+        return False
+    more = any(
+        other.kind is other.VAR_POSITIONAL and bound.arguments.get(name)
+        for name, other in signature.parameters.items()
+    )
+    required = parameter.default is parameter.empty
+    return required or more or parameter.kind is parameter.POSITIONAL_ONLY

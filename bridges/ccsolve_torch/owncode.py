@@ -107,7 +107,7 @@ def _exported(
         for tensor in (x for x in tensors if x.ndim and most):
             lengths[tensor] = {axis: Dim.AUTO for axis in range(min(most, tensor.ndim))}
         try:
-            program = _quietly(module, args, kwargs, lengths)
+            program = _quietly(module, args, kwargs, lengths if most else None)
         except Exception as error:  # torch.export raises errors of many kinds
             failure = failure or error
             continue
@@ -124,9 +124,9 @@ def _exported(
 
 
 def _quietly(
-    module: nn.Module, args: Any, kwargs: Any, lengths: ShapesCollection
+    module: nn.Module, args: Any, kwargs: Any, lengths: ShapesCollection | None
 ) -> ExportedProgram:
-    shapes = lengths.dynamic_shapes(module, args, kwargs)
+    shapes = lengths.dynamic_shapes(module, args, kwargs) if lengths else None
     with warnings.catch_warnings():
         # Recurrent layers note their weights anew whenever they run on others.
         warnings.filterwarnings(
