@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 import ccsolve_torch as cct
-from ccsolve_torch.moments import chosen_levels, layer_bytes
+from ccsolve_torch.collecting.moments import chosen_levels, layer_bytes
 
 WIDTHS = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512)
 BATCH, BATCHES = 16, 4

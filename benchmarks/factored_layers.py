@@ -23,7 +23,7 @@ from torch import nn
 import ccsolve_torch as cct
 from benchmarks.cifar10 import calibration_images, in_batches, test_images, trained
 from ccsolve.statistics import Statistics
-from ccsolve_torch.latency import measured
+from ccsolve_torch.running.latency import measured
 
 FACTORS = {
     "svd": cct.Factor("svd", 1.0),

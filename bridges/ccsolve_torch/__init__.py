@@ -25,14 +25,15 @@ if find_spec("torch") is None:
 from ccsolve_torch.application import apply
 from ccsolve_torch.bundles import load, save
 from ccsolve_torch.collection import collect
-from ccsolve_torch.costs import count
+from ccsolve_torch.coupling.costs import count
 from ccsolve_torch.finetuning import Training, finetune
-from ccsolve_torch.graph import Declared, Graph, trace
+from ccsolve_torch.coupling.declaring import Declared
+from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.layers import factorise
 from ccsolve_torch.pipeline import compress
-from ccsolve_torch.recalibration import recalibrate
-from ccsolve_torch.repair import fit_next_layers
+from ccsolve_torch.repairing.recalibration import recalibrate
+from ccsolve_torch.repairing.repair import fit_next_layers
 from ccsolve_torch.report import Report
 
 __all__ = [

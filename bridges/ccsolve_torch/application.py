@@ -13,19 +13,20 @@ from ccsolve.errors import InvalidProblem, WrongAnswer
 from ccsolve.plans import Plan
 from ccsolve.statistics import Cost
 from ccsolve.statistics.cost import cost_at
-from ccsolve_torch.costs import count
-from ccsolve_torch.factor_report import FactoredLayer
-from ccsolve_torch.footprint import footprint
-from ccsolve_torch.gates import Keep
-from ccsolve_torch.graph import Declared, Graph, trace
+from ccsolve_torch.bundling.recording import recorded
+from ccsolve_torch.coupling.costs import count
+from ccsolve_torch.factoring.factor_report import FactoredLayer
+from ccsolve_torch.factoring.input_moments import measured_moments
+from ccsolve_torch.coupling.declaring import Declared
+from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.identity import fingerprint
-from ccsolve_torch.input_moments import measured_moments
-from ccsolve_torch.latency import measured
 from ccsolve_torch.layers import with_chains
-from ccsolve_torch.recording import recorded
-from ccsolve_torch.repairing import checked_repair, repaired
+from ccsolve_torch.repairing.repairing import checked_repair, repaired
 from ccsolve_torch.report import Report
-from ccsolve_torch.state import (
+from ccsolve_torch.running.footprint import footprint
+from ccsolve_torch.running.gates import Keep
+from ccsolve_torch.running.latency import measured
+from ccsolve_torch.running.state import (
     Inputs,
     Loader,
     as_inputs,

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import ccsolve
 from ccsolve.errors import InvalidFile, InvalidProblem, Unsupported
-from ccsolve_torch.bundle_files import (
+from ccsolve_torch.bundling.bundle_files import (
     KIND,
     RECIPE,
     SCHEMA,
@@ -26,12 +26,12 @@ from ccsolve_torch.bundle_files import (
     write_recipe,
     write_weights,
 )
-from ccsolve_torch.factor_report import FactorReport
+from ccsolve_torch.bundling.recording import Surgery
+from ccsolve_torch.bundling.replay import materialised, replay
+from ccsolve_torch.bundling.specs import unknown
+from ccsolve_torch.factoring.factor_report import FactorReport
 from ccsolve_torch.identity import Structure, difference, form, structure, tensors
-from ccsolve_torch.recording import Surgery
-from ccsolve_torch.replay import materialised, replay
 from ccsolve_torch.report import Report
-from ccsolve_torch.specs import unknown
 
 
 def save(model: nn.Module, path: str | Path, *, overwrite: bool = False) -> None:

@@ -8,11 +8,9 @@ from torch import Tensor, nn
 
 from ccsolve.errors import InvalidProblem
 from ccsolve.statistics import Group, Layer, Statistics
-from ccsolve_torch.accumulation import Sums, add_batches
-from ccsolve_torch.graph import Declared, Graph, trace
-from ccsolve_torch.identity import fingerprint
-from ccsolve_torch.losses import PerSample, as_loss
-from ccsolve_torch.moments import (
+from ccsolve_torch.collecting.accumulation import Sums, add_batches
+from ccsolve_torch.collecting.losses import PerSample, as_loss
+from ccsolve_torch.collecting.moments import (
     LEVELS,
     Levels,
     check_memory,
@@ -20,11 +18,20 @@ from ccsolve_torch.moments import (
     layer_of,
     layer_sums,
 )
-from ccsolve_torch.pooling import check_alike, failing_together, rank, summed
-from ccsolve_torch.precision import exactly
-from ccsolve_torch.rows import Rows
-from ccsolve_torch.state import Loader, checked_model, device_of, evaluating, peeked
-from ccsolve_torch.tallies import Activations, Readers
+from ccsolve_torch.collecting.pooling import check_alike, failing_together, rank, summed
+from ccsolve_torch.collecting.rows import Rows
+from ccsolve_torch.collecting.tallies import Activations, Readers
+from ccsolve_torch.coupling.declaring import Declared
+from ccsolve_torch.graph import Graph, trace
+from ccsolve_torch.identity import fingerprint
+from ccsolve_torch.running.precision import exactly
+from ccsolve_torch.running.state import (
+    Loader,
+    checked_model,
+    device_of,
+    evaluating,
+    peeked,
+)
 
 CURVATURES = ("ggn", "fisher")
 

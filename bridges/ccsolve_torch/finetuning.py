@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from ccsolve.errors import InvalidProblem
+from ccsolve_torch.collecting.losses import PerSample
 from ccsolve_torch.identity import tensors
-from ccsolve_torch.losses import PerSample
-from ccsolve_torch.objectives import objective
-from ccsolve_torch.state import Loader, device_of, eval_mode
-from ccsolve_torch.stepping import (
+from ccsolve_torch.running.state import Loader, device_of, eval_mode
+from ccsolve_torch.training.objectives import objective
+from ccsolve_torch.training.stepping import (
     BELOW_ONE,
     TINY,
     Steps,

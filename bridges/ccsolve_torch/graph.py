@@ -21,13 +21,19 @@ from torch.fx import Node
 
 from ccsolve.errors import Unsupported
 from ccsolve.statistics import Operation
-from ccsolve_torch.costs import operations
 from ccsolve_torch.coupling.classes import Classes, classified
+from ccsolve_torch.coupling.costs import operations
 from ccsolve_torch.coupling.declaring import Declared, declare
+from ccsolve_torch.coupling.exported import (
+    Exported,
+    export,
+    module_path,
+    operator,
+    shape,
+)
 from ccsolve_torch.coupling.flow import Flow, LayerCall, Width
 from ccsolve_torch.coupling.following import follow
-from ccsolve_torch.exported import Exported, export, module_path, operator, shape
-from ccsolve_torch.state import Inputs
+from ccsolve_torch.running.state import Inputs
 
 ClassMap = NDArray[np.int64]
 

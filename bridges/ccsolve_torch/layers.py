@@ -14,17 +14,21 @@ from torch.func import functional_call
 from ccsolve.errors import InvalidProblem, Unsupported, WrongAnswer
 from ccsolve.factors import Factor, factor_of
 from ccsolve.statistics import Cost, Statistics
-from ccsolve_torch.candidates import checked_layers, layer_uses, used_as_module
-from ccsolve_torch.chains import chain, laid_out
-from ccsolve_torch.comparison import difference_of, tolerance
-from ccsolve_torch.costs import count
-from ccsolve_torch.factor_report import FactoredLayer, FactorReport
-from ccsolve_torch.factorisation import product
-from ccsolve_torch.fits import Fit, fitted, moments_of
-from ccsolve_torch.input_moments import measured_moments
-from ccsolve_torch.recording import recorded
+from ccsolve_torch.bundling.recording import recorded
+from ccsolve_torch.coupling.costs import count
+from ccsolve_torch.factoring.candidates import (
+    checked_layers,
+    layer_uses,
+    used_as_module,
+)
+from ccsolve_torch.factoring.chains import chain, laid_out
+from ccsolve_torch.factoring.factor_report import FactoredLayer, FactorReport
+from ccsolve_torch.factoring.factorisation import product
+from ccsolve_torch.factoring.fits import Fit, fitted, moments_of
+from ccsolve_torch.factoring.input_moments import measured_moments
 from ccsolve_torch.report import Report
-from ccsolve_torch.state import (
+from ccsolve_torch.running.comparison import difference_of, tolerance
+from ccsolve_torch.running.state import (
     Inputs,
     Loader,
     as_inputs,

@@ -15,10 +15,16 @@ from ccsolve.plans import Plan
 from ccsolve.statistics import Statistics
 from ccsolve.statistics.cost import cost_at
 from ccsolve_torch.application import Order, apply, carried_out
+from ccsolve_torch.collecting.losses import PerSample
 from ccsolve_torch.collection import collect
-from ccsolve_torch.footprint import footprint
-from ccsolve_torch.graph import Declared, trace
-from ccsolve_torch.job import (
+from ccsolve_torch.coupling.declaring import Declared
+from ccsolve_torch.graph import trace
+from ccsolve_torch.repairing.repairing import checked_repair
+from ccsolve_torch.running.footprint import footprint
+from ccsolve_torch.running.latency import measured
+from ccsolve_torch.running.ranks import alike, decided, first
+from ccsolve_torch.running.state import Loader, checked_model, first_inputs
+from ccsolve_torch.stepwise.job import (
     Ground,
     Job,
     Progress,
@@ -28,13 +34,8 @@ from ccsolve_torch.job import (
     logged,
     seeded_options,
 )
-from ccsolve_torch.latency import measured
-from ccsolve_torch.losses import PerSample
-from ccsolve_torch.ranks import alike, decided, first
-from ccsolve_torch.repairing import checked_repair
-from ccsolve_torch.resuming import Store
-from ccsolve_torch.state import Loader, checked_model, first_inputs
-from ccsolve_torch.steps import begun, composed, filled
+from ccsolve_torch.stepwise.resuming import Store
+from ccsolve_torch.stepwise.steps import begun, composed, filled
 from ccsolve_torch.surgery import kept_entries
 
 

@@ -19,8 +19,8 @@ from torch.utils import _pytree as pytree
 import ccsolve_torch as cct
 from ccsolve import Plan
 from ccsolve.errors import InvalidFile, InvalidProblem, Unsupported
-from ccsolve_torch import bundle_files
-from ccsolve_torch.recording import recorded
+from ccsolve_torch.bundling import bundle_files
+from ccsolve_torch.bundling.recording import recorded
 from ccsolve_torch.surgery import checked_keep, kept_entries, remove_channels
 from tests.bridges.zoo import CASES
 

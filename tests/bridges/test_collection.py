@@ -12,7 +12,7 @@ import ccsolve_torch as cct
 from ccsolve import Statistics
 from ccsolve.errors import InvalidProblem
 from ccsolve.statistics.shrinkage import block_noise
-from ccsolve_torch.precision import gram
+from ccsolve_torch.running.precision import gram
 
 pytestmark = pytest.mark.torch
 

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from ccsolve.errors import InvalidProblem
 from ccsolve_torch.finetuning import finetune
-from ccsolve_torch.objectives import distillation, objective
-from ccsolve_torch.stepping import Steps, optimiser_of, precision_of, share
+from ccsolve_torch.training.objectives import distillation, objective
+from ccsolve_torch.training.stepping import Steps, optimiser_of, precision_of, share
 
 pytestmark = pytest.mark.torch
 

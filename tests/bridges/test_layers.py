@@ -11,10 +11,10 @@ from torch.nn import functional
 import ccsolve_torch as cct
 from ccsolve import Factor
 from ccsolve.errors import InvalidProblem, Unsupported
-from ccsolve_torch.candidates import KINDS
-from ccsolve_torch.comparison import difference_of
+from ccsolve_torch.factoring.candidates import KINDS
 from ccsolve_torch.layers import with_chains
-from ccsolve_torch.state import as_inputs
+from ccsolve_torch.running.comparison import difference_of
+from ccsolve_torch.running.state import as_inputs
 from tests.bridges.zoo import CASES
 
 pytestmark = pytest.mark.torch

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ccsolve import Factor
-from ccsolve_torch.chains import chain, laid_out, weight_of
-from ccsolve_torch.factorisation import factored, product
+from ccsolve_torch.factoring.chains import chain, laid_out, weight_of
+from ccsolve_torch.factoring.factorisation import factored, product
 
 pytestmark = pytest.mark.torch
 

@@ -9,7 +9,7 @@ from tensorly.decomposition import partial_tucker, tensor_train
 
 from ccsolve import Factor
 from ccsolve.errors import InvalidProblem
-from ccsolve_torch.factorisation import factored, product
+from ccsolve_torch.factoring.factorisation import factored, product
 
 pytestmark = pytest.mark.torch
 

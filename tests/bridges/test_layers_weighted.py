@@ -12,7 +12,7 @@ import ccsolve_torch as cct
 from ccsolve import Factor
 from ccsolve.errors import InvalidProblem
 from ccsolve.statistics import Layer, Statistics
-from ccsolve_torch.candidates import KINDS
+from ccsolve_torch.factoring.candidates import KINDS
 
 pytestmark = pytest.mark.torch
 

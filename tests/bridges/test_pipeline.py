@@ -11,7 +11,7 @@ from torch import nn
 import ccsolve_torch as cct
 from ccsolve.errors import InvalidProblem
 from ccsolve.statistics.cost import cost_at
-from ccsolve_torch.graph import Declared
+from ccsolve_torch.coupling.declaring import Declared
 
 pytestmark = pytest.mark.torch
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 import ccsolve_torch as cct
 from ccsolve import Plan
 from ccsolve.errors import InvalidProblem
-from ccsolve_torch.footprint import footprint, peak_activations, weight_bytes
-from ccsolve_torch.latency import Latency, measured
+from ccsolve_torch.running.footprint import footprint, peak_activations, weight_bytes
+from ccsolve_torch.running.latency import Latency, measured
 
 pytestmark = pytest.mark.torch
 

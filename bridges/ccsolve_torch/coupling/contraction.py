@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from torch.fx import Node
 
+from ccsolve_torch.coupling.exported import argument, operator, shape
 from ccsolve_torch.coupling.flow import (
     Flow,
     Product,
@@ -17,7 +18,6 @@ from ccsolve_torch.coupling.flow import (
 )
 from ccsolve_torch.coupling.labels import Labels, varying
 from ccsolve_torch.coupling.links import Ids
-from ccsolve_torch.exported import argument, operator, shape
 
 _ELLIPSIS = "ABCDEFGH"
 

@@ -7,6 +7,13 @@ from typing import Any
 import numpy as np
 from torch.fx import Node
 
+from ccsolve_torch.coupling.exported import (
+    Exported,
+    argument,
+    module_path,
+    place,
+    shape,
+)
 from ccsolve_torch.coupling.labels import (
     Labels,
     aligned,
@@ -16,7 +23,6 @@ from ccsolve_torch.coupling.labels import (
     varying,
 )
 from ccsolve_torch.coupling.links import NONE, Ids, Links
-from ccsolve_torch.exported import Exported, argument, module_path, place, shape
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,9 +14,9 @@ from ccsolve_torch.coupling import (
     recurrence,
     shuffling,
 )
+from ccsolve_torch.coupling.exported import Exported, operator, shape
 from ccsolve_torch.coupling.flow import Flow, Rule
 from ccsolve_torch.coupling.links import Ids, Links
-from ccsolve_torch.exported import Exported, operator, shape
 
 _RULES: dict[str, Rule] = {
     **movement.RULES,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from torch.fx import Node
 
+from ccsolve_torch.coupling.exported import argument, shape
 from ccsolve_torch.coupling.flow import (
     Flow,
     LayerCall,
@@ -19,7 +20,6 @@ from ccsolve_torch.coupling.flow import (
 )
 from ccsolve_torch.coupling.labels import off_axis, placed, varying
 from ccsolve_torch.coupling.links import NONE, Ids
-from ccsolve_torch.exported import argument, shape
 
 CONVOLUTIONS = {
     f"conv{mark}{axes}d": axes for mark in ("", "_transpose") for axes in (1, 2, 3)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from torch.fx import Node
 
+from ccsolve_torch.coupling.exported import argument, operator, shape
 from ccsolve_torch.coupling.flow import Flow, Rule, joined, tensors
 from ccsolve_torch.coupling.labels import (
     aligned,
@@ -15,7 +16,6 @@ from ccsolve_torch.coupling.labels import (
     varying,
 )
 from ccsolve_torch.coupling.links import NONE, Ids
-from ccsolve_torch.exported import argument, operator, shape
 
 
 def source_of(node: Node) -> Any:

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 import torch
 from torch.fx import Node
 
+from ccsolve_torch.coupling.exported import argument, operator, shape
 from ccsolve_torch.coupling.flow import Flow, Rule, joined, tensors, vector
 from ccsolve_torch.coupling.flow import channels as channels_of
 from ccsolve_torch.coupling.labels import on_axis, varying
 from ccsolve_torch.coupling.links import Ids
-from ccsolve_torch.exported import argument, operator, shape
 
 # Operators that treat every entry alone without saying so by a tag.
 _ALONE = frozenset(

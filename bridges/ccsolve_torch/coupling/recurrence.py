@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from torch.fx import Node
 
+from ccsolve_torch.coupling.exported import argument, operator, shape
 from ccsolve_torch.coupling.flow import (
     Flow,
     Product,
@@ -16,7 +17,6 @@ from ccsolve_torch.coupling.flow import (
 )
 from ccsolve_torch.coupling.labels import off_axis, packed
 from ccsolve_torch.coupling.links import Ids
-from ccsolve_torch.exported import argument, operator, shape
 
 
 def recurrent(flow: Flow, node: Node) -> None:

@@ -3,10 +3,10 @@
 import numpy as np
 from torch.fx import Node
 
+from ccsolve_torch.coupling.exported import argument, operator, shape
 from ccsolve_torch.coupling.flow import Flow, Rule, channels
 from ccsolve_torch.coupling.labels import aligned, off_axis, on_axis, placed, varying
 from ccsolve_torch.coupling.movement import axis_of, source_of, taken
-from ccsolve_torch.exported import argument, operator, shape
 
 
 def _flip(flow: Flow, node: Node) -> None:

@@ -1,5 +1,7 @@
 """Atoms of values: reshapes on small arrays equal reshapes of the full ones."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,7 +21,7 @@ def reshapes(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...]]:
         cuts = sorted(draw(st.sets(st.integers(0, len(factors)), max_size=4)))
         edges = [0, *cuts, len(factors)]
         return tuple(
-            int(np.prod(factors[a:b])) for a, b in zip(edges, edges[1:], strict=False)
+            int(np.prod(factors[a:b])) for a, b in pairwise(edges)
         )
 
     return merged(), merged()

@@ -1,0 +1,1 @@
+"""Surgery as data: on disk, and done again."""

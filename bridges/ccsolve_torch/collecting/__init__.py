@@ -1,0 +1,1 @@
+"""Sums over the samples: rows of curvature, moments of layers, activations."""

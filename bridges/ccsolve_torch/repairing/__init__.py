@@ -1,0 +1,1 @@
+"""Fitting a smaller network to the one that it came from."""

@@ -1,0 +1,1 @@
+"""Code and attributes of modules, made to fit fewer channels."""

@@ -1,0 +1,1 @@
+"""Running a model and seeing what runs in it, without changing it."""

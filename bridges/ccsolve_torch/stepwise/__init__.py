@@ -1,0 +1,1 @@
+"""Compression in several steps, resumed after a kill."""
