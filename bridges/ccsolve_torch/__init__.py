@@ -26,8 +26,8 @@ from ccsolve_torch.application import apply
 from ccsolve_torch.bundles import load, save
 from ccsolve_torch.collection import collect
 from ccsolve_torch.coupling.costs import count
-from ccsolve_torch.finetuning import Training, finetune
 from ccsolve_torch.coupling.declaring import Declared
+from ccsolve_torch.finetuning import Training, finetune
 from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.layers import factorise

@@ -15,9 +15,9 @@ from ccsolve.statistics import Cost
 from ccsolve.statistics.cost import cost_at
 from ccsolve_torch.bundling.recording import recorded
 from ccsolve_torch.coupling.costs import count
+from ccsolve_torch.coupling.declaring import Declared
 from ccsolve_torch.factoring.factor_report import FactoredLayer
 from ccsolve_torch.factoring.input_moments import measured_moments
-from ccsolve_torch.coupling.declaring import Declared
 from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.layers import with_chains

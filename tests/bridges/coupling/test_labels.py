@@ -20,9 +20,7 @@ def reshapes(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...]]:
     def merged() -> tuple[int, ...]:
         cuts = sorted(draw(st.sets(st.integers(0, len(factors)), max_size=4)))
         edges = [0, *cuts, len(factors)]
-        return tuple(
-            int(np.prod(factors[a:b])) for a, b in pairwise(edges)
-        )
+        return tuple(int(np.prod(factors[a:b])) for a, b in pairwise(edges))
 
     return merged(), merged()
 
