@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from ccsolve.errors import InvalidProblem, WrongAnswer
@@ -23,6 +22,7 @@ from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.layers import with_chains
 from ccsolve_torch.repairing.repairing import checked_repair, repaired
 from ccsolve_torch.report import Report
+from ccsolve_torch.running.comparison import tolerance
 from ccsolve_torch.running.footprint import footprint
 from ccsolve_torch.running.gates import Keep
 from ccsolve_torch.running.latency import measured
@@ -39,12 +39,6 @@ from ccsolve_torch.surgery import (
     kept_entries,
     remove_channels,
 )
-
-TOLERANCE = 1e-4
-"""Largest relative difference to closed gates that rounding in float32 explains."""
-
-ROUNDINGS = 8
-"""The same in lower precisions: in units of the model's coarsest machine epsilon."""
 
 
 def apply(
@@ -234,20 +228,14 @@ def _certificate(
 
 
 def _checked(model: nn.Module, distance: float) -> float:
-    tolerance = max(TOLERANCE, ROUNDINGS * _coarsest(model))
-    if not distance <= tolerance:
+    most = tolerance(model)
+    if not distance <= most:
         raise WrongAnswer(
             f"the smaller model differs from the model with closed gates by "
-            f"{distance:.2g}, expected at most {tolerance:g}: the model's code uses a "
+            f"{distance:.2g}, expected at most {most:g}: the model's code uses a "
             f"width that the graph does not show; report this"
         )
     return distance
-
-
-def _coarsest(model: nn.Module) -> float:
-    """Give the largest machine epsilon among the model's parameters."""
-    kinds = {value.dtype for value in model.parameters() if value.is_floating_point()}
-    return max((torch.finfo(kind).eps for kind in kinds), default=0.0)
 
 
 def _check_fingerprint(model: nn.Module, plan: Plan) -> None:

@@ -1,7 +1,7 @@
 """Removing channels for good, and checking that this is what closing gates does."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from ccsolve_torch.graph import Graph, Slot
 from ccsolve_torch.rewriting.attributes import write_widths
 from ccsolve_torch.rewriting.mending import mended
 from ccsolve_torch.running.attention import SlimAttention, replace_attention
+from ccsolve_torch.running.comparison import difference_of, tolerance
 from ccsolve_torch.running.gates import Keep, closed
 from ccsolve_torch.running.state import Inputs, as_inputs, evaluating
 
@@ -67,15 +68,6 @@ def _fits(model: nn.Module, small: nn.Module, graph: Graph, keep: Keep) -> bool:
     return exact and distance <= tolerance(model)
 
 
-def tolerance(model: nn.Module) -> float:
-    """Give the largest difference of outputs that rounding may explain.
-
-    1e-4 of the largest output, or 8 machine epsilons of the coarsest parameter.
-    """
-    kinds = {value.dtype for value in model.parameters() if value.is_floating_point()}
-    return max([1e-4, *(8 * torch.finfo(kind).eps for kind in kinds)])
-
-
 def _sliced(model: nn.Module, graph: Graph, keep: Keep) -> nn.Module:
     small = copy.deepcopy(model)
     for (tensor, axis), entries in kept_entries(graph, keep).items():
@@ -111,15 +103,12 @@ def equivalence(
     given = as_inputs(inputs)
     with torch.no_grad(), evaluating(model), evaluating(small):
         with closed(model, graph, keep):
-            expected = list(_tensors(model(*given)))
-        found = list(_tensors(_run(small, given)))
-    shapes = [[tuple(t.shape) for t in outputs] for outputs in (expected, found)]
-    if shapes[0] != shapes[1]:
-        raise WrongAnswer(
-            f"the smaller model gives outputs of shapes {shapes[1]}, expected "
-            f"{shapes[0]}; {_FIXED}"
-        )
-    return max(_distance(a, b) for a, b in zip(expected, found, strict=True))
+            expected = model(*given)
+        found = _run(small, given)
+    try:
+        return difference_of(expected, found)
+    except WrongAnswer as error:
+        raise WrongAnswer(f"the smaller model gives {error}; {_FIXED}") from None
 
 
 def _run(small: nn.Module, given: tuple[Tensor, ...]) -> Any:
@@ -167,22 +156,3 @@ def _replace_attention(small: nn.Module) -> None:
             inputs, heads = module.embed_dim, columns // module.head_dim
             if (columns, outputs, heads) != (inputs, inputs, module.num_heads):
                 replace_attention(small, name, heads)
-
-
-def _tensors(outputs: Any) -> Iterator[Tensor]:
-    """Give the tensors in a model's output: a tensor, or nested lists and dicts."""
-    if isinstance(outputs, Tensor):
-        yield outputs
-    elif isinstance(outputs, Mapping):
-        yield from _tensors(list(outputs.values()))
-    elif isinstance(outputs, tuple | list):
-        for part in outputs:
-            yield from _tensors(part)
-
-
-def _distance(expected: Tensor, found: Tensor) -> float:
-    if expected.numel() == 0:
-        return 0.0
-    scale = float(expected.abs().max())
-    error = float((expected - found).abs().max())
-    return error / scale if scale > 0 else error
