@@ -93,7 +93,9 @@ class Expected:
     @cached_property
     def nodes(self) -> dict[Node, Node]:
         """Give the node of the whole model for each node of the module's graph."""
-        mine, all_of_it = self.own.operators, self.sizes.operators(self.path)
+        mine = [node for node in self.own.operators if not _idle(node)]
+        whole = self.sizes.operators(self.path)
+        all_of_it = [node for node in whole if not _idle(node)]
         if [node.target for node in mine] != [node.target for node in all_of_it]:
             raise Unsupported(
                 f"the code of {self.path or 'the model'} fixes a width and does not do "
@@ -111,6 +113,8 @@ class Expected:
         known = self.nodes
         if node in known:
             return self.sizes.masks(known[node], part)
+        if is_operator(node) and _idle(node):
+            return self.remains(node.args[0], 0)  # pyright: ignore
         if node.target is getitem and node.args[0] in known:
             source, place = node.args
             return self.sizes.masks(known[source], place)  # pyright: ignore
@@ -153,7 +157,7 @@ class Expected:
         except Unsupported:
             return False
         mine, theirs = (
-            [node for node in own.operators if operator(node) not in _IDLE]
+            [node for node in own.operators if not _idle(node)]
             for own in (self.own, found)
         )
         return len(mine) == len(theirs) and all(map(self._agree, mine, theirs))
@@ -210,6 +214,16 @@ def _literals(node: Node, wanted: Changes, now: Node) -> list[Any]:
         if declared.name not in _TOLD and not _has_node(value):
             found.append(list(value) if isinstance(value, tuple) else value)
     return found
+
+
+def _idle(node: Node) -> bool:
+    """Say whether the operator gives what it is given, and might not be noted."""
+    source = node.args[0] if node.args else None
+    if operator(node) in _IDLE:
+        return True
+    if operator(node) != "slice" or not isinstance(source, Node):
+        return False
+    return _shape(node.meta["val"]) == _shape(source.meta["val"])
 
 
 def _has_node(value: Any) -> bool:
