@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from ccsolve_torch.running.spelling import spelled_out
 from ccsolve_torch.running.state import Inputs, as_inputs, evaluating
 
 
@@ -37,10 +38,12 @@ def peak_activations(model: nn.Module, inputs: Inputs) -> int:
     """Give the most bytes of tensors that one forward pass holds at the same time.
 
     In evaluation mode, without gradients; inputs, parameters, buffers and the
-    scratch memory inside operators are not counted.
+    scratch memory inside operators are not counted; torch's attention runs as plain
+    operators, because its fused one would hide what it holds.
     """
     alive = _Alive()
-    with torch.no_grad(), evaluating(model), alive:
+    spelled = spelled_out(model, whole=False)
+    with torch.no_grad(), evaluating(model), spelled, alive:
         model(*as_inputs(inputs))
     return alive.peak
 
