@@ -16,8 +16,8 @@ _HEAD = """\
 
 What is left of a network's accuracy when channels go and nothing is trained: no
 labels and no gradient steps after the choice, only the repairs of
-`ccsolve_torch.apply`. CIFAR-10; 30 to 75 % of all multiply-accumulates (MACs) are
-removed. Made by
+`ccsolve_torch.apply`. CIFAR-10; the tables say how many of all multiply-accumulates
+(MACs) are removed. Made by
 
     python -m benchmarks.pruning --data DIR --page docs/benchmarks-pruning.md
 
