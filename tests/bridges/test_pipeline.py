@@ -97,10 +97,10 @@ class Marks:
             model.linear.bias += torch.rand(4)
 
 
-def test_trained_weights_are_carried_on(residual, loader) -> None:
-    training = Marks()
-    small: Any = cct.compress(
-        residual,
+def trained_between(model: nn.Module, loader: Any, training: Any) -> Any:
+    """Compress in three steps, trained after each."""
+    return cct.compress(
+        model,
         loader,
         macs=0.5,
         steps=3,
@@ -108,6 +108,11 @@ def test_trained_weights_are_carried_on(residual, loader) -> None:
         repair="none",
         finetune=training,
     )
+
+
+def test_trained_weights_are_carried_on(residual, loader) -> None:
+    training = Marks()
+    small: Any = trained_between(residual, loader, training)
     assert len(training.seen) == 3
     assert training.seen == sorted(training.seen, reverse=True)
     assert (small.linear.bias >= 3).all()
@@ -131,15 +136,7 @@ def test_every_step_cuts_what_the_last_training_gave(residual, loader) -> None:
         with torch.no_grad():
             model.linear.bias.fill_(10.0 * len(biases))
 
-    cct.compress(
-        residual,
-        loader,
-        macs=0.5,
-        steps=3,
-        recipe="uniform",
-        repair="none",
-        finetune=training,
-    )
+    trained_between(residual, loader, training)
     assert biases[1:] == [10.0, 20.0]
 
 
