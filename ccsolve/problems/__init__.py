@@ -1,5 +1,6 @@
 """Problems: immutable data that scores a point. They cannot solve themselves."""
 
+from ccsolve.problems.allocation import RateAllocation
 from ccsolve.problems.selection import ChannelSelection
 
-__all__ = ["ChannelSelection"]
+__all__ = ["ChannelSelection", "RateAllocation"]

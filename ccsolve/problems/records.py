@@ -13,8 +13,16 @@ def reduced(self: Any) -> tuple[Callable[..., Any], tuple[type, dict[str, Any]]]
     it would not be: NumPy forgets the protection, for which kernels compile again, and
     read-only mappings cannot be pickled at all.
     """
-    parts = {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
-    return _made, (type(self), parts)
+    return made_again(
+        type(self), {item.name: getattr(self, item.name) for item in fields(self)}
+    )
+
+
+def made_again(
+    kind: type, parts: dict[str, Any]
+) -> tuple[Callable[..., Any], tuple[type, dict[str, Any]]]:
+    """Give what makes a record of its constructor's arguments."""
+    return _made, (kind, {name: _plain(value) for name, value in parts.items()})
 
 
 def _made(kind: type, parts: dict[str, Any]) -> Any:
