@@ -27,9 +27,9 @@ class RateAllocation:
 
     Under every budget b = 1..B, B ≤ 4:
     Σ_l cost_l,b(j_l) + Σ_(l,h) paircost_lh,b(j_l, j_h) ≤ budget_b. Costs are ≥ 0,
-    losses of any sign. Without pairs this is the multiple-choice knapsack problem (B = 1) or
-    its multidimensional form; pairs say that what a layer costs depends on the option
-    of its neighbour, as a convolution's MACs depend on both its widths.
+    losses of any sign. Without pairs this is the multiple-choice knapsack problem
+    (B = 1) or its multidimensional form; pairs say that what a layer costs depends on
+    the option of its neighbour, as a convolution's MACs depend on both its widths.
 
     A point is x (L,), the chosen option of each layer, counted from 0 within the
     layer. Arrays are copied to float64 and read-only; N = Σ_l K_l options take

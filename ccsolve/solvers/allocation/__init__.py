@@ -1,1 +1,1 @@
-"""Methods for RateAllocation."""
+"""Methods of `RateAllocation`: one file each, one public ``solve``."""
