@@ -17,6 +17,7 @@ from ccsolve_torch.coupling.costs import count
 from ccsolve_torch.coupling.declaring import Declared
 from ccsolve_torch.factoring.factor_report import FactoredLayer
 from ccsolve_torch.factoring.input_moments import measured_moments
+from ccsolve_torch.gates import Keep
 from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.layers import with_chains
@@ -24,7 +25,6 @@ from ccsolve_torch.repairing.repairing import checked_repair, repaired
 from ccsolve_torch.report import Report
 from ccsolve_torch.running.comparison import tolerance
 from ccsolve_torch.running.footprint import footprint
-from ccsolve_torch.running.gates import Keep
 from ccsolve_torch.running.latency import measured
 from ccsolve_torch.running.state import (
     Inputs,

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from ccsolve.io.strict_json import plain
 from ccsolve.problems.records import reduced
 from ccsolve.statistics import Cost
-from ccsolve_torch.bundling.typed_json import as_json
 from ccsolve_torch.factoring.factor_report import FactoredLayer
 from ccsolve_torch.repairing.repairing import Repair
 from ccsolve_torch.running.footprint import Footprint
 from ccsolve_torch.running.latency import Latency
+from ccsolve_torch.typed_json import as_json
 
 SLACK = 0.9
 """Share of the predicted gain that counts as reached: times scatter."""

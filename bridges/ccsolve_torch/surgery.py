@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ccsolve.errors import InvalidProblem, WrongAnswer
+from ccsolve_torch.gates import Keep, closed
 from ccsolve_torch.graph import Graph, Slot
 from ccsolve_torch.rewriting.attributes import write_widths
 from ccsolve_torch.rewriting.mending import mended
 from ccsolve_torch.running.attention import SlimAttention, replace_attention
 from ccsolve_torch.running.comparison import difference_of, tolerance
-from ccsolve_torch.running.gates import Keep, closed
 from ccsolve_torch.running.state import Inputs, as_inputs, evaluating
 
 _FIXED = "the model's code fixes a width: a view with a literal size?"

@@ -10,7 +10,7 @@ import ccsolve_torch as cct
 from ccsolve import Factor, Plan
 from ccsolve.errors import InvalidProblem, WrongAnswer
 from ccsolve_torch.factoring.candidates import KINDS
-from ccsolve_torch.running.gates import closed
+from ccsolve_torch.gates import closed
 from ccsolve_torch.surgery import checked_keep
 
 pytestmark = pytest.mark.torch

@@ -17,9 +17,9 @@ from torch import Tensor
 from ccsolve.errors import InvalidFile
 from ccsolve.io.strict_json import dump_json, parse_json
 from ccsolve_torch.bundling.recording import Surgery
-from ccsolve_torch.bundling.typed_json import as_json, from_json
 from ccsolve_torch.factoring.factor_report import FactorReport
 from ccsolve_torch.report import Report
+from ccsolve_torch.typed_json import as_json, from_json
 
 SCHEMA = 1
 KIND = "bundle"

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve_torch.collecting.differentiation import differentiated
 from ccsolve_torch.collecting.losses import Loss, direction_count, directions
 from ccsolve_torch.collecting.moments import LayerSums
 from ccsolve_torch.collecting.observation import Pass, Watch
@@ -15,7 +16,6 @@ from ccsolve_torch.collecting.rows import Rows
 from ccsolve_torch.collecting.tallies import Activations, Readers
 from ccsolve_torch.graph import Graph
 from ccsolve_torch.running.calls import Call
-from ccsolve_torch.running.differentiation import differentiated
 from ccsolve_torch.running.precision import exactly
 from ccsolve_torch.running.samples import sample_places
 from ccsolve_torch.running.spelling import spelled_out

@@ -13,13 +13,13 @@ from ccsolve.errors import InvalidProblem
 from ccsolve.statistics import Layer
 from ccsolve_torch.collecting.pooling import summed
 from ccsolve_torch.graph import Graph, Site
-from ccsolve_torch.repairing.columns import (
+from ccsolve_torch.running.calls import Call
+from ccsolve_torch.running.columns import (
     as_matrices,
     drawn,
     inputs_at,
     position_count,
 )
-from ccsolve_torch.running.calls import Call
 from ccsolve_torch.running.precision import gram, widened
 
 Array = NDArray[Any]

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from ccsolve.factors import Factor
 from ccsolve_torch.factoring.candidates import checked_layers
-from ccsolve_torch.repairing.columns import inputs_at, position_count
 from ccsolve_torch.running.calls import Call, layer_calls
+from ccsolve_torch.running.columns import inputs_at, position_count
 from ccsolve_torch.running.state import Loader, batches, evaluating
 
 Array = NDArray[Any]

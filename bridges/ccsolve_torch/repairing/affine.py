@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from ccsolve_torch.graph import Site
-from ccsolve_torch.repairing.columns import ROWS, as_matrices, as_weight
 from ccsolve_torch.repairing.regression import Fit
 from ccsolve_torch.running.calls import Call
+from ccsolve_torch.running.columns import ROWS, as_matrices, as_weight
 
 # A norm that scales an output by less has switched it off.
 _LIVE = 1e-12

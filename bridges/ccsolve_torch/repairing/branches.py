@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ccsolve_torch.graph import Site
-from ccsolve_torch.repairing.columns import (
+from ccsolve_torch.running.calls import Call, layer_calls
+from ccsolve_torch.running.columns import (
     inputs_at,
     kind_of,
     outputs_at,
     position_count,
 )
-from ccsolve_torch.running.calls import Call, layer_calls
 
 _HARMLESS = frozenset(("__get__", "size", "dim", "stride", "is_contiguous"))
 _ADDITIONS = frozenset(("add", "add_", "__add__", "__radd__", "__iadd__"))

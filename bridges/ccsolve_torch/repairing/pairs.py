@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve_torch.gates import Keep
 from ccsolve_torch.graph import Site
 from ccsolve_torch.repairing.branches import Habit, Visit
 from ccsolve_torch.repairing.calibration import Calibration, Inputs
-from ccsolve_torch.repairing.columns import ROWS, drawn
 from ccsolve_torch.repairing.passes import Pass
+from ccsolve_torch.running.columns import ROWS, drawn
 from ccsolve_torch.running.footprint import peak_activations
-from ccsolve_torch.running.gates import Keep
 from ccsolve_torch.running.state import device_of
 
 RIDGES = (1e-3, 1e-2, 1e-1)

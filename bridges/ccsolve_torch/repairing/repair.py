@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ccsolve.errors import InvalidProblem
+from ccsolve_torch.gates import Keep
 from ccsolve_torch.graph import Graph
 from ccsolve_torch.repairing.affine import Affine
 from ccsolve_torch.repairing.branches import scouted
@@ -27,7 +28,6 @@ from ccsolve_torch.repairing.pairs import (
 )
 from ccsolve_torch.repairing.regression import Moments, chosen
 from ccsolve_torch.repairing.sites import remaining, sites_of, with_outputs
-from ccsolve_torch.running.gates import Keep
 from ccsolve_torch.running.spelling import spelled_out
 from ccsolve_torch.running.state import Loader, eval_mode, evaluating
 

@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 from ccsolve.errors import InvalidProblem
+from ccsolve_torch.gates import Keep
 from ccsolve_torch.graph import Graph
 from ccsolve_torch.repairing.calibration import Calibration
 from ccsolve_torch.repairing.pairs import Settings
 from ccsolve_torch.repairing.recalibration import Yardstick, has_statistics, measure
 from ccsolve_torch.repairing.repair import Refit, refitted
-from ccsolve_torch.running.gates import Keep
 from ccsolve_torch.running.ranks import alike
 from ccsolve_torch.running.state import Loader
 

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ccsolve.errors import InvalidProblem
+from ccsolve_torch.gates import Keep
 from ccsolve_torch.graph import Graph, Site
-from ccsolve_torch.running.gates import Keep
 
 PRODUCT = "product"
 """Kind of a layer that is known by its weight alone: a product, fused attention."""

@@ -7,8 +7,8 @@ import numpy as np
 from torch import nn
 
 from ccsolve_torch.coupling.classes import FIXED
+from ccsolve_torch.gates import Keep
 from ccsolve_torch.graph import Graph
-from ccsolve_torch.running.gates import Keep
 
 # What an operator calls a width, and what modules call it.
 _NAMES = {

@@ -20,6 +20,7 @@ from torch.fx import Node
 
 from ccsolve.errors import CcsolveError, Unsupported
 from ccsolve_torch.coupling.exported import argument, module_path
+from ccsolve_torch.gates import Keep
 from ccsolve_torch.graph import Graph
 from ccsolve_torch.rewriting.attributes import kept_classes
 from ccsolve_torch.rewriting.expectation import Call, Expected, Sizes, tensors_of
@@ -28,7 +29,6 @@ from ccsolve_torch.rewriting.owncode import is_operator, own_code
 from ccsolve_torch.rewriting.resizing import changes, sized
 from ccsolve_torch.rewriting.retracing import retraced
 from ccsolve_torch.running.attention import SlimAttention
-from ccsolve_torch.running.gates import Keep
 from ccsolve_torch.running.state import evaluating
 
 

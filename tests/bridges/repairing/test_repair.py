@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import ccsolve_torch as cct
 from ccsolve.errors import InvalidProblem, Unsupported
-from ccsolve_torch.running.gates import Keep
+from ccsolve_torch.gates import Keep
 from ccsolve_torch.surgery import checked_keep, remove_channels
 
 pytestmark = pytest.mark.torch

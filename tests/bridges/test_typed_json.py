@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ccsolve.errors import InvalidFile
-from ccsolve_torch.bundling.typed_json import as_json, from_json
+from ccsolve_torch.typed_json import as_json, from_json
 
 pytestmark = pytest.mark.torch
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ccsolve_torch.repairing.columns import (
+from ccsolve_torch.running.calls import Call, layer_calls
+from ccsolve_torch.running.columns import (
     as_matrices,
     as_weight,
     inputs_at,
     outputs_at,
     position_count,
 )
-from ccsolve_torch.running.calls import Call, layer_calls
 
 pytestmark = pytest.mark.torch
 
@@ -100,7 +100,7 @@ def test_long_inputs_come_in_chunks(monkeypatch) -> None:
         layer(torch.randn(7, 3, 5, 5))
     places = torch.arange(9)
     (whole,) = inputs_at(seen[0], layer.weight, places)
-    monkeypatch.setattr("ccsolve_torch.repairing.columns.CHUNK", 9 * 27 * 2)
+    monkeypatch.setattr("ccsolve_torch.running.columns.CHUNK", 9 * 27 * 2)
     parts = list(inputs_at(seen[0], layer.weight, places))
     assert [part.shape[1] for part in parts] == [18, 18, 18, 9]
     assert torch.equal(torch.cat(parts, dim=1), whole)
