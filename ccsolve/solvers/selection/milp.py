@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
+from ccsolve.interruptible import interruptible
 from ccsolve.iterate import Limits, Step, run
 from ccsolve.problems import ChannelSelection
 from ccsolve.solution import Solution
-from ccsolve.solvers.selection.interruptible import interruptible
 from ccsolve.solvers.selection.relaxing.convex_form import plain_form
 from ccsolve.solvers.selection.relaxing.rounding import first_step
 from ccsolve.solvers.selection.searching.engine import engine_for

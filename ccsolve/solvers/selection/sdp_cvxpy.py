@@ -10,11 +10,11 @@ import numpy as np
 from cvxpy.error import SolverError
 
 from ccsolve.errors import InvalidProblem
+from ccsolve.interruptible import interruptible
 from ccsolve.iterate import Limits, Step, run
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.checks import real_number
 from ccsolve.solution import Solution
-from ccsolve.solvers.selection.interruptible import interruptible
 from ccsolve.solvers.selection.options import at_least
 from ccsolve.solvers.selection.relaxing.conic_model import (
     ConicModel,

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from ccsolve.solvers.selection.interruptible import interruptible
+from ccsolve.interruptible import interruptible
 
 
 def test_the_result_comes_back():
