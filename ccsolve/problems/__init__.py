@@ -2,5 +2,6 @@
 
 from ccsolve.problems.allocation import RateAllocation
 from ccsolve.problems.selection import ChannelSelection
+from ccsolve.problems.smooth_allocation import SmoothRateAllocation
 
-__all__ = ["ChannelSelection", "RateAllocation"]
+__all__ = ["ChannelSelection", "RateAllocation", "SmoothRateAllocation"]
