@@ -166,3 +166,22 @@ def samples(loader: Loader) -> tuple[Tensor, Tensor]:
     """All samples of the loader at once."""
     x, y = zip(*loader, strict=True)
     return torch.cat(x), torch.cat(y)
+
+
+@pytest.fixture
+def clouds() -> Loader:
+    """Four batches of 16 points of three clouds."""
+    generator = torch.Generator().manual_seed(7)
+    y = torch.arange(64) % 3
+    x = torch.randn(64, 5, generator=generator) + 2 * functional.one_hot(y, 5)
+    return list(zip(x.split(16), y.split(16), strict=True))
+
+
+@pytest.fixture
+def mlp() -> nn.Module:
+    """A perceptron for the clouds, with batch norm and dropout."""
+    torch.manual_seed(2)
+    return nn.Sequential(
+        nn.Linear(5, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Dropout(0.1),
+        nn.Linear(12, 3),
+    ).eval()  # fmt: skip

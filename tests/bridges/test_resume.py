@@ -15,6 +15,7 @@ from torch import nn
 
 import ccsolve_torch as cct
 from ccsolve.errors import InvalidFile, InvalidProblem
+from tests.bridges.states import same, state
 
 pytestmark = pytest.mark.torch
 
@@ -44,15 +45,6 @@ def training(model: Any) -> None:
             parameter -= 0.1 * gradient
 
 
-def state(model: nn.Module) -> dict[str, torch.Tensor]:
-    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
-
-
-def same(one: nn.Module, other: nn.Module) -> bool:
-    a, b = state(one), state(other)
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
 def smaller(model: nn.Module, loader: Any, **options: Any) -> Any:
     return cct.compress(
         model, loader, macs=0.5, steps=STEPS, recipe="uniform", latency=False, **options
@@ -79,7 +71,7 @@ def test_a_killed_compression_goes_on(
     small = smaller(
         residual, loader, **options, progress=lambda *told: seen.append(told)
     )
-    assert same(whole, small)
+    assert same(state(whole), state(small))
     assert (step, STEPS, "collect") in seen
     assert all((done, STEPS, "collect") not in seen for done in range(1, step))
     assert small.report.achieved == whole.report.achieved
@@ -89,7 +81,7 @@ def test_a_killed_compression_goes_on(
 def test_a_finished_compression_is_made_again(residual, loader, tmp_path) -> None:
     whole = smaller(residual, loader, folder=tmp_path)
     again = smaller(residual, loader, folder=tmp_path, progress=killed_at(3, "plan"))
-    assert same(whole, again)
+    assert same(state(whole), state(again))
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"compress.json", "step-1.json", "step-2.json", "step-3.json"}
     for path in tmp_path.iterdir():
@@ -190,4 +182,4 @@ def test_kill_9(make, tmp_path) -> None:
         model, loader, folder=folder, progress=lambda *told: seen.append(told)
     )
     assert seen[0] == (1, STEPS, "apply")
-    assert same(small, smaller(model, loader))
+    assert same(state(small), state(smaller(model, loader)))
