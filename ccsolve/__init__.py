@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ccsolve import errors
 from ccsolve.api import methods, pick, solve
 from ccsolve.iterate import Progress
-from ccsolve.problems import ChannelSelection
+from ccsolve.problems import ChannelSelection, RateAllocation
 from ccsolve.solution import Claim, Solution, Stop, merge, verify
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ __all__ = [
     "Factor",
     "Plan",
     "Progress",
+    "RateAllocation",
     "Solution",
     "Statistics",
     "Stop",

@@ -2,36 +2,25 @@
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve.handling import Handling, Lift, handling_of
 from ccsolve.iterate import Callback, Limits, Progress
-from ccsolve.problems import ChannelSelection
 from ccsolve.problems.checks import real_number, whole_number
-from ccsolve.problems.exactness import objective_floor
-from ccsolve.problems.sampling import feasible_point, natural_scale
-from ccsolve.reductions.fixings import Lift, fix_variables
 from ccsolve.registry import Method, find, methods
 from ccsolve.solution import Solution, Stop, verify
 
 __all__ = ["methods", "pick", "solve"]
-
-ENUMERABLE = 200_000
-"""Feasible points up to which ``auto`` looks at every one: well under a second."""
-
-PROVABLE = 4_096
-"""Channels up to which ``auto`` tries a proof."""
 
 COMPILING_STEPS = 30
 """Steps of a method on a tiny problem that call each of its kernels."""
 
 
 def solve(
-    problem: ChannelSelection,
+    problem: Any,
     method: str = "auto",
     time_limit: float | None = 10.0,
     gap: float = 1e-6,
@@ -45,7 +34,7 @@ def solve(
 
     Parameters
     ----------
-    problem : the program, e.g. a `ChannelSelection`.
+    problem : the program: a `ChannelSelection`, a `RateAllocation`, ...
     method : a name that `methods` lists, or "auto" for the one that `pick` names.
     time_limit : seconds of wall time; None for no limit. The first use of a method in a
         process loads its kernels, and the first on a machine compiles them (seconds,
@@ -68,6 +57,8 @@ def solve(
     ------
     InvalidProblem
         A limit is malformed, or the callback no function.
+    Infeasible
+        Only solving could tell that no point satisfies the constraints together.
     UnknownMethod, Unsupported
         No such method, one that cannot take the problem, or an option it does not know.
     WrongAnswer
@@ -82,19 +73,19 @@ def solve(
     >>> solution.x, solution.objective, solution.gap
     (array([False,  True,  True]), 3.0, 0.0)
     """
-    _require_problem(problem)
+    handling = handling_of(problem)
     limits = _limits(time_limit, gap, callback, step_limit)
     name, scale, lift = method, math.nan, None
     try:
         limits = replace(limits, resolution=problem.resolution)
-        reduced, lift = fix_variables(problem)
+        reduced, lift = handling.reduced(problem)
         row = find(pick(reduced) if method == "auto" else method, reduced)
         name, options = row.name, _checked_options(row, options, seed)
-        _compile(row, *_kind(reduced))
+        _compile(row, handling, handling.kernels(reduced))
         # Before the run: what comes after it is lost if Ctrl-C meets it.
-        scale = natural_scale(problem)
+        scale = handling.natural_scale(problem)
         limits = limits.restarted()
-        settled = _only_point(reduced, limits)
+        settled = handling.settled(reduced, limits)
         solution = settled or row.load()(reduced, _lifted(limits, lift), **options)
     except KeyboardInterrupt:
         solution = Solution(None, math.inf, -math.inf, Stop.INTERRUPTED)
@@ -107,8 +98,10 @@ def solve(
         return _finished(problem, solution, lift, limits)
 
 
-def pick(problem: ChannelSelection) -> str:
+def pick(problem: Any) -> str:
     """Give the name of the method that ``auto`` uses.
+
+    `ChannelSelection`:
 
     1. At most 200,000 feasible subsets: ``enumerate_all``, which proves the optimum.
     2. Up to 4,096 free channels: ``branch_and_bound``. It searches for points, bounds
@@ -117,26 +110,13 @@ def pick(problem: ChannelSelection) -> str:
        it bounds by the low-rank semidefinite descent and goes on searching.
     3. Otherwise ``search_and_bound``: the convex relaxation's bound, then tabu search.
 
+    `RateAllocation`: ``pairs`` with pair terms, else ``one_budget`` or
+    ``several_budgets``; all three are exact.
+
     The time limit plays no part: each of them begins with a point and a bound, and what
     takes long comes last.
     """
-    _require_problem(problem)
-    free = problem.n if problem.fixed is None else int((problem.fixed == -1).sum())
-    kept = 0 if problem.fixed is None else int((problem.fixed == 1).sum())
-    if free > PROVABLE:
-        return "search_and_bound"
-    if free > 40:
-        return "branch_and_bound"
-    points = 2**free if problem.keep is None else math.comb(free, problem.keep - kept)
-    return "enumerate_all" if points <= ENUMERABLE else "branch_and_bound"
-
-
-def _require_problem(problem: object) -> None:
-    if not isinstance(problem, ChannelSelection):
-        raise InvalidProblem(
-            f"given a {type(problem).__name__}; expected a problem of ccsolve, such as "
-            f"ChannelSelection"
-        )
+    return handling_of(problem).pick(problem)
 
 
 def _limits(
@@ -162,19 +142,11 @@ def _limits(
     )
 
 
-def _kind(problem: ChannelSelection) -> tuple[bool, bool, bool]:
-    """Say what decides which kernels run: form, cardinality, budget."""
-    return problem.is_factored, problem.keep is not None, problem.cost is not None
-
-
 @functools.cache
-def _compile(row: Method, factored: bool, keeps: bool, budgeted: bool) -> None:
+def _compile(row: Method, handling: Handling, kernels: Hashable) -> None:
     """Have the kernels ready by solving a tiny problem of the kind, once a process."""
-    n = 4
-    form = {"factor": np.eye(n)} if factored else {"Q": np.eye(n)}
-    cost = {"cost": np.ones(n), "budget": 3.0} if budgeted else {}
-    tiny = ChannelSelection(**form, keep=2 if keeps else None, **cost)
-    trial = row.load()(tiny, Limits(step_limit=COMPILING_STEPS, gap=0.0))
+    limits = Limits(step_limit=COMPILING_STEPS, gap=0.0)
+    trial = row.load()(handling.tiny(kernels), limits)
     if trial.stop is Stop.INTERRUPTED:
         # The loop takes Ctrl-C for the end of its run; here it is meant for the caller.
         raise KeyboardInterrupt
@@ -195,16 +167,6 @@ def _checked_options(
     return {**options, "seed": seed} if "seed" in known else dict(options)
 
 
-def _only_point(problem: ChannelSelection, limits: Limits) -> Solution | None:
-    """Give the answer where keep leaves one point only; methods see no such problem."""
-    if problem.n and problem.keep not in (0, problem.n):
-        return None
-    z = np.full(problem.n, bool(problem.keep))
-    bound = objective_floor(problem, z)
-    value = problem.objective(z)
-    return Solution(z, value, bound, Stop.FINISHED, seconds=limits.seconds())
-
-
 def _lifted(limits: Limits, lift: Lift) -> Limits:
     """Give limits whose callback sees points of the original problem."""
     callback = limits.callback
@@ -219,20 +181,18 @@ def _lifted(limits: Limits, lift: Lift) -> Limits:
 
 
 def _finished(
-    problem: ChannelSelection,
-    solution: Solution,
-    lift: Lift | None,
-    limits: Limits,
+    problem: Any, solution: Solution, lift: Lift | None, limits: Limits
 ) -> Solution:
     """Lift, score again and verify; a run cut before its first point gets one."""
+    handling = handling_of(problem)
     if solution.x is None or lift is None:
-        x = feasible_point(problem)
+        x = handling.feasible_point(problem)
     else:
         x = lift(solution.x)
     finished = replace(
         solution,
-        x=x.astype(bool),
-        objective=problem.objective(x),
+        x=None if x is None else handling.as_point(x),
+        objective=math.inf if x is None else problem.objective(x),
         resolution=limits.resolution,
         seconds=limits.seconds(),
     )

@@ -26,6 +26,11 @@ class Problem(Protocol):
         ...
 
     @property
+    def n(self) -> int:
+        """How many decisions it has: channels, layers, ..."""
+        ...
+
+    @property
     def resolution(self) -> float:
         """Differences of the objective below this are rounding."""
         ...

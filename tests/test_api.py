@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ import pytest
 import ccsolve
 from ccsolve import ChannelSelection, Claim, Solution, Stop, api, testing
 from ccsolve.errors import InvalidProblem, UnknownMethod, Unsupported, WrongAnswer
-from ccsolve.registry import TABLE, Kind
+from ccsolve.handling.selection import SELECTION
+from ccsolve.registry import TABLE, Kind, rows_of
 
 SMALL = testing.problem("indefinite", n=8)
-METHODS = {row.name: row for row in TABLE}
+METHODS = {row.name: row for row in rows_of(ChannelSelection)}
 LARGE = testing.problem("cancelling", n=60)
 
 
@@ -63,7 +65,7 @@ def test_methods_lists_what_applies():
     assert "tabu" in names
     assert "enumerate_all" not in names
     assert ccsolve.methods() == TABLE
-    assert len({row.name for row in TABLE}) == len(TABLE)
+    assert len({(row.problem, row.name) for row in TABLE}) == len(TABLE)
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
@@ -171,7 +173,8 @@ def test_an_interrupt_before_the_run_gives_a_point(monkeypatch: pytest.MonkeyPat
     def interrupted(_: object) -> float:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(api, "natural_scale", interrupted)
+    record = replace(SELECTION, natural_scale=interrupted)
+    monkeypatch.setattr(api, "handling_of", lambda problem: record)
     solution = ccsolve.solve(SMALL, "greedy")
     assert solution.stop is Stop.INTERRUPTED and SMALL.violation(solution.x) == 0
     assert math.isnan(solution.natural_scale) and solution.method == "greedy"
@@ -184,7 +187,8 @@ def test_an_interrupt_before_anything_gives_a_point(monkeypatch: pytest.MonkeyPa
 
     fixed = [1, 0, -1, -1, -1, -1, -1, -1]
     problem = ChannelSelection(SMALL.Q, keep=4, fixed=fixed)
-    monkeypatch.setattr(api, "fix_variables", interrupted)
+    record = replace(SELECTION, reduced=interrupted)
+    monkeypatch.setattr(api, "handling_of", lambda problem: record)
     solution = ccsolve.solve(problem)
     assert solution.stop is Stop.INTERRUPTED and problem.violation(solution.x) == 0
 

@@ -15,7 +15,7 @@ from ccsolve.bench.scorer import score
 from ccsolve.errors import UnknownMethod, Unsupported, WrongAnswer
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.generate import cancelling
-from ccsolve.registry import TABLE, find
+from ccsolve.registry import find, rows_of
 from ccsolve.registry import methods as methods_for
 from ccsolve.solution import Stop
 
@@ -43,7 +43,7 @@ def default_methods(problem: ChannelSelection) -> list[str]:
 
 def require_known(names: Sequence[str]) -> None:
     """Refuse a name that no method has; UnknownMethod lists those that there are."""
-    known = [RANKING, "auto", *(row.name for row in TABLE)]
+    known = [RANKING, "auto", *(row.name for row in rows_of(ChannelSelection))]
     for name in names:
         if name not in known:
             raise UnknownMethod(f"no method {name!r}; known: {', '.join(known)}")

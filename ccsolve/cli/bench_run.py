@@ -22,7 +22,8 @@ from ccsolve.bench.suites import entries as entries_of
 from ccsolve.cli import bench_tables, console
 from ccsolve.cli.inputs import read_problem
 from ccsolve.cli.outcome import DONE, INTERRUPTED
-from ccsolve.errors import WrongAnswer
+from ccsolve.errors import InvalidFile, WrongAnswer
+from ccsolve.problems import ChannelSelection
 from ccsolve.report import curves
 from ccsolve.report.style import require_matplotlib
 from ccsolve.solution import Stop
@@ -54,9 +55,19 @@ def entries(
         for entry in (
             entries_of(name, sizes or SIZES)
             if name in SUITES or not Path(name).exists()
-            else [Entry(YOURS, Path(name).name, read_problem(Path(name), format))]
+            else [Entry(YOURS, Path(name).name, _selection(Path(name), format))]
         )
     ]
+
+
+def _selection(path: Path, format: str | None) -> ChannelSelection:
+    problem = read_problem(path, format)
+    if not isinstance(problem, ChannelSelection):
+        raise InvalidFile(
+            f"{path}: holds a {type(problem).__name__}; bench compares methods on "
+            "ChannelSelection"
+        )
+    return problem
 
 
 def run(asked: Asked) -> int:

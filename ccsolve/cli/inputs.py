@@ -8,8 +8,7 @@ import typer
 import ccsolve
 from ccsolve import data
 from ccsolve.errors import InvalidFile, InvalidProblem
-from ccsolve.problems import ChannelSelection
-from ccsolve.solution import Solution
+from ccsolve.solution import Problem, Solution
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Format = Annotated[
@@ -21,7 +20,7 @@ Format = Annotated[
 ]
 
 
-def read_problem(path: Path, format: str | None = None) -> ChannelSelection:
+def read_problem(path: Path, format: str | None = None) -> Problem:
     """Read a problem; InvalidFile where the file holds a solution."""
     value = ccsolve.read(path, format)
     if isinstance(value, Solution):

@@ -44,7 +44,7 @@ def _entry(row: Method) -> dict[str, object]:
         "kind": row.kind.value,
         "gives_bound": row.gives_bound,
         "max_size": row.max_size,
-        "needs_budget": row.needs_budget,
+        "needs": [need.text for need in row.needs],
         "summary": row.summary,
     }
 

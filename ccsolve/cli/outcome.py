@@ -10,9 +10,8 @@ import typer
 from ccsolve.cli import INTERRUPTED
 from ccsolve.cli.console import complain
 from ccsolve.errors import CcsolveError, Infeasible, WrongAnswer
-from ccsolve.problems import ChannelSelection
 from ccsolve.registry import find
-from ccsolve.solution import Solution, Stop
+from ccsolve.solution import Problem, Solution, Stop
 
 DONE = 0
 UNPROVEN = 1
@@ -24,7 +23,7 @@ CLOSED_PIPE = 141
 _LIMITS = (Stop.TIME_LIMIT, Stop.STEP_LIMIT)
 
 
-def exit_code(solution: Solution, problem: ChannelSelection, gap: float) -> int:
+def exit_code(solution: Solution, problem: Problem, gap: float) -> int:
     """Give the exit code of a solve: a method with bounds has a gap to reach."""
     if solution.stop is Stop.INTERRUPTED:
         return INTERRUPTED

@@ -17,8 +17,7 @@ from ccsolve.cli import console
 from ccsolve.cli.inputs import Format, Json, read_problem, require_writable
 from ccsolve.cli.outcome import exit_code
 from ccsolve.iterate import Callback, Progress
-from ccsolve.problems import ChannelSelection
-from ccsolve.solution import Solution
+from ccsolve.solution import Problem, Solution
 
 EXAMPLES = (
     "ccsolve solve problem.npz",
@@ -95,12 +94,12 @@ def _line(now: Progress) -> str:
 
 
 def _document(
-    problem: ChannelSelection, solution: Solution, output: Path | None
+    problem: Problem, solution: Solution, output: Path | None
 ) -> dict[str, Any]:
     return {
         "problem": type(problem).__name__,
         "n": problem.n,
-        "keep": problem.keep,
+        "keep": getattr(problem, "keep", None),
         "method": solution.method,
         "objective": solution.objective,
         "bound": solution.bound,
@@ -110,13 +109,14 @@ def _document(
         "claim": solution.claim().value,
         "stop": solution.stop.value,
         "seconds": solution.seconds,
-        "kept": np.flatnonzero(solution.x),
+        **_point(solution.x),
+        "prices": dict(solution.duals),
         "trace": [point._asdict() for point in solution.trace],
         "output": None if output is None else str(output),
     }
 
 
-def _table(problem: ChannelSelection, solution: Solution, output: Path | None) -> Table:
+def _table(problem: Problem, solution: Solution, output: Path | None) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -127,8 +127,7 @@ def _table(problem: ChannelSelection, solution: Solution, output: Path | None) -
     return table
 
 
-def _lines(problem: ChannelSelection, solution: Solution) -> Iterator[tuple[str, str]]:
-    kept = np.flatnonzero(solution.x)
+def _lines(problem: Problem, solution: Solution) -> Iterator[tuple[str, str]]:
     yield "problem", repr(problem)
     yield "method", solution.method
     yield "objective", _precise(solution.objective)
@@ -138,13 +137,29 @@ def _lines(problem: ChannelSelection, solution: Solution) -> Iterator[tuple[str,
         yield "natural gap", f"{console.gap(solution.natural_gap)} of a random choice"
     yield "claim", solution.claim().value
     yield "stopped by", f"{solution.stop.value} after {solution.seconds:.2f} s"
-    yield f"kept ({kept.size})", _shortened(kept)
+    for name, prices in solution.duals.items():
+        yield f"prices of {name}", " ".join(f"{price:.6g}" for price in prices)
+    for name, values in _point(solution.x).items():
+        yield f"{name} ({values.size})", _shortened(values)
+
+
+def _point(x: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Give a point as it is read: kept channels, chosen options, or values."""
+    if x is None:
+        return {}
+    match x.dtype.kind:
+        case "b":
+            return {"kept": np.flatnonzero(x)}
+        case "i":
+            return {"chosen": x}
+        case _:
+            return {"x": x}
 
 
 def _precise(value: float) -> str:
     return f"{value:.10g}" if math.isfinite(value) else "none"
 
 
-def _shortened(kept: np.ndarray, most: int = 40) -> str:
-    text = " ".join(map(str, kept[:most]))
-    return text if kept.size <= most else f"{text} ... (all with --json)"
+def _shortened(values: np.ndarray, most: int = 40) -> str:
+    text = " ".join(f"{value:.6g}" for value in values[:most])
+    return text if values.size <= most else f"{text} ... (all with --json)"

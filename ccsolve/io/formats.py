@@ -13,14 +13,17 @@ from ccsolve.io.lp import write_lp
 from ccsolve.io.npz import read_arrays, write_arrays
 from ccsolve.io.pair_lists import read_biqmac, read_mdplib
 from ccsolve.io.qplib import read_qplib, write_qplib
+from ccsolve.io.rate_allocation import allocation_arrays, allocation_of
 from ccsolve.io.solution_record import solution_arrays, solution_of
+from ccsolve.problems.allocation import RateAllocation
 from ccsolve.problems.selection import ChannelSelection
-from ccsolve.solution import Solution
+from ccsolve.solution import Problem, Solution
 
 SCHEMA = 1
 
 _KINDS: dict[str, tuple[type, Callable[..., Arrays], Callable[[Arrays, str], Any]]] = {
     "ChannelSelection": (ChannelSelection, selection_arrays, selection_of),
+    "RateAllocation": (RateAllocation, allocation_arrays, allocation_of),
     "Solution": (Solution, solution_arrays, solution_of),
 }
 _SUFFIXES = {
@@ -34,7 +37,7 @@ _SUFFIXES = {
 }
 
 
-def read(path: str | Path, format: str | None = None) -> ChannelSelection | Solution:
+def read(path: str | Path, format: str | None = None) -> Any:
     """Read a problem or a solution.
 
     Parameters
@@ -73,7 +76,7 @@ def read(path: str | Path, format: str | None = None) -> ChannelSelection | Solu
 
 
 def write(
-    path: str | Path, value: ChannelSelection | Solution, format: str | None = None
+    path: str | Path, value: Problem | Solution, format: str | None = None
 ) -> None:
     """Write a problem or a solution; the file appears whole or not at all.
 
@@ -83,7 +86,7 @@ def write(
         ``.npz`` for every kind; for a `ChannelSelection` also ``.lp``, and without
         fixings ``.qplib``.
     value
-        A `ChannelSelection` or a `Solution`.
+        A problem or a `Solution`.
     format
         "npz", "lp" or "qplib", for any other suffix.
 
@@ -116,7 +119,7 @@ def _format(path: Path, given: str | None) -> str:
     return found
 
 
-def _read_npz(path: Path) -> ChannelSelection | Solution:
+def _read_npz(path: Path) -> Any:
     arrays, where = read_arrays(path), str(path)
     schema = take_number(arrays, "schema", where)
     if schema != SCHEMA:
@@ -139,7 +142,7 @@ def _write_npz(path: Path, value: object) -> None:
     )
 
 
-_READERS: dict[str, Callable[[Path], ChannelSelection | Solution]] = {
+_READERS: dict[str, Callable[[Path], Any]] = {
     "npz": _read_npz,
     "qplib": read_qplib,
     "biqmac": read_biqmac,

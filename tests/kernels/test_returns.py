@@ -11,8 +11,8 @@ from typing import Any
 
 from numba.core.dispatcher import Dispatcher
 
-from ccsolve import solve, testing
-from ccsolve.registry import TABLE, reason_against
+from ccsolve import ChannelSelection, solve, testing
+from ccsolve.registry import reason_against, rows_of
 
 FAMILIES = ("cancelling", "budgeted", "budget_only", "unconstrained", "factored_budget")
 
@@ -27,7 +27,7 @@ def called_from_python() -> Iterator[tuple[str, Any]]:
 
 
 def test_no_kernel_gives_an_array_to_python():
-    for row in TABLE:
+    for row in rows_of(ChannelSelection):
         for family in FAMILIES:
             problem = testing.problem(family, 9, 0)
             if reason_against(row, problem) is None:

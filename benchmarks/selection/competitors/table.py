@@ -9,7 +9,7 @@ import ccsolve
 from benchmarks.selection.competitors import ours
 from benchmarks.selection.competitors.answer import Answer, Terms
 from ccsolve.bench.side_by_side import ORACLES
-from ccsolve.registry import TABLE, Kind
+from ccsolve.registry import Kind, rows_of
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,14 @@ PEERS: dict[str, Peer] = {
 
 def methods(*kinds: Kind) -> list[str]:
     """Give the names of ccsolve's methods of these kinds, oracles left out."""
-    selection = [row for row in TABLE if row.problem is ccsolve.ChannelSelection]
+    selection = rows_of(ccsolve.ChannelSelection)
     return [r.name for r in selection if r.kind in kinds and r.name not in ORACLES]
 
 
 def known(name: str) -> bool:
     """Say whether a competitor of that name exists."""
-    return name in PEERS or name == "auto" or any(row.name == name for row in TABLE)
+    ours = {row.name for row in rows_of(ccsolve.ChannelSelection)}
+    return name in PEERS or name == "auto" or name in ours
 
 
 def process_of(name: str) -> str:

@@ -6,15 +6,16 @@ import sys
 
 import pytest
 
-from ccsolve.registry import TABLE
+from ccsolve import ChannelSelection
+from ccsolve.registry import rows_of
 
-METHODS = [row.name for row in TABLE]
+METHODS = [row.name for row in rows_of(ChannelSelection)]
 
 INTERRUPTING = """
 import json, os, signal, sys, threading
 import ccsolve
 from ccsolve.problems.generate import cancelling
-from ccsolve.registry import TABLE, reason_against
+from ccsolve.registry import reason_against, rows_of
 
 def pressed(number, frame):
     # Outside of a solve it is too early or too late, and none of its business.
@@ -45,7 +46,7 @@ def answer(row):
     }
 
 signal.signal(signal.SIGINT, pressed)
-for row in TABLE:
+for row in rows_of(ccsolve.ChannelSelection):
     print(json.dumps(answer(row)), flush=True)
 """
 

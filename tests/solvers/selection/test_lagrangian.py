@@ -30,7 +30,7 @@ def test_without_a_budget_there_is_nothing_to_price():
     assert "lagrangian" not in {row.name for row in methods(problem)}
     with pytest.raises(Unsupported, match="'lagrangian' takes problems with a budget"):
         solve(problem, "lagrangian")
-    assert find("lagrangian", testing.problem("budgeted")).needs_budget
+    assert find("lagrangian", testing.problem("budgeted")).needs
 
 
 @pytest.mark.parametrize("family", BUDGETED)
