@@ -162,4 +162,6 @@ def _minimiser(H: np.ndarray, G: np.ndarray, shift: float) -> np.ndarray:
 def _compressed(C: np.ndarray) -> np.ndarray:
     """Give a (d, d) matrix of the same CCᵀ where there are more outputs."""
     d, r = C.shape
-    return C if r <= d else np.ascontiguousarray(np.linalg.qr(C.T, mode="r").T)
+    if r == 0:
+        return np.zeros((d, 1))
+    return C if r <= d else np.asarray(np.linalg.qr(C.T, mode="r")).T.copy()

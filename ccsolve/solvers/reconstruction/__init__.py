@@ -1,0 +1,1 @@
+"""Methods of ReconstructionSelection, one file each."""

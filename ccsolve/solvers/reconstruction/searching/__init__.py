@@ -1,0 +1,1 @@
+"""What the methods that look for points share."""
