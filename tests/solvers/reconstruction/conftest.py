@@ -8,7 +8,7 @@ import pytest
 
 from ccsolve.problems import ReconstructionSelection
 
-Values = Callable[[ReconstructionSelection], Iterator[float]]
+Values = Callable[..., Iterator[float]]
 
 
 @pytest.fixture
