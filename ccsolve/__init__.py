@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, Any
 from ccsolve import errors
 from ccsolve.api import methods, pick, solve
 from ccsolve.iterate import Progress
-from ccsolve.problems import ChannelSelection, RateAllocation
+from ccsolve.problems import (
+    ChannelSelection,
+    RateAllocation,
+    ReconstructionSelection,
+    SmoothRateAllocation,
+)
 from ccsolve.solution import Claim, Solution, Stop, merge, verify
 
 if TYPE_CHECKING:
@@ -37,6 +42,8 @@ __all__ = [
     "Plan",
     "Progress",
     "RateAllocation",
+    "ReconstructionSelection",
+    "SmoothRateAllocation",
     "Solution",
     "Statistics",
     "Stop",

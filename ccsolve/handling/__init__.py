@@ -4,12 +4,19 @@ from typing import Any
 
 from ccsolve.errors import InvalidProblem
 from ccsolve.handling.allocation import ALLOCATION
+from ccsolve.handling.reconstruction import RECONSTRUCTION
 from ccsolve.handling.record import Handling, Lift
 from ccsolve.handling.selection import SELECTION
+from ccsolve.handling.smooth_allocation import SMOOTH_ALLOCATION
 
 __all__ = ["TABLE", "Handling", "Lift", "handling_of"]
 
-TABLE: tuple[Handling, ...] = (SELECTION, ALLOCATION)
+TABLE: tuple[Handling, ...] = (
+    SELECTION,
+    RECONSTRUCTION,
+    ALLOCATION,
+    SMOOTH_ALLOCATION,
+)
 
 
 def handling_of(problem: Any) -> Handling:

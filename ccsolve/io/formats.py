@@ -12,17 +12,31 @@ from ccsolve.io.fields import Arrays, take_number, take_text
 from ccsolve.io.lp import write_lp
 from ccsolve.io.npz import read_arrays, write_arrays
 from ccsolve.io.pair_lists import read_biqmac, read_mdplib
+from ccsolve.io.plain_problems import (
+    reconstruction_arrays,
+    reconstruction_of,
+    smooth_arrays,
+    smooth_of,
+)
 from ccsolve.io.qplib import read_qplib, write_qplib
 from ccsolve.io.rate_allocation import allocation_arrays, allocation_of
 from ccsolve.io.solution_record import solution_arrays, solution_of
 from ccsolve.problems.allocation import RateAllocation
+from ccsolve.problems.reconstruction import ReconstructionSelection
 from ccsolve.problems.selection import ChannelSelection
+from ccsolve.problems.smooth_allocation import SmoothRateAllocation
 from ccsolve.solution import Problem, Solution
 
 SCHEMA = 1
 
 _KINDS: dict[str, tuple[type, Callable[..., Arrays], Callable[[Arrays, str], Any]]] = {
     "ChannelSelection": (ChannelSelection, selection_arrays, selection_of),
+    "ReconstructionSelection": (
+        ReconstructionSelection,
+        reconstruction_arrays,
+        reconstruction_of,
+    ),
+    "SmoothRateAllocation": (SmoothRateAllocation, smooth_arrays, smooth_of),
     "RateAllocation": (RateAllocation, allocation_arrays, allocation_of),
     "Solution": (Solution, solution_arrays, solution_of),
 }

@@ -7,7 +7,7 @@ is first used. A new method is one file under ``ccsolve/solvers`` and one row he
 from typing import Any
 
 from ccsolve.errors import InvalidProblem, UnknownMethod, Unsupported
-from ccsolve.registry import allocation, selection
+from ccsolve.registry import allocation, selection, smooth_allocation
 from ccsolve.registry.row import Kind, Method, Need
 
 __all__ = [
@@ -21,7 +21,11 @@ __all__ = [
     "rows_of",
 ]
 
-TABLE: tuple[Method, ...] = (*selection.ROWS, *allocation.ROWS)
+TABLE: tuple[Method, ...] = (
+    *selection.ROWS,
+    *allocation.ROWS,
+    *smooth_allocation.ROWS,
+)
 
 
 def rows_of(problem: type) -> tuple[Method, ...]:

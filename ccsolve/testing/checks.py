@@ -1,15 +1,5 @@
-"""Conformance checks: what any method must do on any problem. Others may import them.
+"""Checks that any method must pass on any problem."""
 
-Each ``check_`` function raises AssertionError with the method, the problem and the
-figures. `check_method` runs all that need no further knowledge of the method.
-
-Examples
---------
->>> from ccsolve import testing
->>> testing.check_method("greedy", testing.problem("k_cluster", n=8))
-"""
-
-import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -17,15 +7,13 @@ from typing import Any
 import numpy as np
 
 from ccsolve.api import solve
-from ccsolve.errors import InvalidProblem
-from ccsolve.iterate import Progress
+from ccsolve.handling import handling_of
+from ccsolve.iterate import Limits, Progress
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.generate import FAMILIES
 from ccsolve.registry import Kind, find
 from ccsolve.solution import FEASIBILITY_TOLERANCE, Solution, Stop
-
-BRUTE_FORCE_LIMIT = 18
-"""Largest n that `brute_force` enumerates: 262,144 points."""
+from ccsolve.testing.oracles import brute_force, enumerable
 
 
 def problem(family: str, n: int = 10, seed: int = 0) -> ChannelSelection:
@@ -33,24 +21,7 @@ def problem(family: str, n: int = 10, seed: int = 0) -> ChannelSelection:
     return FAMILIES[family](n, seed)
 
 
-def brute_force(problem: ChannelSelection) -> tuple[np.ndarray, float]:
-    """Give the optimum by scoring every one of the 2ⁿ points in plain numpy.
-
-    Independent of every kernel: it shares no code with ``enumerate_all``.
-    """
-    if problem.n > BRUTE_FORCE_LIMIT:
-        raise InvalidProblem(
-            f"n = {problem.n}; brute force takes n <= {BRUTE_FORCE_LIMIT}"
-        )
-    points = np.array(list(itertools.product((0.0, 1.0), repeat=problem.n)))
-    feasible = points[[problem.violation(z) == 0 for z in points]]
-    Q = problem.dense()
-    values = ((feasible @ Q) * feasible).sum(axis=1) + feasible @ problem.q
-    best = int(values.argmin())
-    return feasible[best].astype(bool), float(values[best] + problem.constant)
-
-
-def check_method(method: str, problem: ChannelSelection, **options: Any) -> None:
+def check_method(method: str, problem: Any, **options: Any) -> None:
     """Run every check that needs no knowledge of the method's options."""
     check_answer(method, problem, **options)
     check_seed(method, problem, **options)
@@ -58,11 +29,12 @@ def check_method(method: str, problem: ChannelSelection, **options: Any) -> None
     check_callback(method, problem, **options)
 
 
-def check_answer(method: str, problem: ChannelSelection, **options: Any) -> Solution:
+def check_answer(method: str, problem: Any, **options: Any) -> Solution:
     """Feasible, scored by the problem, bound below the optimum, curves monotone."""
     solution = _solve(method, problem, **options)
     where = f"{method} on {problem!r}"
-    assert solution.x.dtype == bool, f"{where}: x is {solution.x.dtype}"
+    point = handling_of(problem).as_point(solution.x)
+    assert solution.x.dtype == point.dtype, f"{where}: x is {solution.x.dtype}"
     assert problem.violation(solution.x) <= FEASIBILITY_TOLERANCE, (
         f"{where}: infeasible"
     )
@@ -72,13 +44,13 @@ def check_answer(method: str, problem: ChannelSelection, **options: Any) -> Solu
     _check_curves(where, solution)
     if find(method, problem).gives_bound:
         assert solution.bound > -math.inf, f"{where}: no bound"
-    if problem.n <= BRUTE_FORCE_LIMIT:
+    if enumerable(problem):
         _check_against_optimum(where, problem, solution, find(method, problem).kind)
     return solution
 
 
 def check_bound_order(
-    weaker: str, stronger: str, problem: ChannelSelection, slack: float = 1e-7
+    weaker: str, stronger: str, problem: Any, slack: float = 1e-7
 ) -> None:
     """The stronger relaxation's bound is not below the weaker's, up to its accuracy.
 
@@ -91,7 +63,7 @@ def check_bound_order(
     )
 
 
-def check_seed(method: str, problem: ChannelSelection, **options: Any) -> None:
+def check_seed(method: str, problem: Any, **options: Any) -> None:
     """The same seed under a work limit gives the same point and bound."""
     first = _solve(method, problem, seed=7, **options)
     second = _solve(method, problem, seed=7, **options)
@@ -100,7 +72,7 @@ def check_seed(method: str, problem: ChannelSelection, **options: Any) -> None:
     assert first.bound == second.bound, f"{where}: same seed, other bound"
 
 
-def check_limits(method: str, problem: ChannelSelection, **options: Any) -> None:
+def check_limits(method: str, problem: Any, **options: Any) -> None:
     """A limit of one step, and of no time at all, gives a feasible point."""
     for limit in ({"step_limit": 1}, {"step_limit": 3, "time_limit": 0.0}):
         solution = _solve(method, problem, **{**limit, **options})
@@ -112,7 +84,7 @@ def check_limits(method: str, problem: ChannelSelection, **options: Any) -> None
         )
 
 
-def check_callback(method: str, problem: ChannelSelection, **options: Any) -> None:
+def check_callback(method: str, problem: Any, **options: Any) -> None:
     """The callback sees feasible points of the problem given and can stop the run."""
     seen: list[Progress] = []
 
@@ -134,7 +106,7 @@ def check_callback(method: str, problem: ChannelSelection, **options: Any) -> No
 
 def check_option(
     method: str,
-    problem: ChannelSelection,
+    problem: Any,
     option: str,
     values: tuple[Any, Any],
     **others: Any,
@@ -149,16 +121,17 @@ def check_option(
     )
 
 
-def _solve(method: str, problem: ChannelSelection, **options: Any) -> Solution:
+def _solve(method: str, problem: Any, **options: Any) -> Solution:
     """Solve under a work limit, so that the clock has no part in the answer."""
     limits: Mapping[str, Any] = {"time_limit": None, "step_limit": 40}
     return solve(problem, method, **{**limits, **options})
 
 
-def _has_one_point(problem: ChannelSelection) -> bool:
-    free = problem.n if problem.fixed is None else int((problem.fixed == -1).sum())
-    kept = 0 if problem.fixed is None else int((problem.fixed == 1).sum())
-    return problem.keep is not None and problem.keep - kept in (0, free)
+def _has_one_point(problem: Any) -> bool:
+    """Say whether the front door settles the problem without a method."""
+    handling = handling_of(problem)
+    reduced, _ = handling.reduced(problem)
+    return handling.settled(reduced, Limits()) is not None
 
 
 def _check_curves(where: str, solution: Solution) -> None:
@@ -169,7 +142,7 @@ def _check_curves(where: str, solution: Solution) -> None:
 
 
 def _check_against_optimum(
-    where: str, problem: ChannelSelection, solution: Solution, kind: Kind
+    where: str, problem: Any, solution: Solution, kind: Kind
 ) -> None:
     _, optimum = brute_force(problem)
     slack = max(problem.resolution, 1e-12 * abs(optimum))
