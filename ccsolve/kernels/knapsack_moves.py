@@ -1,0 +1,154 @@
+"""Points of a core mended and improved: one layer's option changed, or two layers'."""
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True)
+def room_left(core, choice, left):
+    """Write what the choice leaves of every budget."""
+    left[:] = core.room
+    for layer in range(choice.size):
+        left -= core.costs[choice[layer]]
+
+
+@njit(cache=True)
+def loss_of(core, choice):
+    """Give the loss of a choice."""
+    loss = core.base
+    for layer in range(choice.size):
+        loss += core.losses[choice[layer]]
+    return loss
+
+
+@njit(cache=True)
+def mend(core, choice, prices):
+    """Change one option after the other until all budgets hold; whether they do.
+
+    Each change costs least in losses and prices for what it takes off the excess, all
+    budgets relative to the largest cost; O(M·B) for each.
+    """
+    left, units = np.empty(core.room.size), np.full(core.room.size, 1e-300)
+    room_left(core, choice, left)
+    for j in range(core.losses.size):
+        for b in range(units.size):
+            units[b] = max(units[b], core.costs[j, b])
+    # Every change takes excess off, so there is no circle.
+    while True:
+        excess = _excess(core, left, units)
+        if excess <= 0.0:
+            return True
+        best, at = np.inf, -1
+        for j in range(core.losses.size):
+            old = choice[core.layers[j]]
+            taken = excess - _excess_after(core, left, units, old, j)
+            if taken > 1e-9 * excess:
+                paid = core.losses[j] - core.losses[old]
+                for b in range(units.size):
+                    change = core.costs[j, b] - core.costs[old, b]
+                    paid += prices[b] * change
+                rate = max(paid, 0.0) / taken
+                if rate < best or (rate == best and at < 0):
+                    best, at = rate, j
+        if at < 0:
+            return False
+        left += core.costs[choice[core.layers[at]]] - core.costs[at]
+        choice[core.layers[at]] = at
+
+
+@njit(cache=True)
+def _excess(core, left, units):
+    total = 0.0
+    for b in range(left.size):
+        over = core.margin[b] - left[b]
+        if over > 0.0:
+            total += over / units[b]
+    return total
+
+
+@njit(cache=True)
+def _excess_after(core, left, units, old, new):
+    total = 0.0
+    for b in range(left.size):
+        over = core.margin[b] - left[b] + core.costs[new, b] - core.costs[old, b]
+        if over > 0.0:
+            total += over / units[b]
+    return total
+
+
+@njit(cache=True)
+def improve(core, choice, near, most):
+    """Improve a point within its budgets by single changes and by pairs of them.
+
+    ``near`` are the options that pairs are made of; singles are tried over all. Ends
+    where neither helps, or after ``most`` pairs. Gives the loss.
+    """
+    left = np.empty(core.room.size)
+    room_left(core, choice, left)
+    left -= core.margin
+    change = np.empty((near.size, core.room.size + 1))
+    seen, improved = 0, True
+    while improved and seen < most:
+        while _best_single(core, choice, left):
+            pass
+        _changes(core, choice, near, change)
+        improved = _first_pairs(core, choice, near, change, left)
+        seen += near.size * near.size // 2
+    return loss_of(core, choice)
+
+
+@njit(cache=True)
+def _changes(core, choice, near, change):
+    """Write what each option near would change of the losses and of the costs."""
+    for i in range(near.size):
+        old = choice[core.layers[near[i]]]
+        change[i, 0] = core.losses[near[i]] - core.losses[old]
+        for b in range(core.room.size):
+            change[i, b + 1] = core.costs[near[i], b] - core.costs[old, b]
+
+
+@njit(cache=True)
+def _best_single(core, choice, left):
+    """Make the best single change within the budgets; False if none helps."""
+    best, at = 0.0, -1
+    for j in range(core.losses.size):
+        old = choice[core.layers[j]]
+        gain = core.losses[old] - core.losses[j]
+        if gain > best:
+            fits = True
+            for b in range(left.size):
+                if core.costs[j, b] - core.costs[old, b] > left[b]:
+                    fits = False
+                    break
+            if fits:
+                best, at = gain, j
+    if at >= 0:
+        left += core.costs[choice[core.layers[at]]] - core.costs[at]
+        choice[core.layers[at]] = at
+    return at >= 0
+
+
+@njit(cache=True)
+def _first_pairs(core, choice, near, change, left):
+    """Make, for each option near, its best pair if that helps; whether any did."""
+    budgets, made = core.room.size, False
+    for i in range(near.size):
+        layer = core.layers[near[i]]
+        best, at = 0.0, -1
+        for k in range(near.size):
+            loss = change[i, 0] + change[k, 0]
+            if loss < best and core.layers[near[k]] != layer:
+                fits = True
+                for b in range(budgets):
+                    if change[i, b + 1] + change[k, b + 1] > left[b]:
+                        fits = False
+                        break
+                if fits:
+                    best, at = loss, k
+        if at >= 0 and best < -1e-15 * core.weight:
+            for j in (near[i], near[at]):
+                left += core.costs[choice[core.layers[j]]] - core.costs[j]
+                choice[core.layers[j]] = j
+            _changes(core, choice, near, change)
+            made = True
+    return made

@@ -1,0 +1,135 @@
+"""A rate allocation as the kernels see it: scaled, without impossible options."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ccsolve.errors import Infeasible
+from ccsolve.kernels.knapsack_pricing import Priced
+from ccsolve.problems import RateAllocation
+
+_WHOLE = 2.0**50
+"""Sums of whole losses up to here are exact, with room for their differences."""
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """An allocation without pairs, losses and costs scaled by powers of two.
+
+    Attributes
+    ----------
+    table : what the kernels price; its options are some of the problem's.
+    options : (N',) their numbers in the problem.
+    unit, units : losses and costs (B,) here are those of the problem times these.
+    ceiling : more than any point's loss, in the table's unit.
+    grain : what two losses differ by at least, if they differ; 0 where unknown.
+    """
+
+    problem: RateAllocation
+    table: Priced
+    options: np.ndarray
+    unit: float
+    units: np.ndarray
+    ceiling: float
+    grain: float
+
+    @property
+    def layers(self) -> int:
+        """Number of layers L."""
+        return self.problem.n
+
+    def point(self, chosen: np.ndarray) -> np.ndarray:
+        """Give the point (L,) that takes these options of the table, in any order."""
+        return np.sort(self.options[chosen]) - self.problem.offsets[:-1]
+
+    def bound(self, value: float) -> float:
+        """Give a bound on the problem's optimum, of one in the table's unit.
+
+        Where all losses are whole numbers it is rounded up to one.
+        """
+        if not math.isfinite(value):
+            return value
+        if self.grain:
+            return float(math.ceil(value / self.unit))
+        return math.nextafter(value / self.unit, -math.inf)
+
+    def duals(self, prices: np.ndarray) -> dict[str, np.ndarray]:
+        """Give prices (B,) of the problem's budgets."""
+        return {"budgets": prices * self.units / self.unit}
+
+
+def prepared(problem: RateAllocation) -> Program:
+    """Scale a problem, and leave out options that no point can have; O(N·B).
+
+    Such an option breaks a budget even where all other layers take their cheapest.
+    Powers of two scale without rounding.
+
+    Raises
+    ------
+    Infeasible
+        A layer is left without options.
+    """
+    options, offsets = _possible(problem)
+    losses, costs = problem.flat_losses[options], problem.flat_costs[options].T
+    unit = _power_below(np.abs(losses).max())
+    units = np.array([_power_below(value) for value in costs.max(axis=1)])
+    losses = losses * unit
+    starts = offsets[:-1]
+    weight = float(np.maximum.reduceat(np.abs(losses), starts).sum())
+    highest = float(np.maximum.reduceat(losses, starts).sum())
+    table = Priced(
+        losses=losses,
+        costs=np.ascontiguousarray(costs * units[:, None]),
+        offsets=offsets,
+        limits=problem.limits * units,
+        weight=weight,
+    )
+    return Program(
+        problem=problem,
+        table=table,
+        options=options,
+        unit=unit,
+        units=units,
+        ceiling=highest + 1e-6 * weight + 1e-6,
+        grain=unit if _is_whole(problem) else 0.0,
+    )
+
+
+def _possible(problem: RateAllocation) -> tuple[np.ndarray, np.ndarray]:
+    """Give the options that some point may have, and where each layer's begin."""
+    starts = problem.offsets[:-1]
+    least = np.minimum.reduceat(problem.flat_costs, starts)
+    # What rounding of the sum may add or take is far below this.
+    allowed = problem.limits * (1.0 + 1e-9) - least.sum(axis=0) + least
+    allowed = np.repeat(allowed, problem.sizes, axis=0)
+    possible = (problem.flat_costs <= allowed).all(axis=1)
+    if possible.all():
+        return np.arange(problem.size), problem.offsets.copy()
+    counts = np.add.reduceat(possible.astype(np.int64), starts)
+    if not counts.all():
+        raise _no_option(problem, int(np.argmin(counts)), allowed)
+    return np.flatnonzero(possible), np.concatenate([[0], np.cumsum(counts)])
+
+
+def _no_option(problem: RateAllocation, layer: int, allowed: np.ndarray) -> Infeasible:
+    """Name the budgets that the options of a layer break."""
+    own = slice(*problem.offsets[layer : layer + 2])
+    broken = np.flatnonzero((problem.flat_costs[own] > allowed[own]).any(axis=0))
+    names = " or ".join(f"budgets[{b}] = {problem.budgets[b]:g}" for b in broken)
+    return Infeasible(
+        f"every option of layer {layer} breaks {names}, even with the cheapest options "
+        "for that budget elsewhere; raise those budgets, or add cheaper options"
+    )
+
+
+def _power_below(value: float) -> float:
+    """Give a power of two p with value·p in [0.5, 1) where p ≤ 2¹⁰⁰⁰; 1 for 0."""
+    return float(np.ldexp(1.0, min(-np.frexp(value)[1], 1000))) if value > 0 else 1.0
+
+
+def _is_whole(problem: RateAllocation) -> bool:
+    losses = problem.flat_losses
+    if problem.n * problem.data_scale > _WHOLE:
+        return False
+    return bool((losses == np.rint(losses)).all())

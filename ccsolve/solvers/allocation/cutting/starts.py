@@ -1,0 +1,59 @@
+"""First points under several budgets: rounded mixtures, mended and improved."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ccsolve.kernels.knapsack_moves import improve, mend
+from ccsolve.solvers.allocation.cutting.dual import Dual
+from ccsolve.solvers.allocation.cutting.program import Program
+from ccsolve.solvers.allocation.cutting.selected import (
+    Selected,
+    nearest,
+    reduced_costs,
+)
+
+_CORE, _STARTS, _NEAR, _PAIRS = 2000, 4, 150, 1_000_000
+
+
+def first_points(program: Program, dual: Dual) -> Iterator[np.ndarray]:
+    """Give points within the budgets, as options of the table; none if none is found.
+
+    The proposals that the best mixture of options is made of exceed a budget or leave
+    room. Each is mended by single changes, then improved by single changes and pairs,
+    among the 2,000 options of least reduced cost; among all where that fails.
+    """
+    table, count = program.table, max(_CORE, 10 * program.layers)
+    found = False
+    while not found:
+        core = nearest(table, dual, count)
+        for point in _mended(core, program, dual):
+            found = True
+            yield point
+        if count >= len(table.losses):
+            return
+        count = len(table.losses)
+
+
+def improved(
+    core: Selected, program: Program, dual: Dual, chosen: np.ndarray, near: int
+) -> np.ndarray:
+    """Give a point improved by pairs of so many options near the dual's prices."""
+    choice = core.choice(chosen)
+    improve(core.core, choice, _near(core, program, dual, near), _PAIRS)
+    return core.chosen(choice)
+
+
+def _mended(core: Selected, program: Program, dual: Dual) -> Iterator[np.ndarray]:
+    near = _near(core, program, dual, _NEAR)
+    for start in dual.starts[:_STARTS]:
+        choice = core.choice(start)
+        if mend(core.core, choice, dual.prices):
+            improve(core.core, choice, near, _PAIRS)
+            yield core.chosen(choice)
+
+
+def _near(core: Selected, program: Program, dual: Dual, count: int) -> np.ndarray:
+    """Give the core's options of least reduced cost, at most so many."""
+    reduced = reduced_costs(program.table, dual)[core.options]
+    return np.argsort(reduced, kind="stable")[:count]
