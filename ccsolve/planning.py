@@ -3,7 +3,7 @@
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,7 @@ def plan(
     given = {name: value for name, value in budgets.items() if value is not None}
     if not given:
         raise InvalidProblem("no budget; give macs= or params=, what may remain")
-    original = asdict(stats.cost())
+    original = stats.cost().known()
     asked = {
         name: _absolute(name, value, original[name]) for name, value in given.items()
     }
@@ -75,7 +75,7 @@ def plan(
         made,
         given=given,
         asked=asked,
-        achieved=asdict(stats.cost(made.widths)),
+        achieved=stats.cost(made.widths).known(),
         original=original,
         fingerprint=stats.fingerprint,
         provenance={**made.provenance, "samples": stats.samples, "loss": stats.loss},

@@ -1,7 +1,7 @@
 """Collect, plan and apply in one call, in one step or in several."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -222,7 +222,7 @@ def _together(
     plan = composed(state.plan, found, stats)
     if plan.factors:  # what chains save, the statistics' costs know alone
         return replace(plan, given=dict(job.given))
-    achieved = asdict(cost_at(ground.graph.operations, plan.widths))
+    achieved = cost_at(ground.graph.operations, plan.widths).known()
     return replace(plan, given=dict(job.given), achieved=achieved)
 
 

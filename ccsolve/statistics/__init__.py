@@ -20,14 +20,30 @@ and ccsolve reads it:
 
 >>> stats = Statistics.load(path)
 >>> stats.cost({"conv1": 4})
-Cost(macs=23040, params=296)
+Cost(macs=23040, params=296, latency=None, memory=None)
 >>> stats.channel_selection("conv1", keep=4, first_order=0).n
 8
 """
 
 from ccsolve.statistics.cost import Cost, Operation, Term
 from ccsolve.statistics.group import Group
+from ccsolve.statistics.latency import LatencyTable
 from ccsolve.statistics.layer import Layer
+from ccsolve.statistics.memory import Bytes, Memory
 from ccsolve.statistics.network import Statistics
+from ccsolve.statistics.tables import CostTables, cost_tables, memory_tables
 
-__all__ = ["Cost", "Group", "Layer", "Operation", "Statistics", "Term"]
+__all__ = [
+    "Bytes",
+    "Cost",
+    "CostTables",
+    "Group",
+    "LatencyTable",
+    "Layer",
+    "Memory",
+    "Operation",
+    "Statistics",
+    "Term",
+    "cost_tables",
+    "memory_tables",
+]

@@ -1,26 +1,58 @@
-"""What a network costs at given widths: multiply-accumulates and parameters.
+"""What a network costs at given widths.
 
 One MAC is one multiply-accumulate of a convolution or linear operator, per sample;
 batch norm, activations, pooling and biases count none. Parameters are everything
-that is trained: weights, biases, batch-norm scale and shift.
+that is trained: weights, biases, batch-norm scale and shift. Latency is microseconds of
+one forward pass at the batch and on the device of its tables. Memory is bytes of the
+weights and of the activations that one sample's forward pass holds at once.
 """
 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ccsolve.errors import InvalidStatistics
+from ccsolve.errors import InvalidStatistics, MissingStatistics
 from ccsolve.statistics.arrays import check_name
+from ccsolve.statistics.latency import LatencyTable
+from ccsolve.statistics.memory import Memory
 
-RESOURCES = ("macs", "params")
+COUNTED = ("macs", "params")
+"""What the terms of operations count."""
+
+RESOURCES = (*COUNTED, "latency", "memory")
+
+_COLLECTED_BY = {
+    "latency": "stats.with_latency(tables) or ccsolve_torch.measure_latency",
+    "memory": "ccsolve_torch.collect, which writes it down since version 0.2",
+}
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Multiply-accumulates per sample and trained parameters."""
+    """MACs per sample, trained parameters, microseconds, bytes; None if not known."""
 
     macs: float
     params: float
+    latency: float | None = None
+    memory: float | None = None
+
+    def of(self, resource: str) -> float:
+        """Give the amount of a resource.
+
+        MissingStatistics where it is not known, which says how to know it.
+        """
+        amount = getattr(self, resource)
+        if amount is None:
+            raise MissingStatistics(
+                f"the statistics hold no {resource}; collect it: "
+                f"{_COLLECTED_BY[resource]}"
+            )
+        return amount
+
+    def known(self) -> dict[str, float]:
+        """Give the amounts that are known, by resource."""
+        amounts = {name: getattr(self, name) for name in RESOURCES}
+        return {name: value for name, value in amounts.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -45,7 +77,7 @@ class Term:
             )
         for name in self.groups:
             check_name(name, "operations: term")
-        for resource in RESOURCES:
+        for resource in COUNTED:
             _check_coefficient(getattr(self, resource), resource)
 
 
@@ -77,15 +109,28 @@ class Operation:
         return named if self.output is None else named | {self.output}
 
 
-def cost_at(operations: Iterable[Operation], widths: Mapping[str, int]) -> Cost:
-    """Give the cost at the widths; an exact int where all coefficients are integers."""
-    totals: dict[str, float] = dict.fromkeys(RESOURCES, 0)
+def cost_at(
+    operations: Iterable[Operation],
+    widths: Mapping[str, int],
+    latency: Iterable[LatencyTable] = (),
+    memory: Memory | None = None,
+) -> Cost:
+    """Give the cost at the widths; an exact int where all coefficients are integers.
+
+    Without tables or memory those two are None.
+    """
+    totals: dict[str, float] = dict.fromkeys(COUNTED, 0)
     for operation in operations:
         for term in operation.terms:
             product = math.prod(widths[name] for name in term.groups)
-            for resource in RESOURCES:
+            for resource in COUNTED:
                 totals[resource] += _exact(getattr(term, resource)) * product
-    return Cost(**totals)
+    times = [table.at(widths) for table in latency]
+    return Cost(
+        **totals,
+        latency=math.fsum(times) if times else None,
+        memory=None if memory is None else memory.at(widths),
+    )
 
 
 def _check_coefficient(value: float, resource: str) -> None:

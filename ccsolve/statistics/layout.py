@@ -1,22 +1,25 @@
-"""How statistics lie in a file: a JSON manifest and named tensors, schema 1.
+"""How statistics lie in a file: a JSON manifest and named tensors, schema 2.
 
-The manifest orders and names what there is; a tensor's name is its place:
-``groups/<name>/<part>``, ``groups/<name>/activation/<key>``,
-``groups/<name>/scores/<key>``, ``layers/<name>/<part>``,
-``layers/<name>/inputs/<group>``, ``layers/<name>/outputs/<group>``.
+Schema 1 is the same without latency and memory, and is read too. The manifest orders
+and names what there is; a tensor's name is its place: ``groups/<name>/<part>``,
+``groups/<name>/activation/<key>``, ``groups/<name>/scores/<key>``,
+``layers/<name>/<part>``, ``layers/<name>/inputs/<group>``,
+``layers/<name>/outputs/<group>``, and those of latency tables, see `cost_layout`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from ccsolve.errors import InvalidFile, InvalidStatistics
-from ccsolve.statistics.cost import Operation, Term
+from ccsolve.statistics import cost_layout
+from ccsolve.statistics.fields import entries, field
 from ccsolve.statistics.group import Group
 from ccsolve.statistics.layer import Layer
 
-SCHEMA = 1
+SCHEMA = 2
+READABLE = (1, SCHEMA)
 KIND = "statistics"
 
 GROUP_PARTS = (
@@ -59,21 +62,6 @@ def layer_entry(layer: Layer) -> dict[str, Any]:
     return {"name": layer.name, "kind": layer.kind}
 
 
-def operation_entry(operation: Operation) -> dict[str, Any]:
-    """Give the manifest's entry of an operation."""
-    terms = [
-        {"groups": list(term.groups), "macs": term.macs, "params": term.params}
-        for term in operation.terms
-    ]
-    return {
-        "name": operation.name,
-        "kind": operation.kind,
-        "inputs": list(operation.inputs),
-        "output": operation.output,
-        "terms": terms,
-    }
-
-
 def group_tensors(groups: Iterable[Group]) -> Tensors:
     """Give the named tensors of all groups."""
     return _pack("groups", groups, GROUP_PARTS, GROUP_TABLES)
@@ -95,28 +83,45 @@ def fields_of(
     _check_schema(manifest, where)
     left = dict(tensors)
     try:
-        groups = [_group(entry, left) for entry in _entries(manifest, "groups")]
-        layers = [_layer(entry, left) for entry in _entries(manifest, "layers")]
-        operations = [_operation(entry) for entry in _entries(manifest, "operations")]
+        groups = [_group(entry, left) for entry in entries(manifest, "groups")]
+        layers = [_layer(entry, left) for entry in entries(manifest, "layers")]
+        operations = [
+            cost_layout.operation(entry) for entry in entries(manifest, "operations")
+        ]
+        costs = _latency_and_memory(manifest, left)
         rest = {
-            "samples": _field(manifest, "samples", int, "manifest"),
-            "loss": _field(manifest, "loss", str, "manifest"),
-            "fingerprint": _field(manifest, "fingerprint", str, "manifest"),
-            "meta": _field(manifest, "meta", dict, "manifest"),
+            "samples": field(manifest, "samples", int, "manifest"),
+            "loss": field(manifest, "loss", str, "manifest"),
+            "fingerprint": field(manifest, "fingerprint", str, "manifest"),
+            "meta": field(manifest, "meta", dict, "manifest"),
         }
     except InvalidStatistics as error:
         raise InvalidFile(f"{where}: {error}") from None
     if left:
         raise InvalidFile(
             f"{where}: tensor {min(left)!r} belongs to nothing in the manifest; "
-            "expected groups/<name>/<part> or layers/<name>/<part>"
+            "expected groups/<name>/<part>, layers/<name>/<part> or latency/<name>/..."
         )
     return {
         "groups": _by_name(groups, f"{where}: groups"),
         "layers": _by_name(layers, f"{where}: layers"),
         "operations": tuple(operations),
+        **costs,
         **rest,
     }
+
+
+def _latency_and_memory(manifest: Mapping[str, Any], left: Tensors) -> dict[str, Any]:
+    """Give what schema 2 added; either may be absent."""
+    found: dict[str, Any] = {}
+    if "latency" in manifest:
+        tables = entries(manifest, "latency")
+        found["latency"] = tuple(cost_layout.latency(item, left) for item in tables)
+    if manifest.get("memory") is not None:
+        found["memory"] = cost_layout.memory(
+            field(manifest, "memory", dict, "manifest")
+        )
+    return found
 
 
 def _pack(
@@ -135,7 +140,7 @@ def _pack(
 
 
 def _group(entry: Mapping[str, Any], left: Tensors) -> Group:
-    name = _field(entry, "name", str, "groups")
+    name = field(entry, "name", str, "groups")
     where = f"groups/{name}"
     parts: dict[str, Any] = {
         part: left.pop(f"{where}/{part}", None) for part in GROUP_PARTS
@@ -143,12 +148,12 @@ def _group(entry: Mapping[str, Any], left: Tensors) -> Group:
     for table in GROUP_TABLES:
         parts[table] = _take(left, f"{where}/{table}/")
     for key, kind in (("size", int), ("approximate", bool), ("min_keep", int)):
-        parts[key] = _field(entry, key, kind, where)
+        parts[key] = field(entry, key, kind, where)
     return Group(name=name, **parts)
 
 
 def _layer(entry: Mapping[str, Any], left: Tensors) -> Layer:
-    name = _field(entry, "name", str, "layers")
+    name = field(entry, "name", str, "layers")
     where = f"layers/{name}"
     parts: dict[str, Any] = {
         part: left.pop(f"{where}/{part}", None) for part in LAYER_PARTS
@@ -157,27 +162,7 @@ def _layer(entry: Mapping[str, Any], left: Tensors) -> Layer:
         raise InvalidStatistics(f"{where}/weight: no such tensor; every layer has one")
     for table in LAYER_TABLES:
         parts[table] = _take(left, f"{where}/{table}/")
-    return Layer(name=name, kind=_field(entry, "kind", str, where), **parts)
-
-
-def _operation(entry: Mapping[str, Any]) -> Operation:
-    name = _field(entry, "name", str, "operations")
-    where = f"operations/{name}"
-    return Operation(
-        name=name,
-        kind=_field(entry, "kind", str, where),
-        inputs=_names(entry, "inputs", where),
-        output=_field(entry, "output", str | None, where),
-        terms=tuple(_term(term, where) for term in _entries(entry, "terms", where)),
-    )
-
-
-def _term(entry: Mapping[str, Any], where: str) -> Term:
-    return Term(
-        groups=_names(entry, "groups", where),
-        macs=_field(entry, "macs", int | float, where),
-        params=_field(entry, "params", int | float, where),
-    )
+    return Layer(name=name, kind=field(entry, "kind", str, where), **parts)
 
 
 def _take(left: Tensors, prefix: str) -> Tensors:
@@ -196,41 +181,8 @@ def _by_name(items: Iterable[Any], where: str) -> dict[str, Any]:
 
 def _check_schema(manifest: Mapping[str, Any], where: str) -> None:
     found = (manifest.get("kind"), manifest.get("schema"))
-    if found != (KIND, SCHEMA):
+    if found[0] != KIND or found[1] not in READABLE or isinstance(found[1], bool):
         raise InvalidFile(
             f"{where}: kind {found[0]!r}, schema {found[1]!r}; expected kind {KIND!r}, "
-            f"schema {SCHEMA} (a newer ccsolve may be needed)"
+            f"schema {SCHEMA} or older (a newer ccsolve may be needed)"
         )
-
-
-def _entries(
-    entry: Mapping[str, Any], key: str, where: str = "manifest"
-) -> list[dict[str, Any]]:
-    return _list(entry, key, where, lambda item: isinstance(item, dict), "objects")
-
-
-def _names(entry: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
-    return tuple(_list(entry, key, where, lambda item: isinstance(item, str), "names"))
-
-
-def _list(
-    entry: Mapping[str, Any],
-    key: str,
-    where: str,
-    fits: Callable[[Any], bool],
-    what: str,
-) -> list[Any]:
-    items = _field(entry, key, list, where)
-    if not all(fits(item) for item in items):
-        raise InvalidStatistics(f"{where}: {key} {items!r:.80}; expected {what}")
-    return items
-
-
-def _field(entry: Mapping[str, Any], key: str, kind: Any, where: str) -> Any:
-    if key not in entry:
-        raise InvalidStatistics(f"{where}: no field {key!r}; it is required")
-    value = entry[key]
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        wanted = getattr(kind, "__name__", str(kind))
-        raise InvalidStatistics(f"{where}: {key} {value!r:.80}; expected {wanted}")
-    return value

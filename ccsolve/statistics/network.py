@@ -1,7 +1,7 @@
 """Statistics: all that was exported of one network, checked as a whole."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,11 +12,13 @@ from ccsolve.errors import InvalidFile, InvalidProblem, InvalidStatistics
 from ccsolve.io.strict_json import plain
 from ccsolve.problems.records import reduced
 from ccsolve.problems.selection import ChannelSelection
-from ccsolve.statistics import container, layout
+from ccsolve.statistics import container, cost_layout, layout
 from ccsolve.statistics.arrays import check_count
 from ccsolve.statistics.cost import Cost, Operation, cost_at
 from ccsolve.statistics.group import Group
+from ccsolve.statistics.latency import LatencyTable
 from ccsolve.statistics.layer import Layer
+from ccsolve.statistics.memory import Memory
 from ccsolve.statistics.programs import channel_selection
 
 
@@ -40,6 +42,11 @@ class Statistics:
         Identifies the network that the statistics are of.
     meta
         Anything that JSON can hold; NaN and infinities become None.
+    latency
+        Tables whose sum is the time of a forward pass, each of another name; empty
+        where nothing was measured. See `with_latency`.
+    memory
+        What is alive at each step of a forward pass, None where not known.
     """
 
     groups: Mapping[str, Group]
@@ -49,6 +56,8 @@ class Statistics:
     loss: str = ""
     fingerprint: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict)
+    latency: tuple[LatencyTable, ...] = ()
+    memory: Memory | None = None
 
     __reduce__ = reduced
 
@@ -60,6 +69,7 @@ class Statistics:
             "operations": tuple(self.operations),
             "samples": check_count(self.samples, "samples", 0),
             "meta": MappingProxyType(_json_data(self.meta)),
+            "latency": tuple(self.latency),
         }
         for name, value in parts.items():
             object.__setattr__(self, name, value)
@@ -67,6 +77,8 @@ class Statistics:
         _check_keys(self.layers, "layers")
         _check_class_maps(self)
         _check_operations(self)
+        _check_latency(self)
+        _check_memory(self)
         _check_aligned_rows(self)
 
     @classmethod
@@ -87,25 +99,45 @@ class Statistics:
             "kind": layout.KIND,
             "groups": [layout.group_entry(group) for group in groups],
             "layers": [layout.layer_entry(layer) for layer in layers],
-            "operations": [layout.operation_entry(item) for item in self.operations],
+            "operations": list(map(cost_layout.operation_entry, self.operations)),
+            "latency": list(map(cost_layout.latency_entry, self.latency)),
+            "memory": self.memory and cost_layout.memory_entry(self.memory),
             "samples": self.samples,
             "loss": self.loss,
             "fingerprint": self.fingerprint,
             "meta": dict(self.meta),
         }
         tensors = layout.group_tensors(groups) | layout.layer_tensors(layers)
+        tensors |= cost_layout.latency_tensors(self.latency)
         container.write_container(path, manifest, tensors)
 
     def cost(self, widths: Mapping[str, int] | None = None) -> Cost:
-        """Give MACs and parameters at the widths, dense where a group is not named.
+        """Give what the widths cost; groups that are not named stay dense.
 
-        Exact integers where all coefficients are integers. InvalidProblem for an
-        unknown group or a width outside [0, size].
+        Exact integers where all coefficients are integers; latency and memory are None
+        where they are not known. InvalidProblem for an unknown group or a width
+        outside [0, size].
         """
         kept = {name: group.size for name, group in self.groups.items()}
         for name, width in (widths or {}).items():
             kept[name] = self._checked_width(name, width)
-        return cost_at(self.operations, kept)
+        return cost_at(self.operations, kept, self.latency, self.memory)
+
+    def with_latency(
+        self, tables: Iterable[LatencyTable], *, rising: bool = False
+    ) -> "Statistics":
+        """Give the same statistics with these latency tables in place of theirs.
+
+        The network's latency is the sum of its tables: one for each operation that
+        depends on widths, and one without groups, say, for all else. Recipes take it
+        that a wider group never costs less; with `rising` each table is replaced by
+        its `LatencyTable.rising`, else a plan may leave room unused.
+
+        InvalidStatistics if a table names no group of these, two tables have one name,
+        or a grid ends below the dense width.
+        """
+        listed = (table.rising() if rising else table for table in tables)
+        return replace(self, latency=tuple(listed))
 
     def channel_selection(
         self,
@@ -204,6 +236,28 @@ def _check_operations(stats: Statistics) -> None:
     for operation in stats.operations:
         for name in operation.groups():
             _known_group(stats, name, f"operations/{operation.name}")
+
+
+def _check_latency(stats: Statistics) -> None:
+    sizes = {name: group.size for name, group in stats.groups.items()}
+    seen: set[str] = set()
+    for table in stats.latency:
+        where = f"latency/{table.name}"
+        for name in table.groups:
+            _known_group(stats, name, where)
+        if table.name in seen:
+            raise InvalidStatistics(f"{where}: stands twice; names are unique")
+        if not table.covers(sizes):
+            raise InvalidStatistics(
+                f"{where}: grids end at {table.read[-1]} read and {table.made[-1]} "
+                "made, below the dense network's; measure that width too"
+            )
+        seen.add(table.name)
+
+
+def _check_memory(stats: Statistics) -> None:
+    for name in sorted(stats.memory.groups()) if stats.memory else ():
+        _known_group(stats, name, "memory")
 
 
 def _check_aligned_rows(stats: Statistics) -> None:

@@ -9,8 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsolve.errors import InvalidProblem
-from ccsolve.statistics.cost import RESOURCES
+from ccsolve.statistics.cost import COUNTED
+from ccsolve.statistics.latency import MOST_GROUPS, LatencyTable
 from ccsolve.statistics.network import Statistics
+
+ADDITIVE = (*COUNTED, "latency")
+"""The resources that are sums over the operations."""
 
 Array = NDArray[Any]
 Pair = tuple[str, str]
@@ -51,7 +55,8 @@ def cost_tables(
     stats
         The groups and the cost model.
     resources
-        Names of resources that add up over the operations, one per column.
+        "macs", "params" or "latency", one per column; peak memory is no sum, see
+        `memory_tables`.
     grids
         By group: the widths that it may have, at least one. Groups that are not named
         stay dense.
@@ -65,12 +70,48 @@ def cost_tables(
     ------
     InvalidProblem
         A resource or a group is unknown, a grid is empty or leaves [0, size].
+    MissingStatistics
+        "latency" is asked for and no tables were given.
     """
-    _check_resources(resources)
+    _check_resources(stats, resources)
     sums = _Sums(_checked_grids(stats, grids), len(resources))
     for term in (term for op in stats.operations for term in op.terms):
-        sums.add(term.groups, [getattr(term, name) for name in resources])
+        sums.add(term.groups, [getattr(term, name, 0) for name in resources])
+    times = np.array([float(name == "latency") for name in resources])
+    for table in stats.latency if times.any() else ():
+        _add_latency(sums, table, times)
     return sums.tables()
+
+
+def memory_tables(stats: Statistics, grids: Mapping[str, Sequence[int]]) -> CostTables:
+    """Give the bytes at every step of the forward pass, one column per step.
+
+    The memory at any widths is the largest of the columns' sums; a budget on it is the
+    same budget on every column. `grids` as in `cost_tables`.
+
+    MissingStatistics if the statistics hold no memory.
+    """
+    stats.cost().of("memory")
+    steps = () if stats.memory is None else stats.memory.steps or ((),)
+    sums = _Sums(_checked_grids(stats, grids), len(steps))
+    for part in stats.memory.weights if stats.memory else ():
+        sums.add(part.groups, [part.count] * len(steps))
+    for column, step in enumerate(steps):
+        for part in step:
+            amounts = np.zeros(len(steps))
+            amounts[column] = part.count
+            sums.add(part.groups, amounts)
+    return sums.tables()
+
+
+def _add_latency(sums: "_Sums", table: LatencyTable, times: Array) -> None:
+    if len(table.groups) > MOST_GROUPS:
+        for groups, coefficient in table.products():
+            sums.add(groups, coefficient * times)
+        return
+    free = sums.varying(table.groups)
+    widths = {name: sums.along(name, free) for name in table.groups}
+    sums.put(free, np.asarray(table.at(widths))[..., None] * times)
 
 
 class _Sums:
@@ -83,7 +124,7 @@ class _Sums:
         self.own = {name: np.zeros((len(grid), count)) for name, grid in grids.items()}
         self.pairs: dict[Pair, Array] = {}
 
-    def add(self, groups: Iterable[str], amounts: Sequence[float]) -> None:
+    def add(self, groups: Iterable[str], amounts: Sequence[float] | Array) -> None:
         """Add amounts * the product of the groups' widths."""
         given = tuple(groups)
         free = self.varying(given)
@@ -92,10 +133,13 @@ class _Sums:
             int(self.grids[name][0]) for name in given if name not in free
         )
         for name in (name for name in given if name in free):
-            widths = self.grids[name].astype(float)
-            lengths = [len(widths) if name == other else 1 for other in free]
-            table = widths.reshape(*lengths, 1) * table
+            table = self.along(name, free)[..., None].astype(float) * table
         self.put(free, table)
+
+    def along(self, name: str, free: tuple[str, ...]) -> Array:
+        """Give a group's widths on an axis of its own among those of `free`."""
+        grid = self.grids[name]
+        return grid.reshape([len(grid) if name == other else 1 for other in free])
 
     def varying(self, groups: Iterable[str]) -> tuple[str, ...]:
         """Give the groups, each once and in order, that have several widths."""
@@ -119,13 +163,15 @@ class _Sums:
         return CostTables(self.fixed, self.own, self.pairs)
 
 
-def _check_resources(resources: Sequence[str]) -> None:
+def _check_resources(stats: Statistics, resources: Sequence[str]) -> None:
     for name in resources:
-        if name not in RESOURCES:
+        if name not in ADDITIVE:
             raise InvalidProblem(
                 f"resource {name!r}; expected one that adds up over the operations: "
-                f"{', '.join(RESOURCES)}"
+                f"{', '.join(ADDITIVE)}"
             )
+    if "latency" in resources:
+        stats.cost().of("latency")
 
 
 def _checked_grids(

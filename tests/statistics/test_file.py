@@ -161,7 +161,7 @@ Edit = Callable[[dict[str, Any], dict[str, np.ndarray]], object]
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda m, t: m.update(schema=2), "schema 2; expected kind 'statistics'"),
+        (lambda m, t: m.update(schema=3), "schema 3; expected kind 'statistics'"),
         (lambda m, t: m.update(kind="plan"), "kind 'plan'"),
         (lambda m, t: m.pop("groups"), "no field 'groups'"),
         (lambda m, t: m.update(groups={}), "expected list"),

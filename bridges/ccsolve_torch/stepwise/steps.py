@@ -3,7 +3,7 @@
 import heapq
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -100,7 +100,7 @@ def filled(
     smallest share gets its next multiple of `multiple_of` back, again and again.
     """
     listed, widths = tuple(operations), plan.widths
-    if not set(plan.asked) <= set(asdict(cost_at(listed, widths))):
+    if not set(plan.asked) <= set(cost_at(listed, widths).known()):
         return plan
     queue = [(widths[name] / plan.sizes[name], name) for name in sorted(untouched)]
     heapq.heapify(queue)
@@ -111,7 +111,7 @@ def filled(
         if wider > widths[name] and _fits(plan, listed, widths | {name: wider}):
             widths = widths | {name: wider}
             heapq.heappush(queue, (wider / plan.sizes[name], name))
-    return _widened(plan, widths, asdict(cost_at(listed, widths)))
+    return _widened(plan, widths, cost_at(listed, widths).known())
 
 
 def _widened(plan: Plan, widths: Mapping[str, int], achieved: dict[str, float]) -> Plan:
@@ -128,7 +128,7 @@ def _widened(plan: Plan, widths: Mapping[str, int], achieved: dict[str, float]) 
 
 def _fits(plan: Plan, listed: tuple[Operation, ...], widths: Mapping[str, int]) -> bool:
     cost = cost_at(listed, widths)
-    return all(getattr(cost, name) <= limit for name, limit in plan.asked.items())
+    return all(cost.of(name) <= limit for name, limit in plan.asked.items())
 
 
 def _check_composable(first: Plan, second: Plan) -> None:
