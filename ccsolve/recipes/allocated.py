@@ -1,21 +1,14 @@
 """The allocated recipe: widths from losses, channels from the same or a criterion."""
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+import math
+from collections.abc import Mapping
 
-import numpy as np
-
-from ccsolve.criteria import Removal, refit_removal, score, taylor_removal
-from ccsolve.errors import Unsupported
+from ccsolve.criteria import score
 from ccsolve.plans import Plan
-from ccsolve.recipes.allocation import allocated_widths
+from ccsolve.recipes.allocation import allocated
+from ccsolve.recipes.removals import removals_by
 from ccsolve.recipes.uniform import best
 from ccsolve.statistics import Statistics
-
-LOSSES: Mapping[str, Callable[[Statistics, str], Removal]] = MappingProxyType(
-    {"refit": refit_removal, "taylor": taylor_removal}
-)
-"""How the loss of a group is predicted at every width."""
 
 
 def plan(
@@ -24,78 +17,73 @@ def plan(
     *,
     losses: str = "refit",
     criterion: str | None = None,
+    allocation: str = "exact",
     multiple_of: int = 1,
     min_keep: int = 1,
+    fixed: Mapping[str, int] | None = None,
+    time_limit: float = 10.0,
     seed: int = 0,
 ) -> Plan:
     """Share the budgets over the groups by what their channels are worth.
 
     Every group's channels are removed one after the other, which gives its loss at
-    every width; `allocated_widths` takes the widths from these curves. The objective
-    is the sum of the predicted losses, without terms between groups; there is no
-    bound. Where `criterion` chooses the channels, the objective is NaN.
+    every width; a program takes the widths from these curves. The objective is the sum
+    of the predicted losses, made convex in each group (`Ladder`) and without terms
+    between groups; the bound is over all admissible widths, and the prices are the fall
+    of the loss per unit of each budget added. Where `criterion` chooses the channels,
+    the objective is NaN.
 
     Parameters
     ----------
     stats, limits
         The statistics, and by resource the absolute amount that may remain.
     losses
-        "refit" (`refit_removal`): what is left after the next layers are fitted
-        again; it needs ``collect(..., layers="moments")``. "taylor"
-        (`taylor_removal`): what is left without a repair.
+        See `removals_by`.
     criterion
         Which channels remain: any name that `ccsolve.criteria.score` knows; by
         default those that the loss removes last.
-    multiple_of, min_keep
-        See `allocated_widths`.
+    allocation, multiple_of, min_keep, fixed, time_limit
+        See `allocated`.
     seed
-        For the criterion "random".
+        For the program, and the criterion "random".
     """
     removals = removals_by(stats, losses)
-    widths = allocated_widths(
+    found = allocated(
         stats,
         limits,
         {name: removal.loss for name, removal in removals.items()},
+        allocation=allocation,
         multiple_of=multiple_of,
         min_keep=min_keep,
+        fixed=fixed,
+        time_limit=time_limit,
+        seed=seed,
     )
-    sizes = {name: group.size for name, group in stats.groups.items()}
     if criterion is None:
-        keep = {name: removals[name].kept(width) for name, width in widths.items()}
-        gone = {name: sizes[name] - width for name, width in widths.items()}
-        objective = sum(
-            float(removals[name].loss[count]) for name, count in gone.items()
-        )
+        keep = {name: removals[name].kept(k) for name, k in found.widths.items()}
     else:
         keep = {
             name: best(score(stats, name, criterion, seed=seed), width)
-            for name, width in widths.items()
+            for name, width in found.widths.items()
         }
-        objective = np.nan
     return Plan(
         recipe="allocated",
         keep=keep,
-        sizes=sizes,
-        objective=objective,
+        sizes={name: group.size for name, group in stats.groups.items()},
+        prices=found.prices,
+        # The losses are of the removals' own choices.
+        objective=found.loss if criterion is None else math.nan,
+        bound=found.bound if criterion is None else -math.inf,
+        resolution=found.resolution,
         provenance={
             "losses": losses,
             "criterion": criterion,
+            "allocation": allocation,
             "multiple_of": multiple_of,
             "min_keep": min_keep,
+            "fixed": dict(fixed or {}),
             "seed": seed,
+            "solver": dict(found.solver),
+            "bound": "over all admissible widths, on these losses",
         },
     )
-
-
-def removals_by(
-    stats: Statistics, losses: str, *, where: str = "losses", besides: tuple = ()
-) -> dict[str, Removal]:
-    """Give the removal of every group by a name of `LOSSES`.
-
-    Unsupported for another name, which says `where` it stood and what may stand there
-    `besides`.
-    """
-    if losses not in LOSSES:
-        known = ", ".join([*besides, *LOSSES])
-        raise Unsupported(f"{where} {losses!r}; expected one of {known}")
-    return {name: LOSSES[losses](stats, name) for name in stats.groups}

@@ -9,7 +9,7 @@ is the Gauss-Newton matrix, or the empirical Fisher with ``curvature="fisher"``.
 import math
 import time
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from ccsolve.api import solve
 from ccsolve.plans import Plan
 from ccsolve.problems.checks import real_number
-from ccsolve.recipes.allocated import removals_by
-from ccsolve.recipes.allocation import allocated_widths
+from ccsolve.recipes.allocation import allocated
+from ccsolve.recipes.ladders import Allocation
+from ccsolve.recipes.removals import losses_by
 from ccsolve.recipes.widths import uniform_widths
 from ccsolve.solution import Solution, Stop
 from ccsolve.statistics import Statistics
@@ -38,7 +39,8 @@ def plan(
     stats: Statistics,
     limits: Mapping[str, float],
     *,
-    widths: str = "uniform",
+    widths: str = "auto",
+    allocation: str = "exact",
     curvature: str = "ggn",
     damping: float = 0.0,
     first_order: float = 0.0,
@@ -46,6 +48,7 @@ def plan(
     target: str = "diagonal",
     multiple_of: int = 1,
     min_keep: int = 1,
+    fixed: Mapping[str, int] | None = None,
     time_limit: float = 10.0,
     seed: int = 0,
 ) -> Plan:
@@ -62,14 +65,16 @@ def plan(
     stats, limits
         The statistics, and by resource the absolute amount that may remain.
     widths
-        "uniform": every group cut alike (`uniform_widths`). "refit" or "taylor":
-        allocated by the loss of removing one channel after the other, as the recipe
-        "allocated" does with these losses.
+        "uniform": every group cut alike (`uniform_widths`). Otherwise allocated by what
+        a group's width costs: "refit", "taylor" or "selection", see `losses_by`;
+        "auto" is "refit" where its statistics are there, else "taylor".
+    allocation
+        How widths are allocated, see `allocated`.
     curvature, damping, first_order, shrinkage, target
         See `Statistics.channel_selection`. The paper's model has the gradient's full
         weight, 1; it is left out here, for the gradient of a trained network is mostly
         noise: with weight 1/2 the choice on ResNet-56 was 13 points worse.
-    multiple_of, min_keep
+    multiple_of, min_keep, fixed
         See `admissible_steps`.
     time_limit
         Seconds for all groups together; what one leaves, the others share.
@@ -77,10 +82,11 @@ def plan(
         For the solver.
     """
     taylor = Taylor(curvature, damping, first_order, shrinkage, target)
-    steps = {"multiple_of": multiple_of, "min_keep": min_keep}
+    steps = {"multiple_of": multiple_of, "min_keep": min_keep, "fixed": fixed}
+    shares = _allocation(stats, limits, widths, allocation, steps, seed)
     narrowed = {
         name: width
-        for name, width in _widths(stats, limits, widths, steps).items()
+        for name, width in shares.widths.items()
         if width < stats.groups[name].size
     }
     solutions = dict(_solutions(stats, narrowed, taylor, time_limit, seed))
@@ -97,8 +103,15 @@ def plan(
         # Where both are equal, the roundings of the two sums need not be.
         bound=min(bound, objective),
         resolution=sum(solution.resolution for solution in solutions.values()),
+        prices=shares.prices,
         provenance={
             "widths": widths,
+            "allocation": {
+                "rule": allocation,
+                "loss": shares.loss,
+                "bound": shares.bound,
+                **shares.solver,
+            },
             **taylor._asdict(),
             **steps,
             "time_limit": time_limit,
@@ -114,14 +127,18 @@ def plan(
     )
 
 
-def _widths(
-    stats: Statistics, limits: Mapping[str, float], how: str, steps: Mapping[str, int]
-) -> dict[str, int]:
-    if how == "uniform":
-        return uniform_widths(stats, limits, **steps)
-    removals = removals_by(stats, how, where="widths", besides=("uniform",))
-    losses = {name: removal.loss for name, removal in removals.items()}
-    return allocated_widths(stats, limits, losses, **steps)
+def _allocation(
+    stats: Statistics,
+    limits: Mapping[str, float],
+    widths: str,
+    allocation: str,
+    steps: Mapping[str, Any],
+    seed: int,
+) -> Allocation:
+    if widths == "uniform":
+        return Allocation(uniform_widths(stats, limits, **steps), math.nan)
+    losses = losses_by(stats, widths, where="widths", seed=seed)
+    return allocated(stats, limits, losses, allocation=allocation, **steps, seed=seed)
 
 
 def _solutions(

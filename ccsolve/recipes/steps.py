@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ccsolve.errors import Infeasible
+from ccsolve.errors import Infeasible, InvalidProblem
 from ccsolve.problems.checks import whole_number
 from ccsolve.statistics import Group, Statistics
 
@@ -12,7 +12,10 @@ _LARGEST = 10**9
 
 
 def admissible_steps(
-    stats: Statistics, multiple_of: int = 1, min_keep: int = 1
+    stats: Statistics,
+    multiple_of: int = 1,
+    min_keep: int = 1,
+    fixed: Mapping[str, int] | None = None,
 ) -> dict[str, list[int]]:
     """Give the widths that each group may have, rising; the dense one is the last.
 
@@ -24,12 +27,35 @@ def admissible_steps(
         Widths are multiples of this, or the group's dense width.
     min_keep
         Fewest classes of every group, besides each group's own `min_keep`.
+    fixed
+        Widths of groups that have no choice, whatever the rest says.
+
+    Raises
+    ------
+    InvalidProblem
+        An unknown group, or a fixed width that it cannot have.
     """
     multiple_of = whole_number("multiple_of", multiple_of, 1, _LARGEST)
     min_keep = whole_number("min_keep", min_keep, 0, _LARGEST)
+    held = _fixed(stats, fixed or {})
     return {
-        name: _admissible(group, multiple_of, min_keep)
+        name: [held[name]]
+        if name in held
+        else _admissible(group, multiple_of, min_keep)
         for name, group in stats.groups.items()
+    }
+
+
+def _fixed(stats: Statistics, fixed: Mapping[str, int]) -> dict[str, int]:
+    unknown = sorted(set(fixed) - set(stats.groups))
+    if unknown:
+        raise InvalidProblem(
+            f"fixed names the group {unknown[0]!r}; the statistics hold "
+            f"{', '.join(stats.groups)[:200]}"
+        )
+    return {
+        name: whole_number(f"fixed[{name!r}]", width, 0, stats.groups[name].size)
+        for name, width in fixed.items()
     }
 
 
@@ -44,7 +70,7 @@ def fits(
 ) -> bool:
     """Say whether the cost at the widths is within every limit."""
     cost = stats.cost(widths)
-    return all(getattr(cost, name) <= limit for name, limit in limits.items())
+    return all(cost.of(name) <= limit for name, limit in limits.items())
 
 
 def require_attainable(
@@ -53,7 +79,7 @@ def require_attainable(
     """Raise Infeasible if the narrowest network allowed breaks a limit."""
     cost = stats.cost(narrowest)
     for name, limit in limits.items():
-        cheapest = getattr(cost, name)
+        cheapest = cost.of(name)
         if cheapest > limit:
             raise Infeasible(
                 f"budget {name} = {limit:.0f}, but the narrowest network allowed takes "

@@ -18,6 +18,7 @@ def plan(
     criterion: str = "l1",
     multiple_of: int = 1,
     min_keep: int = 1,
+    fixed: Mapping[str, int] | None = None,
     seed: int = 0,
 ) -> Plan:
     """Keep the classes of the best scores at uniform widths.
@@ -30,12 +31,14 @@ def plan(
         The statistics, and by resource the absolute amount that may remain.
     criterion
         Any name that `ccsolve.criteria.score` knows.
-    multiple_of, min_keep
+    multiple_of, min_keep, fixed
         See `uniform_widths`.
     seed
         For the criterion "random".
     """
-    widths = uniform_widths(stats, limits, multiple_of=multiple_of, min_keep=min_keep)
+    widths = uniform_widths(
+        stats, limits, multiple_of=multiple_of, min_keep=min_keep, fixed=fixed
+    )
     keep = {
         name: best(score(stats, name, criterion, seed=seed), width)
         for name, width in widths.items()
@@ -48,6 +51,7 @@ def plan(
             "criterion": criterion,
             "multiple_of": multiple_of,
             "min_keep": min_keep,
+            "fixed": dict(fixed or {}),
             "seed": seed,
         },
     )

@@ -14,6 +14,7 @@ def uniform_widths(
     *,
     multiple_of: int = 1,
     min_keep: int = 1,
+    fixed: Mapping[str, int] | None = None,
 ) -> dict[str, int]:
     """Give a width for every group: one keep ratio for all, as large as it can be.
 
@@ -28,7 +29,7 @@ def uniform_widths(
         The groups and the cost model.
     limits
         By resource ("macs", "params"): the absolute amount that may remain.
-    multiple_of, min_keep
+    multiple_of, min_keep, fixed
         See `admissible_steps`.
 
     Raises
@@ -36,7 +37,7 @@ def uniform_widths(
     Infeasible
         A budget is below the cost of the narrowest network allowed.
     """
-    steps = admissible_steps(stats, multiple_of, min_keep)
+    steps = admissible_steps(stats, multiple_of, min_keep, fixed)
     require_attainable(stats, limits, {name: step[0] for name, step in steps.items()})
     widths = _at_largest_ratio(stats, limits, steps)
     return _filled_up(stats, limits, steps, widths)
@@ -75,12 +76,17 @@ def _filled_up(
     """Widen the group of the smallest keep ratio while any step fits."""
     following = {name: dict(pairwise(step)) for name, step in steps.items()}
     places = {name: place for place, name in enumerate(steps)}
-    queue = [(widths[name] / steps[name][-1], places[name], name) for name in steps]
+    queue = [(_ratio(widths[name], steps[name]), places[name], name) for name in steps]
     heapq.heapify(queue)
     while queue:
         _, place, name = heapq.heappop(queue)
         wider = following[name].get(widths[name])
         if wider is not None and fits(stats, limits, widths | {name: wider}):
             widths = widths | {name: wider}
-            heapq.heappush(queue, (wider / steps[name][-1], place, name))
+            heapq.heappush(queue, (_ratio(wider, steps[name]), place, name))
     return widths
+
+
+def _ratio(width: int, steps: list[int]) -> float:
+    """Give the keep ratio; a group that is held at no class has 1."""
+    return width / steps[-1] if steps[-1] else 1.0

@@ -1,5 +1,35 @@
 """The methods of RateAllocation, one row of data each."""
 
-from ccsolve.registry.row import Method
+from ccsolve.problems import RateAllocation
+from ccsolve.registry.row import Kind, Method, Need
 
-ROWS: tuple[Method, ...] = ()
+_ALLOCATION = "ccsolve.solvers.allocation."
+
+ONE_BUDGET = Need("problems with one budget", lambda problem: len(problem.budgets) == 1)
+NO_PAIRS = Need("problems without pairs", lambda problem: not problem.edges)
+
+ROWS: tuple[Method, ...] = (
+    Method(
+        "one_budget",
+        RateAllocation,
+        Kind.EXACT,
+        _ALLOCATION + "one_budget",
+        "hulls, the linear relaxation's price, lists of what reduced costs leave",
+        needs=(ONE_BUDGET, NO_PAIRS),
+    ),
+    Method(
+        "several_budgets",
+        RateAllocation,
+        Kind.EXACT,
+        _ALLOCATION + "several_budgets",
+        "prices by cutting planes, pair exchange, search of what reduced costs leave",
+        needs=(NO_PAIRS,),
+    ),
+    Method(
+        "pairs",
+        RateAllocation,
+        Kind.EXACT,
+        _ALLOCATION + "pairs",
+        "trees by dynamic programming inside the dual; bound and point on other graphs",
+    ),
+)

@@ -1,4 +1,4 @@
-"""Allocated widths: within budgets, nothing can be put back, near the best there is."""
+"""Marginal analysis: within budgets, nothing can be put back, near the best."""
 
 import itertools
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import ccsolve
-from ccsolve.criteria import refit_removal, taylor_removal
-from ccsolve.errors import Infeasible, Unsupported
-from ccsolve.recipes.allocation import allocated_widths
+from ccsolve.criteria import taylor_removal
+from ccsolve.errors import Infeasible
 from ccsolve.recipes.bills import Bills
+from ccsolve.recipes.marginal import marginal_widths
 from ccsolve.statistics import Group, Operation, Statistics, Term
 from ccsolve.statistics.generate import random_chain
 
@@ -46,7 +46,7 @@ def test_budgets_hold_and_nothing_can_be_put_back(
     limits = {"macs": fraction * dense.macs, "params": fraction * dense.params}
     if resource != "both":
         limits = {resource: limits[resource]}
-    widths = allocated_widths(STATS, limits, LOSSES, multiple_of=multiple)
+    widths = marginal_widths(STATS, limits, LOSSES, multiple_of=multiple)
 
     def fits(candidate: dict[str, int]) -> bool:
         cost = STATS.cost(candidate)
@@ -71,7 +71,7 @@ def test_near_the_best_on_convex_losses(seed: int):
         for name, size in sizes.items()
     }
     limit = int(0.6 * stats.cost().macs)
-    widths = allocated_widths(stats, {"macs": limit}, losses)
+    widths = marginal_widths(stats, {"macs": limit}, losses)
     feasible = [
         dict(zip(sizes, k, strict=True))
         for k in itertools.product(*(range(1, size + 1) for size in sizes.values()))
@@ -87,7 +87,7 @@ def test_near_the_best_on_convex_losses(seed: int):
 def test_below_the_loss_of_uniform_widths(fraction: float):
     uniform = ccsolve.plan(STATS, macs=fraction, recipe="uniform").widths
     limits = {"macs": fraction * STATS.cost().macs}
-    assert total(LOSSES, allocated_widths(STATS, limits, LOSSES)) < total(
+    assert total(LOSSES, marginal_widths(STATS, limits, LOSSES)) < total(
         LOSSES, uniform
     )
 
@@ -96,21 +96,21 @@ def test_losses_that_fall_again_are_not_believed():
     """Group a seems to cost nothing once it is empty; b costs 2 at every step."""
     stats = separate({"a": 5, "b": 5}, {"a": 1, "b": 1})
     losses = {"a": np.array([0, 3, 3, 1, 0, 0.0]), "b": 2 * np.arange(6.0)}
-    assert allocated_widths(stats, {"macs": 6}, losses) == {"a": 5, "b": 1}
+    assert marginal_widths(stats, {"macs": 6}, losses) == {"a": 5, "b": 1}
 
 
 def test_what_costs_nothing_stays():
     stats = separate({"a": 4, "free": 4}, {"a": 1, "free": 0})
     losses = {"a": np.arange(5.0), "free": np.zeros(5)}
-    assert allocated_widths(stats, {"macs": 2}, losses) == {"a": 2, "free": 4}
+    assert marginal_widths(stats, {"macs": 2}, losses) == {"a": 2, "free": 4}
 
 
 def test_narrowest_networks_are_found_and_named():
     least = STATS.cost(dict.fromkeys(SIZES, 2)).macs
-    widths = allocated_widths(STATS, {"macs": least}, LOSSES, min_keep=2)
+    widths = marginal_widths(STATS, {"macs": least}, LOSSES, min_keep=2)
     assert set(widths.values()) == {2}
     with pytest.raises(Infeasible, match=rf"macs = {least - 1}, .* takes {least}"):
-        allocated_widths(STATS, {"macs": least - 1}, LOSSES, min_keep=2)
+        marginal_widths(STATS, {"macs": least - 1}, LOSSES, min_keep=2)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -131,37 +131,3 @@ def test_bills_price_every_change(seed: int):
                 stats.cost(before), resource
             )
             assert changes[row, place] == pytest.approx(exact)
-
-
-@pytest.mark.parametrize("losses", ["refit", "taylor"])
-def test_the_recipe_keeps_what_goes_last(losses: str):
-    plan = ccsolve.plan(STATS, macs=0.5, recipe="allocated", losses=losses)
-    remove = {"refit": refit_removal, "taylor": taylor_removal}[losses]
-    removals = {name: remove(STATS, name) for name in SIZES}
-    for name, kept in plan.keep.items():
-        assert (kept == removals[name].kept(len(kept))).all()
-    curves = {name: removal.loss for name, removal in removals.items()}
-    assert plan.objective == pytest.approx(total(curves, plan.widths))
-    assert plan.provenance["losses"] == losses and plan.bound == -np.inf
-
-
-def test_a_criterion_may_choose_at_allocated_widths():
-    own = ccsolve.plan(STATS, macs=0.5, recipe="allocated")
-    plan = ccsolve.plan(STATS, macs=0.5, recipe="allocated", criterion="l1")
-    assert plan.widths == own.widths and np.isnan(plan.objective)
-    uniform = ccsolve.plan(STATS, macs=1.0, recipe="uniform")
-    assert plan.sizes == uniform.sizes
-    with pytest.raises(
-        Unsupported, match="losses 'none'; expected one of refit, taylor"
-    ):
-        ccsolve.plan(STATS, macs=0.5, recipe="allocated", losses="none")
-
-
-def test_programs_at_allocated_widths_lose_no_more_than_the_greedy_order():
-    plan = ccsolve.plan(STATS, macs=0.5, recipe="ccp", widths="taylor")
-    greedy = ccsolve.plan(STATS, macs=0.5, recipe="allocated", losses="taylor")
-    assert plan.widths == greedy.widths
-    assert plan.objective <= greedy.objective + 1e-9
-    assert plan.provenance["widths"] == "taylor"
-    with pytest.raises(Unsupported, match=r"widths .*one of uniform, refit, taylor"):
-        ccsolve.plan(STATS, macs=0.5, recipe="ccp", widths="wide")

@@ -1,0 +1,69 @@
+"""How the loss of every group is predicted at every width, by name."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from ccsolve.criteria import Removal, refit_removal, taylor_removal
+from ccsolve.errors import MissingStatistics, Unsupported
+from ccsolve.sensitivity.selection import ccp_curve
+from ccsolve.statistics import Statistics
+
+AUTO, SELECTION = "auto", "selection"
+
+LOSSES: Mapping[str, Callable[[Statistics, str], Removal]] = MappingProxyType(
+    {"refit": refit_removal, "taylor": taylor_removal}
+)
+"""Orders in which classes go, with the loss at every width."""
+
+
+def removals_by(stats: Statistics, losses: str) -> dict[str, Removal]:
+    """Give the order in which every group's classes go, and its loss at every width.
+
+    Parameters
+    ----------
+    stats
+        The statistics.
+    losses
+        "refit" (`refit_removal`): what is left after the next layers are fitted again;
+        it needs ``collect(..., layers="moments")``. "taylor" (`taylor_removal`): what
+        is left without a repair. "auto": "refit" where its statistics are there.
+
+    Raises
+    ------
+    Unsupported
+        For another name.
+    MissingStatistics
+        What the losses need was not collected.
+    """
+    if losses == AUTO:
+        return _by_what_is_there(stats)
+    if losses not in LOSSES:
+        known = ", ".join([AUTO, *LOSSES])
+        raise Unsupported(f"losses {losses!r}; expected one of {known}")
+    return {name: LOSSES[losses](stats, name) for name in stats.groups}
+
+
+def _by_what_is_there(stats: Statistics) -> dict[str, Removal]:
+    try:
+        return {name: refit_removal(stats, name) for name in stats.groups}
+    except MissingStatistics:
+        return {name: taylor_removal(stats, name) for name in stats.groups}
+
+
+def losses_by(
+    stats: Statistics, losses: str, *, where: str = "losses", seed: int = 0
+) -> dict[str, np.ndarray]:
+    """Give every group's loss when 0, 1, ..., size classes have gone.
+
+    As `removals_by`, and "selection" (`ccp_curve`): the value of the channel selection
+    program at every width, whose choices need not be nested.
+    """
+    if losses == SELECTION:
+        return {name: ccp_curve(stats, name, seed=seed).losses for name in stats.groups}
+    if losses not in (AUTO, *LOSSES):
+        known = ", ".join([AUTO, *LOSSES, SELECTION])
+        raise Unsupported(f"{where} {losses!r}; expected one of {known}")
+    removals = removals_by(stats, losses)
+    return {name: removal.loss for name, removal in removals.items()}
