@@ -1,20 +1,18 @@
 """Sensitivity: what layers and groups lose as they are compressed.
 
-Curves come from statistics: of groups by classes gone (`group_losses`), of layers by
-rank (`low_rank_losses`) or by units of both kinds (`unit_curve`). Fits turn measured
-points into functions of the rate, which allocations are made of.
+Curves come from statistics: of groups by classes gone (`ccp_curve`, `unit_removal`, the
+removals of `ccsolve.criteria`), of layers by rank (`low_rank_losses`) or by units of
+both kinds (`unit_curve`). Fits turn measured points into functions of the rate.
 """
 
 from ccsolve.sensitivity.curves import Exponential, PiecewiseLinear
 from ccsolve.sensitivity.fitting import convex_envelope, exponential_fit, isotonic_fit
-from ccsolve.sensitivity.groups import GROUP_CURVES, group_losses
 from ccsolve.sensitivity.latency import latency_table
 from ccsolve.sensitivity.low_rank import low_rank_losses, low_rank_rates
 from ccsolve.sensitivity.selection import SelectionCurve, ccp_curve, selection_curve
 from ccsolve.sensitivity.units import UnitCurve, unit_curve, unit_removal
 
 __all__ = [
-    "GROUP_CURVES",
     "Exponential",
     "PiecewiseLinear",
     "SelectionCurve",
@@ -22,7 +20,6 @@ __all__ = [
     "ccp_curve",
     "convex_envelope",
     "exponential_fit",
-    "group_losses",
     "isotonic_fit",
     "latency_table",
     "low_rank_losses",

@@ -19,7 +19,12 @@ RIDGE = 1e-10
 
 
 def exponential_fit(
-    rates: Any, losses: Any, *, normalised: bool = True, least_rate: float = 1e-6
+    rates: Any,
+    losses: Any,
+    *,
+    normalised: bool = True,
+    least_rate: float = 1e-6,
+    most_rate: float = 100.0,
 ) -> Exponential:
     """Fit loss ≈ a·exp(b·C) as Collaborative Compression does.
 
@@ -34,16 +39,19 @@ def exponential_fit(
     normalised
         Whether a is in units of the layer's largest loss, as theirs is, which forgets
         how layers compare. Otherwise the same curve in the units of the losses.
-    least_rate
-        b is at least this: the allocation needs losses that rise. A layer whose b is
-        this goes to its cap.
+    least_rate, most_rate
+        b is within these, theirs is free. The allocation needs losses that rise: a
+        layer of the least b goes to its cap. Losses that jump at the end alone would
+        have a b so large that a vanishes.
 
     Raises
     ------
     InvalidProblem
-        A negative loss, or not two different positive rates with a loss above 0.
+        A negative loss, ``most_rate`` below ``least_rate``, or not two different
+        positive rates with a loss above 0.
     """
     least_rate = real_number("least_rate", least_rate, 0.0)
+    most_rate = real_number("most_rate", most_rate, least_rate)
     rates, losses = checked_points(rates, losses)
     if losses.min() < 0:
         raise InvalidProblem(
@@ -58,17 +66,21 @@ def exponential_fit(
         )
     top = float(losses.max())
     shares = losses / top
-    intercept, slope = _line(rates, np.log(shares + RIDGE), np.sqrt(shares), least_rate)
+    logs, weights = np.log(shares + RIDGE), np.sqrt(shares)
+    intercept, slope = _line(rates, logs, weights, (least_rate, most_rate))
     scale = float(np.exp(intercept))
     return Exponential(scale if normalised else top * scale, slope)
 
 
-def _line(x: Array, y: Array, weights: Array, least: float) -> tuple[float, float]:
-    """Give intercept and slope ≥ ``least`` of the weighted least squares."""
+def _line(
+    x: Array, y: Array, weights: Array, slopes: tuple[float, float]
+) -> tuple[float, float]:
+    """Give intercept and slope of the weighted least squares, the slope in a range."""
     share = weights / weights.sum()
     centre, level = float(share @ x), float(share @ y)
     spread = float(share @ (x - centre) ** 2)
-    slope = max(least, float(share @ ((x - centre) * (y - level))) / spread)
+    slope = float(share @ ((x - centre) * (y - level))) / spread
+    slope = min(max(slope, slopes[0]), slopes[1])
     return level - slope * centre, slope
 
 
