@@ -13,8 +13,7 @@ step for every backward pass. The peak of memory is that of the device's allocat
 import argparse
 import json
 import statistics
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from torch.nn import functional
 from transformers import ResNetConfig, ResNetForImageClassification
 
 import ccsolve_torch as cct
+from ccsolve_torch.running.latency import timed
 
 TURNS = 3
 
@@ -83,29 +83,20 @@ def plain(model: nn.Module, batches: Batches) -> None:
         model.zero_grad(set_to_none=True)
 
 
-def seconds(run: Callable[[], object], device: torch.device) -> float:
-    """Give the wall time of a run, all of the device's work included."""
-    _wait(device)
-    start = time.perf_counter()
-    run()
-    _wait(device)
-    return time.perf_counter() - start
-
-
 def rows(model: nn.Module, batches: Batches, device: torch.device) -> Iterator[dict]:
     """Give a row per case."""
-    seconds(lambda: plain(model, batches[:1]), device)
+    timed(lambda: plain(model, batches[:1]), device)
     for case, (options, backwards) in CASES.items():
         spent: dict[str, list[float]] = {"plain": [], "collect": [], "trace": []}
         peak = 0
         for _ in range(TURNS):
-            spent["plain"].append(seconds(lambda: plain(model, batches), device))
+            spent["plain"].append(timed(lambda: plain(model, batches), device))
             spent["trace"].append(
-                seconds(lambda: cct.trace(model, batches[0][0]), device)
+                timed(lambda: cct.trace(model, batches[0][0]), device)
             )
             _forget(device)
             spent["collect"].append(
-                seconds(
+                timed(
                     lambda given=options: cct.collect(
                         model, batches, layers="none", **given
                     ),
@@ -122,11 +113,6 @@ def rows(model: nn.Module, batches: Batches, device: torch.device) -> Iterator[d
             "ratio": round(own / (backwards * median["plain"]), 3),
             "peak_bytes": peak,
         }
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _forget(device: torch.device) -> None:

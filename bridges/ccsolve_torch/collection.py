@@ -24,6 +24,7 @@ from ccsolve_torch.collecting.tallies import Activations, Readers
 from ccsolve_torch.coupling.declaring import Declared
 from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.identity import fingerprint
+from ccsolve_torch.reasons import first_line
 from ccsolve_torch.running.precision import exactly
 from ccsolve_torch.running.state import (
     Loader,
@@ -160,10 +161,10 @@ def _try(model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         with torch.no_grad():
             model(*(value[:2] for value in inputs))
     except Exception as error:  # whatever the model's code raises
-        lines = str(error).strip().splitlines() or [type(error).__name__]
         shown = ", ".join(f"{tuple(x.shape)} {x.dtype}" for x in inputs)
         raise InvalidProblem(
-            f"model: does not run on the loader's first batch ({shown}): {lines[0]}"
+            f"model: does not run on the loader's first batch ({shown}): "
+            f"{first_line(error)}"
         ) from error
 
 

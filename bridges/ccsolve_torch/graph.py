@@ -9,7 +9,7 @@ operator without a rule reads is frozen, with the operator's name and source lin
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from types import MappingProxyType
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.fx import Node
 
-from ccsolve.errors import Unsupported
+from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve.statistics import Operation
 from ccsolve_torch.coupling.classes import Classes, classified
 from ccsolve_torch.coupling.costs import operations
@@ -220,6 +220,15 @@ def _couplings(flow: Flow, classes: Classes) -> dict[str, Coupling]:
         )
         for name, size in classes.sizes.items()
     }
+
+
+def check_layers(graph: Graph, names: Iterable[str]) -> None:
+    """Raise InvalidProblem if the model has no layer of one of these names."""
+    if unknown := sorted(set(names) - set(graph.layers)):
+        raise InvalidProblem(
+            f"layers: no layer {unknown[0]!r} in the model; expected among "
+            f"{', '.join(graph.layers)[:200]}"
+        )
 
 
 def _sites(flow: Flow, classes: Classes) -> dict[str, Site]:

@@ -26,6 +26,7 @@ from ccsolve_torch.factoring.factor_report import FactoredLayer, FactorReport
 from ccsolve_torch.factoring.factorisation import product
 from ccsolve_torch.factoring.fits import Fit, fitted, moments_of
 from ccsolve_torch.factoring.input_moments import measured_moments
+from ccsolve_torch.reasons import first_line
 from ccsolve_torch.report import Report
 from ccsolve_torch.running.comparison import difference_of, tolerance
 from ccsolve_torch.running.state import (
@@ -223,7 +224,7 @@ def _outputs_alone() -> Iterator[None]:
     except (AttributeError, TypeError) as error:
         raise Unsupported(
             f"the model's code reads more of a factored layer than its output "
-            f"({str(error).splitlines()[0]}); leave this layer out"
+            f"({first_line(error)}); leave this layer out"
         ) from error
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ccsolve.errors import InvalidProblem, WrongAnswer
 from ccsolve_torch.gates import Keep, closed
 from ccsolve_torch.graph import Graph, Slot
+from ccsolve_torch.reasons import first_line
 from ccsolve_torch.rewriting.attributes import write_widths
 from ccsolve_torch.rewriting.mending import mended
 from ccsolve_torch.running.attention import SlimAttention, replace_attention
@@ -115,9 +116,8 @@ def _run(small: nn.Module, given: tuple[Tensor, ...]) -> Any:
     try:
         return small(*given)
     except Exception as error:  # code that fixes a width fails in many ways
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise WrongAnswer(
-            f"the smaller model does not run ({reason}); {_FIXED}"
+            f"the smaller model does not run ({first_line(error)}); {_FIXED}"
         ) from error
 
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from ccsolve.errors import InvalidFile, InvalidProblem
 from ccsolve_torch.factoring.chains import speaking
+from ccsolve_torch.reasons import first_line
 from ccsolve_torch.running.attention import SlimAttention, slim_attention
 
 Spec = Mapping[str, Any]
@@ -112,8 +113,9 @@ def _layers(spec: Any, where: str, depth: int) -> nn.Module:
         with torch.device("meta"):
             return getattr(nn, kind)(**given)
     except Exception as error:  # torch raises errors of many kinds
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InvalidFile(f"{where}: {kind} cannot be made ({reason})") from None
+        raise InvalidFile(
+            f"{where}: {kind} cannot be made ({first_line(error)})"
+        ) from None
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ from torch import Tensor
 from ccsolve.errors import InvalidProblem
 from ccsolve.statistics import Layer
 from ccsolve_torch.collecting.pooling import summed
-from ccsolve_torch.graph import Graph, Site
+from ccsolve_torch.graph import Graph, Site, check_layers
 from ccsolve_torch.running.calls import Call
 from ccsolve_torch.running.columns import (
     as_matrices,
@@ -168,12 +168,7 @@ def chosen_levels(layers: Levels, graph: Graph) -> dict[str, str]:
     if isinstance(layers, str):
         given = dict.fromkeys(graph.layers, layers)
     else:
-        unknown = sorted(set(layers) - set(graph.layers))
-        if unknown:
-            raise InvalidProblem(
-                f"layers: no layer {unknown[0]!r} in the model; expected among "
-                f"{', '.join(graph.layers)[:200]}"
-            )
+        check_layers(graph, layers)
         given = dict.fromkeys(graph.layers, "weights") | dict(layers)
     return given
 

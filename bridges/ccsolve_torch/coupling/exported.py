@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.fx import Node
 
 from ccsolve.errors import Unsupported
+from ccsolve_torch.reasons import first_line
 from ccsolve_torch.running.spelling import spelled_out
 from ccsolve_torch.running.state import Inputs, as_inputs, evaluating
 
@@ -81,10 +82,10 @@ def export(model: nn.Module, example: Inputs) -> Exported:
                 warnings.filterwarnings("ignore", "The tensor attributes? ")
                 program = torch.export.export(model, inputs)
         except Exception as error:  # torch.export raises errors of many kinds
-            lines = str(error).strip().splitlines() or [type(error).__name__]
             raise Unsupported(
-                f"torch.export cannot follow this {type(model).__name__}: {lines[0]}; "
-                f"expected a model without data-dependent control flow"
+                f"torch.export cannot follow this {type(model).__name__}: "
+                f"{first_line(error)}; expected a model without data-dependent control "
+                f"flow"
             ) from error
     signature = program.graph_signature
     return Exported(

@@ -16,9 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ccsolve.errors import InvalidProblem
 from ccsolve_torch.gates import Keep
-from ccsolve_torch.graph import Graph, Site
+from ccsolve_torch.graph import Graph, Site, check_layers
 
 PRODUCT = "product"
 """Kind of a layer that is known by its weight alone: a product, fused attention."""
@@ -35,11 +34,7 @@ def sites_of(
 
     By the name of their weight, in execution order.
     """
-    unknown = sorted(set(layers or ()) - set(graph.layers))
-    if unknown:
-        raise InvalidProblem(
-            f"layers: {unknown[0]!r}; expected among {', '.join(graph.layers)[:200]}"
-        )
+    check_layers(graph, layers or ())
     remain = dict(small.named_parameters(remove_duplicate=False))
     # A weight that does not remain has become a chain of layers.
     known = {name: site for name, site in graph.layers.items() if site.weight in remain}

@@ -19,6 +19,7 @@ from torch.utils import _pytree as pytree
 
 from ccsolve.errors import Unsupported
 from ccsolve_torch.coupling.exported import argument, operator
+from ccsolve_torch.reasons import first_line
 from ccsolve_torch.rewriting.arguments import Arguments, arguments
 from ccsolve_torch.rewriting.opaque import Call, Returned, opaque, submodule
 
@@ -115,10 +116,9 @@ def _exported(
         if _open_batch(program):
             return program
     if found is None:
-        lines = str(failure).strip().splitlines() or [type(failure).__name__]
         raise Unsupported(
             f"torch.export cannot follow the code of {type(module).__name__}: "
-            f"{lines[0]}"
+            f"{first_line(failure)}"
         ) from failure
     return found
 

@@ -30,6 +30,7 @@ from ccsolve_torch.rewriting.lengths import (
 
 # By the names of an operator's arguments; "target" and "args" are another operator.
 Changes = dict[str, Any]
+Rule = Callable[[Node, Remains], Changes]
 
 
 def resize(graph: Graph, remains: Remains) -> None:
@@ -149,11 +150,21 @@ def _split(node: Node, remains: Remains) -> Changes:
     return {"target": target, "args": (node.args[0], lengths, axis)}
 
 
-def _slice(node: Node, remains: Remains) -> Changes:
-    mask = remains(_source(node), 0)[_axis(node)]
-    if whole(mask):
-        return _kept(node, remains)
-    assert mask is not None
+def _along(rule: Callable[[Node, Mask], Changes]) -> Rule:
+    """Give the rule for what picks from an axis: of a whole one all numbers stay."""
+
+    def changed(node: Node, remains: Remains) -> Changes:
+        mask = remains(_source(node), 0)[_axis(node)]
+        if whole(mask):
+            return _kept(node, remains)
+        assert mask is not None
+        return rule(node, mask)
+
+    return changed
+
+
+@_along
+def _slice(node: Node, mask: Mask) -> Changes:
     parts = (number(argument(node, part)) for part in ("start", "end", "step"))
     taken = range(len(mask))[slice(*parts)]
     left = _places(mask, taken)
@@ -164,11 +175,8 @@ def _slice(node: Node, remains: Remains) -> Changes:
     return {"start": first, "end": end, "step": step}
 
 
-def _narrow(node: Node, remains: Remains) -> Changes:
-    mask = remains(_source(node), 0)[_axis(node)]
-    if whole(mask):
-        return _kept(node, remains)
-    assert mask is not None
+@_along
+def _narrow(node: Node, mask: Mask) -> Changes:
     start = number(argument(node, "start")) % len(mask)
     length = number(argument(node, "length"))
     return {
@@ -177,11 +185,8 @@ def _narrow(node: Node, remains: Remains) -> Changes:
     }
 
 
-def _select(node: Node, remains: Remains) -> Changes:
-    mask = remains(_source(node), 0)[_axis(node)]
-    if whole(mask):
-        return _kept(node, remains)
-    assert mask is not None
+@_along
+def _select(node: Node, mask: Mask) -> Changes:
     index = number(argument(node, "index")) % len(mask)
     _check(node, bool(mask[index]))
     return {"index": count(mask[:index])}
@@ -232,7 +237,7 @@ def _strided(node: Node, remains: Remains) -> Changes:
     return {}
 
 
-_RULES: dict[str, Callable[[Node, Remains], Changes]] = {
+_RULES: dict[str, Rule] = {
     **dict.fromkeys(
         """view reshape _unsafe_view view_copy expand broadcast_to zeros ones full
         empty rand randn new_zeros new_ones new_full new_empty""".split(),

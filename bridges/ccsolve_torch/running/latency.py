@@ -42,16 +42,17 @@ def measured(
     with torch.no_grad(), evaluating(model), evaluating(small):
         runs = [lambda each=each: each(*given) for each in (model, small)]
         for _ in range(WARM_UP):
-            spent = sum(_timed(run, device) for run in runs)
+            spent = sum(timed(run, device) for run in runs)
         most = int(min(MOST, max(FEWEST, seconds / max(spent, 1e-9))))
         for _ in range(most):
             for run, found in zip(runs, times, strict=True):
-                found.append(_timed(run, device))
+                found.append(timed(run, device))
     before, after = map(statistics.median, times)
     return Latency(before, after, most, len(given[0]))
 
 
-def _timed(run: Callable[[], object], device: torch.device) -> float:
+def timed(run: Callable[[], object], device: torch.device) -> float:
+    """Give the wall time of a run, all of the device's work included."""
     _wait(device)
     start = time.perf_counter()
     run()
