@@ -1,0 +1,197 @@
+"""Lists of partial choices (loss, costs), cut by linear tests and by dominance."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+
+class Partial(NamedTuple):
+    """S partial choices by rising weights₀·loss + prices₀ᵀcost.
+
+    Attributes
+    ----------
+    loss, cost : (S,), (S, B).
+    first, second : (S,) the two partial choices that each was put together from.
+    complete : whether all that pass the tests are there; else only the first ones.
+    """
+
+    loss: np.ndarray
+    cost: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    complete: bool
+
+
+class Tests(NamedTuple):
+    """J tests weights_j·loss + prices_jᵀcost ≤ room_j; (J,), (J, B), (J,)."""
+
+    weights: np.ndarray
+    prices: np.ndarray
+    room: np.ndarray
+
+
+@njit(cache=True)
+def value(tests, j, loss, cost):
+    """Give weights_j·loss + prices_jᵀcost."""
+    total = tests.weights[j] * loss
+    for m in range(cost.shape[0]):
+        total += tests.prices[j, m] * cost[m]
+    return total
+
+
+@njit(cache=True)
+def _passes(tests, loss, cost):
+    for j in range(tests.weights.shape[0]):
+        if value(tests, j, loss, cost) > tests.room[j]:
+            return False
+    return True
+
+
+@njit(cache=True)
+def _rank(tests, part, count):
+    rank = np.empty(count)
+    for s in range(count):
+        rank[s] = value(tests, 0, part.loss[s], part.cost[s])
+    return rank
+
+
+@njit(cache=True)
+def _frontier(part, count):
+    """Give the choices of one cost that no other beats in loss and cost; O(S log S)."""
+    by_cost = np.argsort(part.cost[:count, 0])
+    kept = np.empty(count, dtype=np.int64)
+    found, least = 0, np.inf
+    s = 0
+    while s < count:
+        # Of equal costs the least loss stands for all.
+        best, cost = by_cost[s], part.cost[by_cost[s], 0]
+        while s < count and part.cost[by_cost[s], 0] == cost:
+            best = by_cost[s] if part.loss[by_cost[s]] < part.loss[best] else best
+            s += 1
+        if part.loss[best] < least:
+            least = part.loss[best]
+            kept[found] = best
+            found += 1
+    return kept[:found]
+
+
+@njit(cache=True)
+def _beats(part, t, s):
+    """Say whether choice t is at least as good as s throughout."""
+    if part.loss[t] > part.loss[s]:
+        return False
+    for m in range(part.cost.shape[1]):
+        if part.cost[t, m] > part.cost[s, m]:
+            return False
+    return True
+
+
+@njit(cache=True)
+def _unbeaten(part, order, window):
+    """Give the choices that none of the ``window`` best kept before beats.
+
+    ``order`` rises in a sum of loss and costs, so that none is beaten by a later one;
+    O(S·window·B).
+    """
+    kept = np.empty(order.shape[0], dtype=np.int64)
+    found = 0
+    for s in order:
+        beaten = False
+        for t in range(min(found, window)):
+            if _beats(part, kept[t], s):
+                beaten = True
+                break
+        if not beaten:
+            kept[found] = s
+            found += 1
+    return kept[:found]
+
+
+@njit(cache=True)
+def _cut(tests, part, count, window, complete):
+    """Give the unbeaten of the first ``count`` choices in order."""
+    rank = _rank(tests, part, count)
+    if part.cost.shape[1] == 1:
+        kept = _frontier(part, count)
+        kept = kept[np.argsort(rank[kept])]
+    else:
+        kept = _unbeaten(part, np.argsort(rank), window)
+    return Partial(
+        part.loss[kept], part.cost[kept], part.first[kept], part.second[kept], complete
+    )
+
+
+@njit(cache=True)
+def _empty(size, budgets):
+    return Partial(
+        np.empty(size),
+        np.empty((size, budgets)),
+        np.empty(size, dtype=np.int64),
+        np.empty(size, dtype=np.int64),
+        False,
+    )
+
+
+@njit(cache=True)
+def _put(part, count, loss, cost, more_loss, more_cost):
+    part.loss[count] = loss + more_loss
+    for m in range(cost.shape[0]):
+        part.cost[count, m] = cost[m] + more_cost[m]
+
+
+@njit(cache=True)
+def shifted(below, starts, loss, cost, tests, window):
+    """Give the choices of a layer's options, each with its entry of a table.
+
+    below : Partial of the layer, starts (K + 1,) where each option's choices begin;
+    loss, cost : (K,), (K, B) what option k adds. ``first`` is the choice's place in
+    ``below``. O(S·J).
+    """
+    part = _empty(below.loss.shape[0] + 1, cost.shape[1])
+    count = 0
+    for k in range(loss.shape[0]):
+        for s in range(starts[k], starts[k + 1]):
+            _put(part, count, below.loss[s], below.cost[s], loss[k], cost[k])
+            if _passes(tests, part.loss[count], part.cost[count]):
+                part.first[count] = s
+                part.second[count] = -1
+                count += 1
+    return _cut(tests, part, count, window, True)
+
+
+@njit(cache=True)
+def combined(one, other, tests, window, room):
+    """Give the sums of two choices, one of each list, that pass the tests.
+
+    Both lists rise in the first test's value, which ends the loops early. Lists whose
+    sums are more than ``room`` are cut to their first choices, and the answer is then
+    not ``complete``. O(room·J), and its sorting.
+    """
+    most, more = _shares(one.loss.shape[0], other.loss.shape[0], room)
+    part = _empty(most * more + 1, one.cost.shape[1])
+    values = _rank(tests, other, more)
+    count = 0
+    for s in range(most):
+        left = tests.room[0] - value(tests, 0, one.loss[s], one.cost[s])
+        for t in range(more):
+            if values[t] > left:
+                break
+            _put(part, count, one.loss[s], one.cost[s], other.loss[t], other.cost[t])
+            if _passes(tests, part.loss[count], part.cost[count]):
+                part.first[count] = s
+                part.second[count] = t
+                count += 1
+    complete = most == one.loss.shape[0] and more == other.loss.shape[0]
+    return _cut(tests, part, count, window, complete)
+
+
+@njit(cache=True)
+def _shares(one, other, room):
+    """Give how many of each list to take, no more than ``room`` sums, evenly."""
+    even = int(np.sqrt(room))
+    if one <= even:
+        return one, min(other, room // max(one, 1))
+    if other <= even:
+        return min(one, room // max(other, 1)), other
+    return even, even

@@ -1,0 +1,1 @@
+"""Parts of the method for allocations with pairs."""

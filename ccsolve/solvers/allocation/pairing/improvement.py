@@ -1,0 +1,99 @@
+"""Points within the budgets: repaired from prices' points, improved by local search."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ccsolve.kernels.pair_moves import Tables, descend, repair
+from ccsolve.solvers.allocation.pairing.ascent import unit_prices
+from ccsolve.solvers.allocation.pairing.program import PairProgram
+
+WIDTH = 512
+"""Options among which two moves at once are looked for."""
+
+
+_KICKED, _FAR = 4, 3
+"""A kick moves that many layers, each by up to that many options."""
+
+
+@dataclass(frozen=True, eq=False)
+class Improver:
+    """What the local search reads of a program.
+
+    Attributes
+    ----------
+    layer_of : (N,) the layer of each option.
+    between : (L, L) the pair of two layers, -1 without one.
+    least_gain : what counts as a gain.
+    """
+
+    program: PairProgram
+    tables: Tables
+    layer_of: np.ndarray
+    between: np.ndarray
+    least_gain: float
+
+    def improved(self, x: np.ndarray, prices: np.ndarray) -> np.ndarray | None:
+        """Repair and improve a point (L,); None where the repair fails.
+
+        Repair makes the move that raises the Lagrangian least per budget relieved;
+        descent takes single moves and moves of two layers, neighbours or not, with
+        true pair costs, until none gains. O((N + ΣK_e + `WIDTH`²)·B) per move.
+        """
+        x, program = x.copy(), self.program
+        unit = np.maximum(program.limits, 1e-12 * program.largest[1])
+        unit = np.maximum(unit, 1e-300)
+        # Without prices a repair would not see what its moves take from the budgets.
+        guide = np.maximum(prices, 1e-6 * unit_prices(program))
+        if not repair(self.tables, x, guide, unit):
+            return None
+        descend(
+            self.tables, x, guide, self.layer_of, self.between, WIDTH, self.least_gain
+        )
+        return x
+
+    def settled(self, x: np.ndarray, prices: np.ndarray) -> np.ndarray:
+        """Descend on loss + pricesᵀcost without budgets, from a point (L,)."""
+        x = x.copy()
+        own, met = self.program.priced(1.0, prices)
+        free = self.tables._replace(
+            losses=own,
+            costs=np.zeros((len(own), 0)),
+            pair_losses=met,
+            pair_costs=np.zeros((len(met), 0)),
+            limits=np.zeros(0),
+        )
+        layer_of, between, least = self.layer_of, self.between, self.least_gain
+        descend(free, x, np.zeros(0), layer_of, between, WIDTH, least)
+        return x
+
+    def kicked(
+        self, x: np.ndarray, prices: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray | None:
+        """Improve a point after a few of its layers were moved at random."""
+        x, program = x.copy(), self.program
+        moved = rng.choice(program.layers, min(_KICKED, program.layers), replace=False)
+        for layer in moved:
+            size = program.sizes[layer]
+            x[layer] = (x[layer] + rng.integers(-_FAR, _FAR + 1)) % size
+        return self.improved(x, prices)
+
+
+def improver_of(program: PairProgram, least_gain: float) -> Improver:
+    """Prepare the local search on a program; O(N + L²)."""
+    layers, edges = program.layers, program.edges
+    between = np.full((layers, layers), -1, dtype=np.int64)
+    between[edges[:, 0], edges[:, 1]] = np.arange(len(edges))
+    between[edges[:, 1], edges[:, 0]] = np.arange(len(edges))
+    tables = Tables(
+        program.losses,
+        program.costs,
+        program.offsets,
+        edges,
+        program.pair_losses,
+        program.pair_costs,
+        program.pair_offsets,
+        program.limits,
+    )
+    layer_of = np.repeat(np.arange(layers), program.sizes)
+    return Improver(program, tables, layer_of, between, least_gain)
