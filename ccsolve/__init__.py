@@ -26,10 +26,11 @@ from ccsolve.solution import Claim, Solution, Stop, merge, verify
 
 if TYPE_CHECKING:
     from ccsolve.factors import Factor
+    from ccsolve.fronts import Front
     from ccsolve.io import read, write
     from ccsolve.io.cvxpy_models import to_cvxpy
     from ccsolve.io.dimod_models import from_bqm, from_cqm, to_bqm, to_cqm
-    from ccsolve.planning import plan
+    from ccsolve.planning import pareto, plan
     from ccsolve.plans import Plan
     from ccsolve.statistics import Statistics
 
@@ -39,6 +40,7 @@ __all__ = [
     "ChannelSelection",
     "Claim",
     "Factor",
+    "Front",
     "Plan",
     "Progress",
     "RateAllocation",
@@ -52,6 +54,7 @@ __all__ = [
     "from_cqm",
     "merge",
     "methods",
+    "pareto",
     "pick",
     "plan",
     "read",
@@ -65,10 +68,12 @@ __all__ = [
 
 _LAZY = {
     "Factor": "ccsolve.factors",
+    "Front": "ccsolve.fronts",
     "Plan": "ccsolve.plans",
     "Statistics": "ccsolve.statistics",
     "from_bqm": "ccsolve.io.dimod_models",
     "from_cqm": "ccsolve.io.dimod_models",
+    "pareto": "ccsolve.planning",
     "plan": "ccsolve.planning",
     "read": "ccsolve.io",
     "to_bqm": "ccsolve.io.dimod_models",

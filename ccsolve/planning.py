@@ -2,16 +2,20 @@
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve.fronts import Front, front_of
 from ccsolve.plans import Plan
+from ccsolve.problems.checks import whole_number
 from ccsolve.recipes import allocated, ccp, uniform
+from ccsolve.recipes.removals import losses_by
 from ccsolve.statistics import Statistics
+from ccsolve.statistics.cost import RESOURCES
 
 RECIPES: Mapping[str, Callable[..., Plan]] = {
     "allocated": allocated.plan,
@@ -19,12 +23,17 @@ RECIPES: Mapping[str, Callable[..., Plan]] = {
     "uniform": uniform.plan,
 }
 
+ON_LOSSES = ("ccp", "allocated")
+"""Recipes that take widths from the groups' losses."""
+
 
 def plan(
     stats: Statistics,
     macs: float | None = None,
     params: float | None = None,
     *,
+    latency: float | None = None,
+    memory: float | None = None,
     recipe: str = "ccp",
     **options: Any,
 ) -> Plan:
@@ -34,17 +43,20 @@ def plan(
     ----------
     stats
         The exported statistics of the network.
-    macs, params
-        What may remain of the multiply-accumulates and parameters: a float in (0, 1]
-        is a fraction of the dense network, an int an absolute amount. At least one.
+    macs, params, latency, memory
+        What may remain of the multiply-accumulates, parameters, microseconds and bytes:
+        a float in (0, 1] is a fraction of the dense network, an int an absolute
+        amount. At least one. Latency needs tables (`Statistics.with_latency`), memory
+        what the bridge's `collect` exports of a forward pass.
     recipe
         "ccp" chooses by programs, "allocated" and "uniform" by a criterion; "uniform"
         cuts every group alike.
     **options
-        Keyword options of the recipe: all take ``multiple_of``, ``min_keep`` and
-        ``seed``; "uniform" takes ``criterion``; "allocated" takes ``losses`` and
-        ``criterion``; "ccp" takes ``widths``, ``curvature``, ``damping``,
-        ``first_order`` and ``time_limit`` (seconds for the whole plan).
+        Keyword options of the recipe: all take ``multiple_of``, ``min_keep``,
+        ``fixed`` and ``seed``; "uniform" takes ``criterion``; "allocated" and "ccp"
+        take ``allocation`` and ``time_limit``; "allocated" takes ``losses`` and
+        ``criterion``; "ccp" takes ``widths``, ``curvature``, ``damping`` and
+        ``first_order``.
 
     Returns
     -------
@@ -62,13 +74,15 @@ def plan(
     Unsupported
         No such recipe, or an option that it does not have.
     """
-    budgets = {"macs": macs, "params": params}
+    budgets = {"macs": macs, "params": params, "latency": latency, "memory": memory}
     given = {name: value for name, value in budgets.items() if value is not None}
     if not given:
-        raise InvalidProblem("no budget; give macs= or params=, what may remain")
-    original = stats.cost().known()
+        raise InvalidProblem(
+            f"no budget; give one of {', '.join(budgets)}: what may remain"
+        )
+    dense = stats.cost()
     asked = {
-        name: _absolute(name, value, original[name]) for name, value in given.items()
+        name: _absolute(name, value, dense.of(name)) for name, value in given.items()
     }
     made = _recipe(recipe, options)(stats, asked, **options)
     return replace(
@@ -76,9 +90,93 @@ def plan(
         given=given,
         asked=asked,
         achieved=stats.cost(made.widths).known(),
-        original=original,
+        original=dense.known(),
         fingerprint=stats.fingerprint,
         provenance={**made.provenance, "samples": stats.samples, "loss": stats.loss},
+    )
+
+
+def pareto(
+    stats: Statistics,
+    over: str = "macs",
+    *,
+    recipe: str = "ccp",
+    losses: str = "auto",
+    budgets: Sequence[float] | None = None,
+    points: int = 50,
+    multiple_of: int = 1,
+    min_keep: int = 1,
+    fixed: Mapping[str, int] | None = None,
+    time_limit: float = 10.0,
+    seed: int = 0,
+) -> Front:
+    """Give the least predicted loss at every budget: the loss-budget curve.
+
+    Parameters
+    ----------
+    stats
+        The exported statistics of the network.
+    over
+        The resource: "macs", "params", "latency".
+    recipe
+        "ccp" or "allocated": those whose widths come from losses. The name is kept
+        with the front; `plan` with the same losses gives its points.
+    losses
+        How a group's loss is predicted at every width, see `losses_by`.
+    budgets
+        What may remain, as `plan` takes it: where exact points are wanted. Without
+        them, all breakpoints of the linear relaxation where the groups' costs add up,
+        else evenly spaced budgets.
+    points
+        Their number, if they are evenly spaced.
+    multiple_of, min_keep, fixed
+        See `admissible_steps`.
+    time_limit
+        Seconds for each budget.
+    seed
+        For losses that are searched for.
+
+    Returns
+    -------
+    Front
+        Points with widths, loss, bound and price; `Front.what_if` solves again under
+        other budgets and rules.
+
+    Raises
+    ------
+    InvalidProblem
+        A budget or an option is malformed.
+    Unsupported
+        The recipe has no losses, or there are no such losses.
+    MissingStatistics
+        The losses or the resource need a part that was not collected.
+    """
+    if recipe not in ON_LOSSES:
+        raise Unsupported(
+            f"recipe {recipe!r} has no losses at every width; expected one of "
+            f"{', '.join(ON_LOSSES)}"
+        )
+    if over not in RESOURCES:
+        raise InvalidProblem(
+            f"resource {over!r}; expected one of {', '.join(RESOURCES)}"
+        )
+    original = stats.cost().of(over)
+    wanted = (
+        None
+        if budgets is None
+        else [_absolute(over, value, original) for value in budgets]
+    )
+    return front_of(
+        stats,
+        losses_by(stats, losses, seed=seed),
+        over,
+        recipe=recipe,
+        budgets=wanted,
+        points=whole_number("points", points, 2, 10**6),
+        time_limit=time_limit,
+        multiple_of=multiple_of,
+        min_keep=min_keep,
+        fixed=fixed,
     )
 
 

@@ -55,6 +55,23 @@ def amount(name: str, text: str | None) -> float | int | None:
         ) from None
 
 
+def amounts(name: str, texts: list[str] | None) -> list[float] | None:
+    """Give several budgets, None for none."""
+    found = [amount(name, text) for text in texts or ()]
+    return [value for value in found if value is not None] or None
+
+
+def frozen_widths(entries: list[str] | None) -> dict[str, int]:
+    """Give the widths of "GROUP=WIDTH"; a name may hold "=" itself."""
+    found = {}
+    for entry in entries or ():
+        name, _, width = entry.rpartition("=")
+        if not name or not width.strip().isdigit():
+            raise InvalidProblem(f"--fixed {entry!r}; expected GROUP=WIDTH")
+        found[name] = int(width)
+    return found
+
+
 def require_writable(path: Path, suffix: str) -> None:
     """Refuse an output path before the work that it is for is done.
 

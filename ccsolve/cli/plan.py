@@ -9,7 +9,13 @@ from rich.table import Table
 
 import ccsolve
 from ccsolve.cli import console
-from ccsolve.cli.inputs import Json, amount, read_statistics, require_writable
+from ccsolve.cli.inputs import (
+    Json,
+    amount,
+    frozen_widths,
+    read_statistics,
+    require_writable,
+)
 from ccsolve.cli.outcome import DONE, INTERRUPTED
 from ccsolve.plans import Plan
 
@@ -39,10 +45,16 @@ def plan(
     ],
     macs: Budget = None,
     params: Budget = None,
+    latency: Budget = None,
+    memory: Budget = None,
     recipe: Annotated[
         str, typer.Option(help="How to decide: allocated, ccp, uniform.")
     ] = "ccp",
     multiple_of: Annotated[int, typer.Option(help="Widths are multiples of this.")] = 1,
+    fixed: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GROUP=WIDTH", help="Freeze a group; may be repeated."),
+    ] = None,
     time_limit: Annotated[
         float | None,
         typer.Option(help="Seconds for all groups; the recipe's own if not given."),
@@ -67,8 +79,11 @@ def plan(
         read_statistics(stats),
         macs=amount("macs", macs),
         params=amount("params", params),
+        latency=amount("latency", latency),
+        memory=amount("memory", memory),
         recipe=recipe,
         multiple_of=multiple_of,
+        fixed=frozen_widths(fixed),
         seed=seed,
         **options,
     )
@@ -114,5 +129,7 @@ def _lines(made: Plan, output: Path | None) -> Iterator[str]:
         f"{made.recipe}: predicted rise of the loss {console.number(made.objective)}, "
         f"bound {console.number(made.bound)}, gap {console.gap(made.gap)}"
     )
+    for name, price in made.prices.items():
+        yield f"price: {console.number(price)} of predicted loss per unit of {name}"
     if output is not None:
         yield f"written: {output}"

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import ccsolve
-from ccsolve.cli import bench, demo, methods, plan, solve, verify
+from ccsolve.cli import bench, demo, methods, pareto, plan, solve, verify
 from ccsolve.cli.outcome import CLOSED_PIPE, reporting
 
 _EPILOG = (
@@ -21,6 +21,7 @@ _COMMANDS: tuple[tuple[Callable[..., int], tuple[str, ...]], ...] = (
     (methods.methods, methods.EXAMPLES),
     (verify.verify, verify.EXAMPLES),
     (plan.plan, plan.EXAMPLES),
+    (pareto.pareto, pareto.EXAMPLES),
     (bench.bench, bench.EXAMPLES),
 )
 

@@ -7,10 +7,11 @@ import pytest
 
 from ccsolve.criteria import taylor_removal
 from ccsolve.errors import Infeasible
-from ccsolve.recipes.exact import allocation_program, exact_widths, thinned
+from ccsolve.recipes.exact import exact_widths
 from ccsolve.recipes.ladders import ladders, loss_at
 from ccsolve.recipes.marginal import marginal_widths
 from ccsolve.recipes.steps import admissible_steps, fits
+from ccsolve.recipes.width_program import allocation_program, thinned
 from ccsolve.statistics.generate import random_chain
 
 STATS = random_chain((5, 6, 4))
@@ -105,7 +106,7 @@ def test_the_program_counts_what_the_network_counts():
 
 
 def test_long_ladders_are_thinned_around_the_start(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("ccsolve.recipes.exact.MOST_ENTRIES", 60)
+    monkeypatch.setattr("ccsolve.recipes.width_program.MOST_ENTRIES", 60)
     rungs = ladders(admissible_steps(WIDE), WIDE_LOSSES)
     limits = limits_of(WIDE, "macs", 0.5)
     start = marginal_widths(WIDE, limits, WIDE_LOSSES)

@@ -1,0 +1,131 @@
+"""`ccsolve pareto`: the least predicted loss at every budget."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+import ccsolve
+from ccsolve.cli import console
+from ccsolve.cli.inputs import (
+    Json,
+    amounts,
+    frozen_widths,
+    read_statistics,
+    require_writable,
+)
+from ccsolve.cli.outcome import DONE
+from ccsolve.fronts import Front, FrontPoint
+from ccsolve.io.atomic import replacing
+from ccsolve.io.strict_json import dump_json
+
+EXAMPLES = (
+    "ccsolve pareto resnet56_cifar10",
+    "ccsolve pareto net.safetensors --over params --points 20",
+    "ccsolve pareto net.safetensors --budget 0.5 --budget 0.25 --json",
+    "ccsolve pareto net.safetensors --fixed layer1.0.conv1=16 -o front.json",
+)
+
+LINES = 20
+"""Points that the table shows, evenly over all."""
+
+
+def pareto(
+    stats: Annotated[
+        str,
+        typer.Argument(
+            metavar="STATS",
+            help="Statistics, .safetensors, or the name of those that ship.",
+        ),
+    ],
+    over: Annotated[
+        str, typer.Option(help="The resource: macs, params, latency.")
+    ] = "macs",
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(metavar="AMOUNT", help="An exact point here; may be repeated."),
+    ] = None,
+    points: Annotated[
+        int, typer.Option(help="Budgets, where not every breakpoint comes from a sort.")
+    ] = 50,
+    recipe: Annotated[str, typer.Option(help="Whose widths: ccp, allocated.")] = "ccp",
+    losses: Annotated[
+        str, typer.Option(help="Losses by width: auto, refit, taylor, selection.")
+    ] = "auto",
+    multiple_of: Annotated[int, typer.Option(help="Widths are multiples of this.")] = 1,
+    fixed: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GROUP=WIDTH", help="Freeze a group; may be repeated."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same answer.")] = 0,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write the front to this .json file."),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Give the loss-budget curve of a network, with bounds and prices.
+
+    The price is what the predicted loss falls by per unit of budget added.
+    """
+    if output is not None:
+        require_writable(output, ".json")
+    front = ccsolve.pareto(
+        read_statistics(stats),
+        over,
+        recipe=recipe,
+        losses=losses,
+        budgets=amounts("budget", budget),
+        points=points,
+        multiple_of=multiple_of,
+        fixed=frozen_widths(fixed),
+        seed=seed,
+    )
+    document = _document(front)
+    if output is not None:
+        with replacing(output) as temporary:
+            temporary.write_text(dump_json(document, indent=1) + "\n", encoding="utf-8")
+    if json:
+        console.show_json(document | {"output": output and str(output)})
+    else:
+        written = [] if output is None else [f"written: {output}"]
+        console.show(_table(front), *written)
+    return DONE
+
+
+def _document(front: Front) -> dict[str, Any]:
+    return {
+        "over": front.over,
+        "recipe": front.recipe,
+        "dense": front.dense,
+        "points": [_entry(point) for point in front],
+    }
+
+
+def _entry(point: FrontPoint) -> Mapping[str, Any]:
+    return point._asdict() | {"widths": dict(point.widths)}
+
+
+def _table(front: Front) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in (front.over, "removed", "loss", "bound", "price"):
+        table.add_column(heading, justify="right")
+    for point in _shown(front):
+        removed = 100 * (1 - point.cost / front.dense) if front.dense else 0.0
+        table.add_row(
+            f"{point.cost:,.0f}",
+            f"{removed:.1f} %",
+            console.number(point.loss),
+            console.number(point.bound),
+            console.number(point.price),
+        )
+    return table
+
+
+def _shown(front: Front) -> Iterator[FrontPoint]:
+    """Give the first, the last and evenly spaced points between them."""
+    count = min(LINES, len(front))
+    for place in range(count):
+        yield front.points[place * (len(front) - 1) // max(1, count - 1)]

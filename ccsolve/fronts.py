@@ -1,0 +1,215 @@
+"""Fronts: the least predicted loss of a network at every budget of one resource."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsolve.recipes.exact import exact_widths
+from ccsolve.recipes.ladders import Allocation, Ladder, ladders, loss_at
+from ccsolve.recipes.steps import admissible_steps
+from ccsolve.recipes.width_program import allocation_program
+from ccsolve.solvers.allocation.corridor.hulls import hull_front
+from ccsolve.statistics import Statistics
+
+Array = NDArray[np.float64]
+
+
+class FrontPoint(NamedTuple):
+    """One point of a front.
+
+    Attributes
+    ----------
+    limit : the budget, an absolute amount.
+    cost : what the widths take of it, <= limit.
+    loss : the predicted loss at the widths.
+    bound : a proven lower bound of the loss at this budget; -inf without one.
+    price : the fall of the loss per unit of budget added, >= 0.
+    widths : by group.
+    """
+
+    limit: float
+    cost: float
+    loss: float
+    bound: float
+    price: float
+    widths: Mapping[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Front:
+    """The loss-budget curve of a network.
+
+    Attributes
+    ----------
+    over : the resource.
+    recipe : whose losses these are.
+    points : by rising budget; the loss falls.
+    dense : what the dense network takes of the resource.
+    losses : by group, (size + 1,) the predicted loss when so many classes have gone.
+    stats : what it was made of.
+    """
+
+    over: str
+    recipe: str
+    points: tuple[FrontPoint, ...]
+    dense: float
+    losses: Mapping[str, Array]
+    stats: Statistics
+
+    def __len__(self) -> int:
+        """Give the number of points."""
+        return len(self.points)
+
+    def __iter__(self) -> Iterator[FrontPoint]:
+        """Go through the points by rising budget."""
+        return iter(self.points)
+
+    def column(self, name: str) -> Array:
+        """Give one figure of all points, (P,): "limit", "cost", "loss", ..."""
+        return np.array([getattr(point, name) for point in self.points])
+
+    def at(self, amount: float) -> FrontPoint | None:
+        """Give the point of the largest cost within an absolute amount, or None."""
+        within = [point for point in self.points if point.cost <= amount]
+        return max(within, key=lambda point: point.cost, default=None)
+
+    def what_if(
+        self,
+        limits: Mapping[str, float],
+        *,
+        fixed: Mapping[str, int] | None = None,
+        multiple_of: int = 1,
+        min_keep: int = 1,
+        time_limit: float = 10.0,
+    ) -> Allocation:
+        """Give the best widths under other budgets or other rules.
+
+        The losses, which took the time, are those of the front; only the allocation is
+        solved again, in milliseconds.
+
+        Parameters
+        ----------
+        limits
+            By resource: the absolute amount that may remain.
+        fixed
+            Widths that groups are frozen at.
+        multiple_of, min_keep, time_limit
+            See `exact_widths`.
+        """
+        return exact_widths(
+            self.stats,
+            limits,
+            self.losses,
+            fixed=fixed,
+            multiple_of=multiple_of,
+            min_keep=min_keep,
+            time_limit=time_limit,
+        )
+
+
+def front_of(
+    stats: Statistics,
+    losses: Mapping[str, Array],
+    over: str,
+    *,
+    recipe: str,
+    budgets: Sequence[float] | None = None,
+    points: int = 50,
+    time_limit: float = 10.0,
+    **rules: Any,
+) -> Front:
+    """Give the front over one resource.
+
+    Without pairs of groups and without `budgets` it has every breakpoint of the linear
+    relaxation, from one sort: each is the best there is at its own cost. Otherwise the
+    program is solved at every budget.
+
+    Parameters
+    ----------
+    stats, losses
+        The statistics; by group (size + 1,) the loss when so many classes have gone.
+    over
+        The resource.
+    recipe
+        Its name, for the record.
+    budgets
+        Absolute amounts, where exact points are wanted.
+    points
+        How many budgets, evenly from the narrowest network to the dense one, where
+        they are not given and breakpoints do not come from a sort.
+    time_limit
+        Seconds for each budget.
+    **rules
+        ``multiple_of``, ``min_keep`` and ``fixed``, see `admissible_steps`.
+    """
+    steps = admissible_steps(stats, **rules)
+    rungs = ladders(steps, losses)
+    dense = float(stats.cost({k: v[-1] for k, v in steps.items()}).of(over))
+    wanted = budgets
+    if wanted is None:
+        program = allocation_program(stats, {over: dense}, rungs)
+        if not program.edges:
+            found = list(_breakpoints(stats, over, program, rungs))
+            return Front(over, recipe, tuple(found), dense, losses, stats)
+        narrow = stats.cost({k: v[0] for k, v in steps.items()}).of(over)
+        wanted = np.linspace(float(narrow), dense, points).tolist()
+    solved = (
+        _solved(stats, losses, over, limit, time_limit, rules)
+        for limit in sorted(wanted)
+    )
+    return Front(over, recipe, tuple(_falling(solved)), dense, losses, stats)
+
+
+def _breakpoints(
+    stats: Statistics, over: str, program: Any, rungs: Mapping[str, Ladder]
+) -> Iterator[FrontPoint]:
+    hull = hull_front(program)
+    x = hull.start.copy()
+    for place, layer in enumerate(hull.layers):
+        if place:
+            x[layer] = hull.options[place]
+        widths = {
+            name: int(rungs[name].widths[option])
+            for name, option in zip(rungs, x, strict=True)
+        }
+        cost, loss = float(stats.cost(widths).of(over)), loss_at(rungs, widths)
+        yield FrontPoint(
+            limit=cost,
+            cost=cost,
+            loss=loss,
+            # Nothing undercuts a breakpoint at its own cost, up to rounding.
+            bound=loss - program.resolution,
+            price=float(hull.prices[place]),
+            widths=widths,
+        )
+
+
+def _solved(
+    stats: Statistics,
+    losses: Mapping[str, Array],
+    over: str,
+    limit: float,
+    time_limit: float,
+    rules: Mapping[str, Any],
+) -> FrontPoint:
+    found = exact_widths(stats, {over: limit}, losses, time_limit=time_limit, **rules)
+    return FrontPoint(
+        limit=limit,
+        cost=float(stats.cost(found.widths).of(over)),
+        loss=found.loss,
+        bound=found.bound,
+        price=found.prices[over],
+        widths=found.widths,
+    )
+
+
+def _falling(points: Iterator[FrontPoint]) -> Iterator[FrontPoint]:
+    """Leave out what a smaller budget does as well."""
+    best = np.inf
+    for point in points:
+        if point.loss < best:
+            best = point.loss
+            yield point
