@@ -80,8 +80,7 @@ def _part(layer: Layer, name: str) -> Array:
             f"layers/{layer.name}: no {name} was collected; collect with "
             "layers='moments', or take metric='weights'"
         )
-    exact = part.astype(np.float64)
-    return 0.5 * (exact + exact.T)
+    return part.astype(np.float64)
 
 
 def _spectrum(matrix: Array, rank: int) -> Array:
@@ -95,5 +94,5 @@ def _tails(values: NDArray[Any]) -> Array:
 
 
 def _root(matrix: Array) -> Array:
-    values, vectors = np.linalg.eigh(matrix)
+    values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
     return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
