@@ -1,11 +1,11 @@
-"""The options that a search still looks at: their prices, their bound, the cuts kept."""
+"""The options that a search still looks at: their prices, bound, and cuts."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from ccsolve.kernels.knapsack_master import Proposals, best_prices
+from ccsolve.kernels.knapsack_master import best_prices
 
 _EPS = 2.220446049250313e-16
 _PASSES, _CLOSE = 12, 0.01

@@ -126,7 +126,7 @@ def _column(proposals, entering, rows, inverse, column):
 
 @njit(cache=True)
 def _leaving(values, column):
-    """Give the row that reaches 0 first, -1 if none falls; the largest pivot in ties."""
+    """Give the row that reaches 0 first, of the largest pivot; -1 if none falls."""
     best, least = -1, np.inf
     for row in range(values.size):
         if column[row] > 1e-12:

@@ -1,4 +1,4 @@
-"""Branch and bound on a core of options: prices per node, points listed, layers split."""
+"""Branch and bound on a core of options: nodes priced, listed, or split."""
 
 from typing import NamedTuple
 
@@ -55,7 +55,7 @@ def explore(core, node, proposals, held, incumbent, tree, nodes):
 
 @njit(cache=True)
 def open_bound(incumbent, tree):
-    """Give the least bound of the nodes not yet searched, at most the goal; O(depth)."""
+    """Give the least bound of the nodes not searched, at most the goal; O(depth)."""
     least = incumbent.values[1]
     for depth in range(tree.depth[0] + 1):
         if depth == tree.depth[0] or not tree.second[depth]:
@@ -137,7 +137,7 @@ def _widest(core, node, proposals, count):
     Where the mixture is one point, the layer with most options, parted into the choice
     and the rest; that is said by an infinite place.
     """
-    best, at, layer, low_first = 0.0, np.inf, -1, True
+    best, at, layer = 0.0, np.inf, -1
     for candidate in range(node.choice.size):
         total, mean, square = 0.0, 0.0, 0.0
         for i in range(count):

@@ -1,6 +1,8 @@
 """Several budgets: cutting planes for their prices, then branch and bound on a core."""
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,13 +16,17 @@ from ccsolve.solvers.allocation.cutting.impossible import (
     no_point,
 )
 from ccsolve.solvers.allocation.cutting.program import Program, prepared
-from ccsolve.solvers.allocation.cutting.starts import first_points
+from ccsolve.solvers.allocation.cutting.selected import reduced_costs
+from ccsolve.solvers.allocation.cutting.starts import first_points, improved
 
 _WIDTHS = (1 / 64, 1 / 16, 1 / 4)
 """Widths of the first corridors, as shares of the gap."""
 
 _PATIENCE = 200
 """Steps spent on a corridor that is not the whole gap, about half a second."""
+
+_WIDE = 0.1
+"""Share of the options in a corridor beyond which points are polished first."""
 
 
 def solve(problem: RateAllocation, limits: Limits) -> Solution:
@@ -57,53 +63,86 @@ def solve(problem: RateAllocation, limits: Limits) -> Solution:
     return run(_steps(problem, limits), limits)
 
 
+@dataclass
+class _Known:
+    """The best point and bound so far, in the table's unit."""
+
+    program: Program
+    loss: float = math.inf
+    chosen: np.ndarray | None = None
+    bound: float = -math.inf
+
+    def point(self, chosen: np.ndarray) -> Step:
+        """Take a point if it keeps the budgets and is better; give it as a step."""
+        x, problem = self.program.point(chosen), self.program.problem
+        if (problem.spent(x) > problem.limits).any():
+            return Step()
+        value = problem.objective(x)
+        if value * self.program.unit < self.loss:
+            self.loss, self.chosen = value * self.program.unit, chosen
+        return Step(x, value)
+
+    def raised(self, bound: float) -> Step:
+        """Take a bound if it is better; give the best as a step."""
+        self.bound = max(self.bound, bound)
+        return Step(bound=self.program.bound(self.bound))
+
+    def top(self, tolerance: np.ndarray) -> float:
+        """Give the loss below which points are worth looking for."""
+        if self.chosen is None:
+            return self.program.ceiling
+        return self.loss - max(tolerance[0] * abs(self.loss), tolerance[1])
+
+
 def _steps(problem: RateAllocation, limits: Limits) -> Iterator[Step]:
     program = prepared(problem)
-    dual = None
+    known, dual = _Known(program), None
     for dual in climbed(program.table, program.ceiling):
-        yield Step()
+        if dual is None:
+            yield Step()
     assert dual is not None
     if dual.bound > program.ceiling:
         raise no_mixture(program)
-    bound, duals = program.bound(dual.bound), program.duals(dual.prices)
-    yield Step(bound=bound, duals=duals)
-    loss = np.inf
+    yield known.raised(dual.bound)._replace(duals=program.duals(dual.prices))
     for chosen in first_points(program, dual):
-        step = _step(program, chosen)
-        loss = min(loss, step.objective * program.unit)
-        yield step
-    yield from _corridors(program, dual, loss, limits.gap)
+        yield known.point(chosen)
+    yield from _corridors(known, dual, _tolerance(program, limits.gap))
 
 
-def _step(program: Program, chosen: np.ndarray) -> Step:
-    x = program.point(chosen)
-    if program.problem.violation(x) > 0:
-        return Step()
-    return Step(x, program.problem.objective(x))
-
-
-def _corridors(program: Program, dual: Dual, loss: float, gap: float) -> Iterator[Step]:
+def _corridors(known: _Known, dual: Dual, tolerance: np.ndarray) -> Iterator[Step]:
     """Search from narrow corridors to the whole gap."""
-    tolerance = _tolerance(program, gap)
-    bound = dual.bound
+    program, polished = known.program, False
     for width in (*_WIDTHS, 1.0):
-        known = loss < np.inf
-        top = loss - max(tolerance[0] * abs(loss), tolerance[1]) if known else np.inf
-        top = min(top, program.ceiling)
-        if known and top <= bound:
+        goal = _goal(known, tolerance, width)
+        if not polished and known.chosen is not None and _is_wide(program, dual, goal):
+            polished = True
+            for chosen in improved(program, dual, known.chosen):
+                yield known.point(chosen)
+            goal = _goal(known, tolerance, width)
+        if known.top(tolerance) <= known.bound:
             return
-        goal = top if width == 1.0 else min(top, bound + width * (top - bound))
-        for count, find in enumerate(searched(program, dual, loss, goal, tolerance)):
+        for count, find in enumerate(
+            searched(program, dual, known.loss, goal, tolerance)
+        ):
             if find.chosen is not None:
-                step = _step(program, find.chosen)
-                loss = min(loss, step.objective * program.unit)
-                yield step
-            bound = max(bound, find.bound)
-            yield Step(bound=program.bound(bound))
+                yield known.point(find.chosen)
+            yield known.raised(find.bound)
             if width < 1.0 and count >= _PATIENCE:
                 break
-    if loss == np.inf and bound >= program.ceiling:
+    if known.chosen is None and known.bound >= program.ceiling:
         raise no_point(program)
+
+
+def _goal(known: _Known, tolerance: np.ndarray, width: float) -> float:
+    """Give the top of a corridor that is so wide, as a share of the gap."""
+    top = known.top(tolerance)
+    return top if width == 1.0 else known.bound + width * (top - known.bound)
+
+
+def _is_wide(program: Program, dual: Dual, goal: float) -> bool:
+    """Say whether a corridor holds so many options that its search will be long."""
+    reduced = reduced_costs(program.table, dual)
+    return bool((reduced <= goal - dual.bound).sum() > _WIDE * len(reduced))
 
 
 def _tolerance(program: Program, gap: float) -> np.ndarray:

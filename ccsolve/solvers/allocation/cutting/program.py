@@ -7,6 +7,7 @@ import numpy as np
 
 from ccsolve.errors import Infeasible
 from ccsolve.kernels.knapsack_pricing import Priced
+from ccsolve.kernels.knapsack_tables import column_maxima, possible_options, turned
 from ccsolve.problems import RateAllocation
 
 _WHOLE = 2.0**50
@@ -71,16 +72,16 @@ def prepared(problem: RateAllocation) -> Program:
         A layer is left without options.
     """
     options, offsets = _possible(problem)
-    losses, costs = problem.flat_losses[options], problem.flat_costs[options].T
+    losses = problem.flat_losses[options]
     unit = _power_below(np.abs(losses).max())
-    units = np.array([_power_below(value) for value in costs.max(axis=1)])
     losses = losses * unit
+    units, costs = _scaled_costs(problem, options)
     starts = offsets[:-1]
     weight = float(np.maximum.reduceat(np.abs(losses), starts).sum())
     highest = float(np.maximum.reduceat(losses, starts).sum())
     table = Priced(
         losses=losses,
-        costs=np.ascontiguousarray(costs * units[:, None]),
+        costs=costs,
         offsets=offsets,
         limits=problem.limits * units,
         weight=weight,
@@ -98,24 +99,33 @@ def prepared(problem: RateAllocation) -> Program:
 
 def _possible(problem: RateAllocation) -> tuple[np.ndarray, np.ndarray]:
     """Give the options that some point may have, and where each layer's begin."""
-    starts = problem.offsets[:-1]
-    least = np.minimum.reduceat(problem.flat_costs, starts)
-    # What rounding of the sum may add or take is far below this.
-    allowed = problem.limits * (1.0 + 1e-9) - least.sum(axis=0) + least
-    allowed = np.repeat(allowed, problem.sizes, axis=0)
-    possible = (problem.flat_costs <= allowed).all(axis=1)
-    if possible.all():
-        return np.arange(problem.size), problem.offsets.copy()
-    counts = np.add.reduceat(possible.astype(np.int64), starts)
-    if not counts.all():
-        raise _no_option(problem, int(np.argmin(counts)), allowed)
-    return np.flatnonzero(possible), np.concatenate([[0], np.cumsum(counts)])
+    kept = np.empty(problem.size, dtype=np.bool_)
+    tables = problem.flat_costs, problem.offsets, problem.limits
+    empty = possible_options(*tables, kept)
+    if empty >= 0:
+        raise _no_option(problem, empty)
+    options = np.flatnonzero(kept)
+    return options, np.searchsorted(options, problem.offsets)
 
 
-def _no_option(problem: RateAllocation, layer: int, allowed: np.ndarray) -> Infeasible:
+def _scaled_costs(
+    problem: RateAllocation, options: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give units (B,) and costs (B, N') below 1."""
+    maxima = np.empty(len(problem.limits))
+    column_maxima(problem.flat_costs, options, maxima)
+    units = np.array([_power_below(value) for value in maxima])
+    costs = np.empty((len(units), len(options)))
+    turned(problem.flat_costs, options, units, costs)
+    return units, costs
+
+
+def _no_option(problem: RateAllocation, layer: int) -> Infeasible:
     """Name the budgets that the options of a layer break."""
-    own = slice(*problem.offsets[layer : layer + 2])
-    broken = np.flatnonzero((problem.flat_costs[own] > allowed[own]).any(axis=0))
+    least = np.minimum.reduceat(problem.flat_costs, problem.offsets[:-1])
+    allowed = problem.limits * (1.0 + 1e-9) - least.sum(axis=0) + least[layer]
+    own = problem.flat_costs[slice(*problem.offsets[layer : layer + 2])]
+    broken = np.flatnonzero((own > allowed).any(axis=0))
     names = " or ".join(f"budgets[{b}] = {problem.budgets[b]:g}" for b in broken)
     return Infeasible(
         f"every option of layer {layer} breaks {names}, even with the cheapest options "

@@ -49,13 +49,13 @@ def within(table: Priced, dual: Dual, span: float) -> Selected:
     return selected(table, kept[:count])
 
 
-def nearest(table: Priced, dual: Dual, count: int) -> Selected:
-    """Give about so many options of least reduced cost, with the dual's starts."""
+def nearest(table: Priced, dual: Dual, count: int, wanted: np.ndarray) -> Selected:
+    """Give about so many options of least reduced cost, and those wanted."""
     if count >= len(table.losses):
         return selected(table, np.arange(len(table.losses)))
     reduced = reduced_costs(table, dual)
     kept = np.argpartition(reduced, count - 1)[:count]
-    return selected(table, np.union1d(kept, dual.starts))
+    return selected(table, np.union1d(kept, wanted))
 
 
 def reduced_costs(table: Priced, dual: Dual) -> np.ndarray:

@@ -13,7 +13,8 @@ from ccsolve.solvers.allocation.cutting.selected import (
     reduced_costs,
 )
 
-_CORE, _STARTS, _NEAR, _PAIRS = 2000, 4, 150, 1_000_000
+_CORE, _STARTS, _NEAR, _PAIRS = 2000, 4, 150, 3_000_000
+_NEARER = 300, 600, 1200
 
 
 def first_points(program: Program, dual: Dual) -> Iterator[np.ndarray]:
@@ -26,31 +27,27 @@ def first_points(program: Program, dual: Dual) -> Iterator[np.ndarray]:
     table, count = program.table, max(_CORE, 10 * program.layers)
     found = False
     while not found:
-        core = nearest(table, dual, count)
-        for point in _mended(core, program, dual):
-            found = True
-            yield point
+        core = nearest(table, dual, count, dual.starts.ravel())
+        near = _near(core, program, dual, _NEAR)
+        for start in dual.starts[:_STARTS]:
+            choice = core.choice(start)
+            if mend(core.core, choice, dual.prices):
+                improve(core.core, choice, near, _PAIRS)
+                found = True
+                yield core.chosen(choice)
         if count >= len(table.losses):
             return
         count = len(table.losses)
 
 
-def improved(
-    core: Selected, program: Program, dual: Dual, chosen: np.ndarray, near: int
-) -> np.ndarray:
-    """Give a point improved by pairs of so many options near the dual's prices."""
+def improved(program: Program, dual: Dual, chosen: np.ndarray) -> Iterator[np.ndarray]:
+    """Give the same point improved by pairs of ever more options, up to 1,200."""
+    wanted = np.concatenate([dual.starts.ravel(), chosen])
+    core = nearest(program.table, dual, _CORE, wanted)
     choice = core.choice(chosen)
-    improve(core.core, choice, _near(core, program, dual, near), _PAIRS)
-    return core.chosen(choice)
-
-
-def _mended(core: Selected, program: Program, dual: Dual) -> Iterator[np.ndarray]:
-    near = _near(core, program, dual, _NEAR)
-    for start in dual.starts[:_STARTS]:
-        choice = core.choice(start)
-        if mend(core.core, choice, dual.prices):
-            improve(core.core, choice, near, _PAIRS)
-            yield core.chosen(choice)
+    for count in _NEARER:
+        improve(core.core, choice, _near(core, program, dual, count), _PAIRS)
+        yield core.chosen(choice)
 
 
 def _near(core: Selected, program: Program, dual: Dual, count: int) -> np.ndarray:
