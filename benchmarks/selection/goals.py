@@ -52,7 +52,9 @@ def _proofs(begins: Sequence[str], sizes: Sequence[int]) -> Callable[..., str]:
             and run.n in sizes
             and run.instance.startswith(tuple(begins))
         )
-        ours = _by_name(run for run in chosen if run.competitor not in PEERS)
+        ours = _grouped(
+            (run for run in chosen if run.competitor not in PEERS), "competitor"
+        )
         if not ours:
             return ""
         name = max(ours, key=lambda key: _strength(ours[key]))
@@ -131,11 +133,8 @@ def _against_scs(runs: Sequence[Run], best: Best) -> str:
 def _best_known(runs: Sequence[Run], best: Best) -> str:
     chosen = [
         run
-        for run in runs
-        if run.suite == "heuristics"
-        and run.competitor == HEURISTIC
-        and run.family in ("SOM-b", "MDG-a")
-        and run.limit <= 1.0
+        for run in _of_heuristic(runs, "heuristics")
+        if run.family in ("SOM-b", "MDG-a") and run.limit <= 1.0
     ]
     if not chosen:
         return ""
@@ -147,10 +146,8 @@ def _cancelling(runs: Sequence[Run], best: Best) -> str:
     parts = []
     own = [
         run
-        for run in runs
-        if run.suite == "heuristics"
-        and run.competitor == HEURISTIC
-        and run.instance.startswith("ccpz")
+        for run in _of_heuristic(runs, "heuristics")
+        if run.instance.startswith("ccpz")
     ]
     for n, limit in sorted({(run.n, run.limit) for run in own}):
         cases = [run for run in own if (run.n, run.limit) == (n, limit)]
@@ -182,31 +179,26 @@ def _sign(own: Run, runs: Sequence[Run]) -> int:
 def _clusters(runs: Sequence[Run], best: Best) -> str:
     chosen = [
         run
-        for run in runs
-        if run.suite == "targets"
-        and run.competitor == HEURISTIC
-        and run.instance.startswith("kcluster")
-        and not math.isnan(run.target)
+        for run in _of_heuristic(runs, "targets")
+        if run.instance.startswith("kcluster") and not math.isnan(run.target)
     ]
     parts = []
-    for name, own in _by_instance(chosen).items():
+    for name, own in _grouped(chosen, "instance").items():
         times = [seconds_to(run, run.target) for run in own]
         there = sum(at <= 0.005 for at in times)
         parts.append(f"{name}: {there}/{len(own)}, slowest {number(max(times))} s")
     return "; ".join(parts)
 
 
-def _by_name(runs: Iterator[Run]) -> dict[str, list[Run]]:
-    grouped: dict[str, list[Run]] = {}
-    for run in runs:
-        grouped.setdefault(run.competitor, []).append(run)
-    return grouped
+def _of_heuristic(runs: Sequence[Run], suite: str) -> list[Run]:
+    return [run for run in runs if run.suite == suite and run.competitor == HEURISTIC]
 
 
-def _by_instance(runs: Sequence[Run]) -> dict[str, list[Run]]:
+def _grouped(runs: Iterable[Run], field: str) -> dict[str, list[Run]]:
+    """Give the runs by what a field of theirs holds."""
     grouped: dict[str, list[Run]] = {}
     for run in runs:
-        grouped.setdefault(run.instance, []).append(run)
+        grouped.setdefault(getattr(run, field), []).append(run)
     return grouped
 
 

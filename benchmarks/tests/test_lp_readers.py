@@ -30,7 +30,10 @@ def written(path: Path, family: str) -> ChannelSelection:
     return shifted
 
 
-def assert_optimum(problem: ChannelSelection, value: float, z: np.ndarray) -> None:
+def assert_optimum(
+    problem: ChannelSelection, value: float, variables: dict[str, float]
+) -> None:
+    z = np.array([variables[f"z{i}"] for i in range(problem.n)])
     _, optimum = testing.brute_force(problem)
     room = TOLERANCE * max(1.0, problem.data_scale)
     assert value == pytest.approx(optimum, rel=TOLERANCE, abs=room)
@@ -46,8 +49,7 @@ def test_gurobi_finds_the_optimum(tmp_path: Path, family: str):
         with gurobi.read(str(tmp_path / "a.lp"), env=env) as model:
             model.optimize()
             values = {v.VarName: v.X for v in model.getVars()}
-            z = np.array([values[f"z{i}"] for i in range(problem.n)])
-            assert_optimum(problem, model.ObjVal, z)
+            assert_optimum(problem, model.ObjVal, values)
 
 
 @pytest.mark.parametrize("family", NAMES)
@@ -59,8 +61,7 @@ def test_scip_finds_the_optimum(tmp_path: Path, family: str):
     model.readProblem(str(tmp_path / "a.lp"))
     model.optimize()
     values = {v.name: model.getVal(v) for v in model.getVars()}
-    z = np.array([values[f"z{i}"] for i in range(problem.n)])
-    assert_optimum(problem, model.getObjVal(), z)
+    assert_optimum(problem, model.getObjVal(), values)
 
 
 @pytest.mark.parametrize("family", NAMES)

@@ -9,8 +9,8 @@ import torch
 from torch.utils import _pytree as pytree
 
 import ccsolve_torch as cct
-from ccsolve import Plan
 from tests.bridges.bundling.bundled import altered, cut
+from tests.bridges.plans import every_other
 from tests.bridges.zoo import CASES
 
 pytestmark = [
@@ -89,14 +89,8 @@ def test_the_report_comes_back(make, loader, tmp_path: Path) -> None:
 def test_chains_come_back_with_what_was_cut_around_them(make, loader, tmp_path) -> None:
     """Channels first, chains then, and chains of what was saved before."""
     model, x = make("plain").eval(), loader[0][0]
-    graph = cct.trace(model, x)
-    plan = Plan(
-        recipe="by hand",
-        keep={name: list(range(0, g.size, 2)) for name, g in graph.groups.items()},
-        sizes={name: group.size for name, group in graph.groups.items()},
-        factors={"2": cct.Factor("tucker", 2), "7": cct.Factor("svd", 1)},
-        fingerprint=cct.fingerprint(model),
-    )
+    factors = {"2": cct.Factor("tucker", 2), "7": cct.Factor("svd", 1)}
+    plan = every_other(model, x, factors=factors)
     small: Any = cct.apply(model, plan, x, latency=False)
     cct.save(small, tmp_path / "one")
     loaded: Any = cct.load(lambda: make("plain"), tmp_path / "one")

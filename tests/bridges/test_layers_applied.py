@@ -12,21 +12,9 @@ from ccsolve.errors import InvalidProblem, WrongAnswer
 from ccsolve_torch.factoring.candidates import KINDS
 from ccsolve_torch.gates import closed
 from ccsolve_torch.surgery import checked_keep
+from tests.bridges.plans import every_other
 
 pytestmark = pytest.mark.torch
-
-
-def plan_for(model: nn.Module, x: Any, factors: dict[str, Factor], **more: Any) -> Plan:
-    """Give a plan that keeps every other class, with these factors."""
-    sizes = {name: group.size for name, group in cct.trace(model, x).groups.items()}
-    return Plan(
-        recipe="by hand",
-        keep={name: list(range(0, size, 2)) for name, size in sizes.items()},
-        sizes=sizes,
-        factors=factors,
-        fingerprint=cct.fingerprint(model),
-        **more,
-    )
 
 
 def plain_layers(model: nn.Module) -> list[str]:
@@ -37,7 +25,7 @@ def plain_layers(model: nn.Module) -> list[str]:
 def test_chains_are_of_the_layers_that_are_left(model, loader, repair: str) -> None:
     x = loader[0][0]
     factors = dict.fromkeys(plain_layers(model), Factor("tucker", 0.7))
-    plan = plan_for(model, x, factors)
+    plan = every_other(model, x, factors=factors)
     small: Any = cct.apply(
         model, plan, x, calibration=loader, repair=repair, latency=False
     )
@@ -50,7 +38,7 @@ def test_chains_are_of_the_layers_that_are_left(model, loader, repair: str) -> N
 
 def test_calibration_weighs_the_fits(residual, loader) -> None:
     x, factors = loader[0][0], {"stem": Factor("svd", 2), "linear": Factor("tt", 2)}
-    plan = plan_for(residual, x, factors)
+    plan = every_other(residual, x, factors=factors)
     small: Any = cct.apply(
         residual, plan, x, calibration=loader, repair="none", latency=False
     )
@@ -64,7 +52,7 @@ def test_calibration_weighs_the_fits(residual, loader) -> None:
 def test_full_ranks_change_nothing(residual, samples) -> None:
     x = samples[0]
     factors = dict.fromkeys(plain_layers(residual), Factor("svd", 1.0))
-    plan = plan_for(residual, x, factors)
+    plan = every_other(residual, x, factors=factors)
     small: Any = cct.apply(residual, plan, x, latency=False)
     graph = cct.trace(residual, x)
     with torch.no_grad(), closed(residual, graph, checked_keep(graph, plan.keep)):
@@ -75,7 +63,7 @@ def test_full_ranks_change_nothing(residual, samples) -> None:
 def test_what_was_cut_and_factored_is_loaded(make, samples, tmp_path) -> None:
     model, x = make("residual").eval(), samples[0]
     factors = {"first.conv1": Factor("tt", 2), "linear": Factor("svd", 2)}
-    plan = plan_for(model, x, factors)
+    plan = every_other(model, x, factors=factors)
     plan.save(tmp_path / "plan.json")
     small: Any = cct.apply(model, Plan.load(tmp_path / "plan.json"), x, latency=False)
     cct.save(small, tmp_path / "bundle")
@@ -85,14 +73,14 @@ def test_what_was_cut_and_factored_is_loaded(make, samples, tmp_path) -> None:
 
 
 def test_a_chain_larger_than_its_layer_is_said(residual, samples) -> None:
-    plan = plan_for(residual, samples[0], {"stem": Factor("svd", 1.0)})
+    plan = every_other(residual, samples[0], factors={"stem": Factor("svd", 1.0)})
     small: Any = cct.apply(residual, plan, samples[0], latency=False)
     assert "WARNING larger than the layer" in str(small.report)
 
 
 def test_the_report_of_what_was_cut_is_brought_up_to_date(residual, samples) -> None:
     x = samples[0]
-    cut = cct.apply(residual, plan_for(residual, x, {}), x, latency=False)
+    cut = cct.apply(residual, every_other(residual, x), x, latency=False)
     small: Any = cct.factorise(cut, {"linear": Factor("svd", 2)}, x)
     assert small.report.achieved == small.factor_report.achieved == cct.count(small, x)
     assert small.report.factored == small.factor_report.layers
@@ -102,15 +90,22 @@ def test_the_report_of_what_was_cut_is_brought_up_to_date(residual, samples) -> 
 def test_budgets_are_of_the_chains(residual, samples) -> None:
     x = samples[0]
     factors = {"second.conv1": Factor("svd", 0.4)}
-    small: Any = cct.apply(residual, plan_for(residual, x, factors), x, latency=False)
+    small: Any = cct.apply(
+        residual, every_other(residual, x, factors=factors), x, latency=False
+    )
     left = small.report.achieved.params
-    fits = plan_for(
-        residual, x, factors, asked={"params": left}, achieved={"params": left}
+    fits = every_other(
+        residual, x, factors=factors, asked={"params": left}, achieved={"params": left}
     )
     cct.apply(residual, fits, x, latency=False)
     with pytest.raises(WrongAnswer, match="params"):
         missed = {"asked": {"params": left - 1}, "achieved": {"params": left - 1}}
-        cct.apply(residual, plan_for(residual, x, factors, **missed), x, latency=False)
+        cct.apply(
+            residual,
+            every_other(residual, x, factors=factors, **missed),
+            x,
+            latency=False,
+        )
 
 
 def test_factors_of_another_model_are_refused(residual, samples) -> None:
@@ -120,4 +115,6 @@ def test_factors_of_another_model_are_refused(residual, samples) -> None:
         ({"second.conv1": Factor("tucker", 7)}, "rank 7"),
     ]:
         with pytest.raises(InvalidProblem, match=message):
-            cct.apply(residual, plan_for(residual, x, factors), x, latency=False)
+            cct.apply(
+                residual, every_other(residual, x, factors=factors), x, latency=False
+            )

@@ -97,17 +97,14 @@ class Marks:
             model.linear.bias += torch.rand(4)
 
 
+def in_three_steps(model: nn.Module, loader: Any, **options: Any) -> Any:
+    """Compress by uniform widths, a third of the way at a time."""
+    return cct.compress(model, loader, steps=3, recipe="uniform", **options)
+
+
 def trained_between(model: nn.Module, loader: Any, training: Any) -> Any:
     """Compress in three steps, trained after each."""
-    return cct.compress(
-        model,
-        loader,
-        macs=0.5,
-        steps=3,
-        recipe="uniform",
-        repair="none",
-        finetune=training,
-    )
+    return in_three_steps(model, loader, macs=0.5, repair="none", finetune=training)
 
 
 def test_trained_weights_are_carried_on(residual, loader) -> None:
@@ -142,12 +139,10 @@ def test_every_step_cuts_what_the_last_training_gave(residual, loader) -> None:
 
 def test_declarations_hold_in_every_step(residual, loader) -> None:
     stays = [0, 4]
-    small: Any = cct.compress(
+    small: Any = in_three_steps(
         residual,
         loader,
         params=0.5,
-        steps=3,
-        recipe="uniform",
         declared=Declared(keep={"first.conv1.weight": stays}, ignore=["second.conv1"]),
     )
     weight = residual.first.conv1.weight[stays]
@@ -163,12 +158,10 @@ def test_declarations_hold_in_every_step(residual, loader) -> None:
 def test_declarations_hold_when_weights_are_carried_on(residual, loader) -> None:
     with torch.no_grad():  # the first and last channel would go first
         residual.first.conv1.weight[[0, 4]] *= 1e-3
-    small: Any = cct.compress(
+    small: Any = in_three_steps(
         residual,
         loader,
         params=0.3,
-        steps=3,
-        recipe="uniform",
         repair="none",
         declared=Declared(keep={"first.conv1.weight": [0, 4]}),
         finetune=lambda model: None,
@@ -194,9 +187,7 @@ def test_options_of_collect_are_handed_on(residual, loader) -> None:
 
 
 def test_kept_classes_are_those_of_the_original(residual, loader) -> None:
-    small: Any = cct.compress(
-        residual, loader, macs=0.5, steps=3, recipe="uniform", repair="none"
-    )
+    small: Any = in_three_steps(residual, loader, macs=0.5, repair="none")
     for name, kept in small.report.kept.items():
         assert (np.diff(kept) > 0).all(), name
     graph = cct.trace(residual, loader[0][0])

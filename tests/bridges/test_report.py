@@ -11,28 +11,18 @@ import torch
 from torch import Tensor, nn
 
 import ccsolve_torch as cct
-from ccsolve import Plan
 from ccsolve.errors import InvalidProblem
 from ccsolve_torch.running.footprint import footprint, peak_activations, weight_bytes
 from ccsolve_torch.running.latency import Latency, measured
+from tests.bridges.plans import every_other
 
 pytestmark = pytest.mark.torch
-
-
-def halves(model: nn.Module, x: Tensor) -> Plan:
-    sizes = {name: group.size for name, group in cct.trace(model, x).groups.items()}
-    return Plan(
-        recipe="by hand",
-        keep={name: list(range(0, size, 2)) for name, size in sizes.items()},
-        sizes=sizes,
-        fingerprint=cct.fingerprint(model),
-    )
 
 
 @pytest.fixture
 def small(residual, loader) -> Any:
     x = loader[0][0]
-    return cct.apply(residual, halves(residual, x), x, calibration=loader)
+    return cct.apply(residual, every_other(residual, x), x, calibration=loader)
 
 
 def test_a_report_is_json(small) -> None:
@@ -135,7 +125,7 @@ def test_exact_groups_are_checked_and_others_measured() -> None:
 
     torch.manual_seed(0)
     model, x = Normed().eval(), torch.randn(9, 6)
-    small: Any = cct.apply(model, halves(model, x), x)
+    small: Any = cct.apply(model, every_other(model, x), x)
     report = small.report
     assert report.equivalence < 1e-6
     assert report.approximation is not None
@@ -146,13 +136,13 @@ def test_exact_groups_are_checked_and_others_measured() -> None:
 
 
 def test_models_on_meta_are_refused(residual, loader) -> None:
-    plan = halves(residual, loader[0][0])
+    plan = every_other(residual, loader[0][0])
     with pytest.raises(InvalidProblem, match="meta"):
         cct.apply(copy.deepcopy(residual).to("meta"), plan, loader[0][0])
 
 
 def test_wrapped_models_are_refused(residual, loader) -> None:
-    plan = halves(residual, loader[0][0])
+    plan = every_other(residual, loader[0][0])
     with pytest.raises(InvalidProblem, match=r"model\.module"):
         cct.apply(nn.DataParallel(residual), plan, loader[0][0])
 
@@ -162,7 +152,7 @@ def test_half_precision_is_cut_and_repaired(make, loader, dtype) -> None:
     model = make("residual").eval().to(dtype)
     half = [(x.to(dtype), y) for x, y in loader]
     x = half[0][0]
-    small: Any = cct.apply(model, halves(model, x), x, calibration=half)
+    small: Any = cct.apply(model, every_other(model, x), x, calibration=half)
     assert all(p.dtype == dtype for p in small.parameters())
     distances = small.report.repair.distances
     assert distances["least_squares"] < 0.8 * distances["cut"]
@@ -175,7 +165,7 @@ def test_hooks_are_carried_and_left(residual, loader) -> None:
         seen.append(tuple(y.shape))
         return y * 2
 
-    plan = halves(residual, x)
+    plan = every_other(residual, x)
     residual.first.bn1.register_forward_hook(hook)
     small: Any = cct.apply(residual, plan, x, check_fingerprint=False)
     seen.clear()
@@ -188,7 +178,7 @@ def test_hooks_are_carried_and_left(residual, loader) -> None:
 def test_a_computed_weight_keeps_its_channels_and_says_so(residual, loader) -> None:
     x = loader[0][0]
     nn.utils.parametrizations.weight_norm(residual.first.conv1)
-    plan = halves(residual, x)
+    plan = every_other(residual, x)
     assert list(plan.keep) == ["second.conv1"]
     small: Any = cct.apply(residual, plan, x, calibration=loader)
     assert small.report.equivalence < 1e-4

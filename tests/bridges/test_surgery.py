@@ -13,27 +13,14 @@ import ccsolve
 import ccsolve_torch as cct
 from ccsolve import Plan
 from ccsolve.errors import InvalidProblem, WrongAnswer
+from tests.bridges.plans import every_other
 
 pytestmark = pytest.mark.torch
 
 
-def plan_for(
-    model: nn.Module, x: Tensor, kept: dict[str, list[int]] | None = None
-) -> Plan:
-    """Give a plan that keeps these classes, by default every other one."""
-    sizes = {name: group.size for name, group in cct.trace(model, x).groups.items()}
-    every_other = {name: list(range(0, size, 2)) for name, size in sizes.items()}
-    return Plan(
-        recipe="by hand",
-        keep=every_other if kept is None else {**every_other, **kept},
-        sizes=sizes,
-        fingerprint=cct.fingerprint(model),
-    )
-
-
 def test_the_smaller_model_equals_closed_gates(model, samples) -> None:
     x = samples[0]
-    plan = plan_for(model, x)
+    plan = every_other(model, x)
     small: Any = cct.apply(model, plan, x)
     assert small.report.equivalence < 1e-4
     graph = cct.trace(model, x)
@@ -48,7 +35,7 @@ def test_the_smaller_model_equals_closed_gates(model, samples) -> None:
 
 
 def test_the_report_counts_the_smaller_model_itself(model, samples) -> None:
-    small: Any = cct.apply(model, plan_for(model, samples[0]), samples[0])
+    small: Any = cct.apply(model, every_other(model, samples[0]), samples[0])
     report = small.report
     assert report.achieved == cct.count(small, samples[0])
     assert report.original == cct.count(model, samples[0])
@@ -60,7 +47,7 @@ def test_the_report_counts_the_smaller_model_itself(model, samples) -> None:
 def test_the_smaller_model_is_an_ordinary_one(make, loader) -> None:
     model = make("plain").train()
     x, y = loader[0]
-    plan = plan_for(model, x)
+    plan = every_other(model, x)
     before = copy.deepcopy(model.state_dict())
     small: Any = cct.apply(model, plan, x)
     assert small.training
@@ -94,7 +81,7 @@ def test_other_precisions_are_compared_by_their_own_rounding(
     linear = [nn.Linear(a, b) for a, b in itertools.pairwise(sizes)]
     model = nn.Sequential(linear[0], nn.ReLU(), linear[1], nn.ReLU(), linear[2])
     model, x = model.to(dtype), torch.randn(256, 20).to(dtype)
-    small: Any = cct.apply(model, plan_for(model, x), x)
+    small: Any = cct.apply(model, every_other(model, x), x)
     assert small.report.equivalence <= max(1e-4, 8 * torch.finfo(dtype).eps)
 
 
@@ -131,7 +118,7 @@ def test_plans_for_another_model_are_refused(
 
 
 def test_other_weights_are_allowed_on_request(residual, samples) -> None:
-    plan = plan_for(residual, samples[0])
+    plan = every_other(residual, samples[0])
     other = copy.deepcopy(residual)
     nn.init.ones_(other.linear.bias)
     with pytest.raises(InvalidProblem, match="check_fingerprint=False"):
@@ -144,7 +131,7 @@ def test_other_weights_are_allowed_on_request(residual, samples) -> None:
     ("repair", "message"), [("magic", "magic"), ("recalibrate", "needs calibration")]
 )
 def test_bad_repairs_are_refused(residual, samples, repair, message) -> None:
-    plan = plan_for(residual, samples[0])
+    plan = every_other(residual, samples[0])
     with pytest.raises(InvalidProblem, match=message):
         cct.apply(residual, plan, samples[0], repair=repair)
 
@@ -174,12 +161,12 @@ class Literal(nn.Module):
 def test_a_width_in_the_code_is_found_by_the_check(samples) -> None:
     net = Hidden()
     with pytest.raises(WrongAnswer, match="closed gates"):
-        cct.apply(net, plan_for(net, samples[0]), samples[0])
+        cct.apply(net, every_other(net, samples[0]), samples[0])
 
 
 def test_a_width_in_a_view_is_mended(samples) -> None:
     net = Literal()
-    small: Any = cct.apply(net, plan_for(net, samples[0]), samples[0])
+    small: Any = cct.apply(net, every_other(net, samples[0]), samples[0])
     assert small.report.equivalence < 1e-4
     assert small.b.in_features == 2
 

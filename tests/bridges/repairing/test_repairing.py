@@ -12,19 +12,14 @@ from ccsolve import Plan
 from ccsolve.errors import InvalidProblem
 from ccsolve_torch.repairing.calibration import Calibration
 from ccsolve_torch.repairing.recalibration import Yardstick
+from tests.bridges.plans import every_other
 from tests.bridges.zoo import CASES
 
 pytestmark = pytest.mark.torch
 
 
 def cut(model: nn.Module, x: Any, **options: Any) -> Any:
-    sizes = {name: group.size for name, group in cct.trace(model, x).groups.items()}
-    plan = Plan(
-        recipe="by hand",
-        keep={name: list(range(0, size, 2)) for name, size in sizes.items()},
-        sizes=sizes,
-        fingerprint=cct.fingerprint(model),
-    )
+    plan = every_other(model, x)
     return cct.apply(model, plan, x, latency=False, **options)
 
 
