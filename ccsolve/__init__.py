@@ -25,6 +25,7 @@ from ccsolve.problems import (
 from ccsolve.solution import Claim, Solution, Stop, merge, verify
 
 if TYPE_CHECKING:
+    from ccsolve.batch import solve_all
     from ccsolve.factors import Factor
     from ccsolve.fronts import Front
     from ccsolve.io import read, write
@@ -59,6 +60,7 @@ __all__ = [
     "plan",
     "read",
     "solve",
+    "solve_all",
     "to_bqm",
     "to_cqm",
     "to_cvxpy",
@@ -76,6 +78,7 @@ _LAZY = {
     "pareto": "ccsolve.planning",
     "plan": "ccsolve.planning",
     "read": "ccsolve.io",
+    "solve_all": "ccsolve.batch",
     "to_bqm": "ccsolve.io.dimod_models",
     "to_cqm": "ccsolve.io.dimod_models",
     "to_cvxpy": "ccsolve.io.cvxpy_models",
