@@ -13,20 +13,12 @@ def room_left(core, choice, left):
 
 
 @njit(cache=True)
-def loss_of(core, choice):
-    """Give the loss of a choice."""
-    loss = core.base
-    for layer in range(choice.size):
-        loss += core.losses[choice[layer]]
-    return loss
-
-
-@njit(cache=True)
-def mend(core, choice, prices):
-    """Change one option after the other until all budgets hold; whether they do.
+def mend(core, choice, prices, most):
+    """Change one option after the other until all budgets hold, at most so many.
 
     Each change costs least in losses and prices for what it takes off the excess, all
-    budgets relative to the largest cost; O(M·B) for each.
+    budgets relative to the largest cost; O(M·B) for each. Gives 1 where all budgets
+    hold, -1 where no change helps, 0 where there is more to do.
     """
     left, units = np.empty(core.room.size), np.full(core.room.size, 1e-300)
     room_left(core, choice, left)
@@ -34,26 +26,33 @@ def mend(core, choice, prices):
         for b in range(units.size):
             units[b] = max(units[b], core.costs[j, b])
     # Every change takes excess off, so there is no circle.
-    while True:
-        excess = _excess(core, left, units)
-        if excess <= 0.0:
-            return True
-        best, at = np.inf, -1
-        for j in range(core.losses.size):
-            old = choice[core.layers[j]]
-            taken = excess - _excess_after(core, left, units, old, j)
-            if taken > 1e-9 * excess:
-                paid = core.losses[j] - core.losses[old]
-                for b in range(units.size):
-                    change = core.costs[j, b] - core.costs[old, b]
-                    paid += prices[b] * change
-                rate = max(paid, 0.0) / taken
-                if rate < best or (rate == best and at < 0):
-                    best, at = rate, j
+    for _ in range(most):
+        if _excess(core, left, units) <= 0.0:
+            return 1
+        at = _cheapest_relief(core, choice, prices, left, units)
         if at < 0:
-            return False
+            return -1
         left += core.costs[choice[core.layers[at]]] - core.costs[at]
         choice[core.layers[at]] = at
+    return 0
+
+
+@njit(cache=True)
+def _cheapest_relief(core, choice, prices, left, units):
+    """Give the option that takes off excess at the least rate, -1 if none does."""
+    excess = _excess(core, left, units)
+    best, at = np.inf, -1
+    for j in range(core.losses.size):
+        old = choice[core.layers[j]]
+        taken = excess - _excess_after(core, left, units, old, j)
+        if taken > 1e-9 * excess:
+            paid = core.losses[j] - core.losses[old]
+            for b in range(units.size):
+                paid += prices[b] * (core.costs[j, b] - core.costs[old, b])
+            rate = max(paid, 0.0) / taken
+            if rate < best:
+                best, at = rate, j
+    return at
 
 
 @njit(cache=True)
@@ -77,11 +76,26 @@ def _excess_after(core, left, units, old, new):
 
 
 @njit(cache=True)
+def refill(core, choice, most):
+    """Make the best single change within the budgets while one helps, so many times.
+
+    True once none helps.
+    """
+    left = np.empty(core.room.size)
+    room_left(core, choice, left)
+    left -= core.margin
+    for _ in range(most):
+        if not _best_single(core, choice, left):
+            return True
+    return False
+
+
+@njit(cache=True)
 def improve(core, choice, near, most):
     """Improve a point within its budgets by single changes and by pairs of them.
 
     ``near`` are the options that pairs are made of; singles are tried over all. Ends
-    where neither helps, or after ``most`` pairs. Gives the loss.
+    where neither helps, or after ``most`` pairs.
     """
     left = np.empty(core.room.size)
     room_left(core, choice, left)
@@ -93,8 +107,7 @@ def improve(core, choice, near, most):
             pass
         _changes(core, choice, near, change)
         improved = _first_pairs(core, choice, near, change, left)
-        seen += near.size * near.size // 2
-    return loss_of(core, choice)
+        seen += near.size * near.size
 
 
 @njit(cache=True)

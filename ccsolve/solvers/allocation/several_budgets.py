@@ -96,11 +96,8 @@ class _Known:
 
 def _steps(problem: RateAllocation, limits: Limits) -> Iterator[Step]:
     program = prepared(problem)
-    known, dual = _Known(program), None
-    for dual in climbed(program.table, program.ceiling):
-        if dual is None:
-            yield Step()
-    assert dual is not None
+    known = _Known(program)
+    dual = yield from climbed(program.table, program.ceiling)
     if dual.bound > program.ceiling:
         raise no_mixture(program)
     yield known.raised(dual.bound)._replace(duals=program.duals(dual.prices))

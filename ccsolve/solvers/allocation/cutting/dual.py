@@ -1,10 +1,11 @@
 """The Lagrangian bound of several budgets, and the prices that give it."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
 
+from ccsolve.iterate import Step
 from ccsolve.kernels.knapsack_dual import Climb, climb
 from ccsolve.kernels.knapsack_master import Proposals
 from ccsolve.kernels.knapsack_pricing import Priced, price
@@ -31,8 +32,8 @@ class Dual:
     starts: np.ndarray
 
 
-def climbed(table: Priced, ceiling: float) -> Iterator[Dual | None]:
-    """Give None while the climb goes on, then what it found.
+def climbed(table: Priced, ceiling: float) -> Generator[Step, None, Dual]:
+    """Return the best prices found, after empty steps.
 
     A bound above the ceiling proves that no point keeps the budgets. O(N·B) for each
     of about 15 passes with one or two budgets that bind, 40 with three.
@@ -43,10 +44,10 @@ def climbed(table: Priced, ceiling: float) -> Iterator[Dual | None]:
     passes = max(1, _WORK // table.costs.size)
     close = _CLOSE * max(table.weight, 1e-300)
     while not climb(table, proposals, state, passes, close):
-        yield None
+        yield Step()
     price(table, state.best, state.choice, state.spent, state.least)
     mixed = proposals.choices[proposals.weights > 0.0]
-    yield Dual(
+    return Dual(
         prices=state.best,
         bound=float(state.figures[0]),
         least=state.least,

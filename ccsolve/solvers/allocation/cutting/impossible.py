@@ -48,8 +48,12 @@ def certificate(table: Priced, members: list[int]) -> np.ndarray | None:
         weight=0.0,
     )
     # Without losses every bound above 0 is a proof, and grows with the prices.
-    *_, found = climbed(costs_alone, 1.0)
-    return found.prices if found is not None and found.bound > 0 else None
+    climbing = climbed(costs_alone, 1.0)
+    while True:
+        try:
+            next(climbing)
+        except StopIteration as end:
+            return end.value.prices if end.value.bound > 0 else None
 
 
 def _together(program: Program, members: list[int], prices: np.ndarray) -> str:

@@ -15,6 +15,7 @@ from ccsolve.solvers.allocation.cutting.selected import (
 
 _CORE, _STARTS, _NEAR, _PAIRS = 2000, 4, 150, 3_000_000
 _NEARER = 300, 600, 1200
+_CHANGES = 10_000
 
 
 def first_points(program: Program, dual: Dual) -> Iterator[np.ndarray]:
@@ -31,7 +32,7 @@ def first_points(program: Program, dual: Dual) -> Iterator[np.ndarray]:
         near = _near(core, program, dual, _NEAR)
         for start in dual.starts[:_STARTS]:
             choice = core.choice(start)
-            if mend(core.core, choice, dual.prices):
+            if mend(core.core, choice, dual.prices, _CHANGES) == 1:
                 improve(core.core, choice, near, _PAIRS)
                 found = True
                 yield core.chosen(choice)
