@@ -43,7 +43,8 @@ def _steps(problem: ReconstructionSelection) -> Iterator[Step]:
     yield Step()
     parts = gates(form, problem.n)
     beta = np.zeros(problem.n)
-    for beta in _path(parts, problem.keep):
+    for gated in _path(parts, problem.keep):
+        beta = gated
         yield Step()
     x = _largest(beta, parts, problem)
     yield Step(x, problem.objective(x))
@@ -84,7 +85,7 @@ def _gates_at(
 def _largest(
     beta: np.ndarray, parts: Gates, problem: ReconstructionSelection
 ) -> np.ndarray:
-    """Give the ``keep`` channels of the largest share; closed ones by what they gain."""
+    """Give the ``keep`` largest shares; closed gates come by what they gain alone."""
     share = np.abs(beta) * np.sqrt(np.maximum(np.diagonal(parts.Q), 0.0))
     order = np.lexsort((-problem.single_gains, -share))
     x = np.zeros(problem.n, dtype=bool)

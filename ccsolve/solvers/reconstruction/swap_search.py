@@ -1,6 +1,5 @@
 """Swap search: greedy removal, then swaps until none is better."""
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,20 +7,17 @@ import numpy as np
 
 from ccsolve.errors import InvalidProblem
 from ccsolve.iterate import Limits, Step
-from ccsolve.linalg.sweeping import Sweep, sweep
 from ccsolve.problems import ReconstructionSelection
 from ccsolve.problems.checks import real_array, whole_number
 from ccsolve.solution import Solution
 from ccsolve.solvers.reconstruction.answers import answered, first_step, is_settled
-from ccsolve.solvers.reconstruction.searching.removal import removed
-from ccsolve.solvers.reconstruction.searching.swaps import Rule, descended
-from ccsolve.solvers.reconstruction.searching.working_form import (
-    WorkingForm,
-    working_form,
+from ccsolve.solvers.reconstruction.searching.descents import (
+    descended_point,
+    descended_state,
+    greedy_state,
 )
-
-LEAST = 1e-9
-"""Part of the loss that a swap must gain: less is rounding of the updates."""
+from ccsolve.solvers.reconstruction.searching.swaps import Rule
+from ccsolve.solvers.reconstruction.searching.working_form import working_form
 
 
 def solve(
@@ -86,45 +82,9 @@ def _steps(
     form, rng = working_form(problem), np.random.default_rng(seed)
     yield Step()
     if start is None:
-        state = sweep(form.H, form.C, np.ones(problem.n, dtype=bool))
-        for _ in removed(state, problem.keep):
-            yield Step()
+        state = yield from greedy_state(problem, form)
+        yield from descended_state(problem, form, state, rule)
     else:
-        state = sweep(form.H, form.C, start)
-    yield from _descent(problem, form, state, rule)
+        yield from descended_point(problem, form, start, rule)
     for _ in range(starts - 1):
-        state = sweep(form.H, form.C, problem.random_point(rng))
-        yield from _descent(problem, form, state, rule)
-
-
-def _descent(
-    problem: ReconstructionSelection, form: WorkingForm, state: Sweep, rule: Rule
-) -> Iterator[Step]:
-    """Descend, and again from matrices made afresh until these find nothing."""
-    last, value = math.inf, problem.objective(state.inside)
-    # Swaps that rounding alone makes better would never end.
-    while value < last:
-        yield Step(state.inside.copy(), value)
-        least = max(problem.resolution, LEAST * abs(value))
-        moved = yield from _reported(problem, state, least, rule)
-        if not moved:
-            return
-        state = sweep(form.H, form.C, state.inside)
-        last, value = value, problem.objective(state.inside)
-
-
-def _reported(
-    problem: ReconstructionSelection, state: Sweep, least: float, rule: Rule
-) -> Iterator[Step]:
-    """Swap, and score the point now and then; say whether it moved.
-
-    Scoring takes as long as a swap for 64 columns kept.
-    """
-    swaps, every = 0, 1 + problem.keep * problem.group // 64
-    for fall in descended(state, least, rule):
-        swaps += fall > 0
-        if fall > 0 and swaps % every == 0:
-            yield Step(state.inside.copy(), problem.objective(state.inside))
-        else:
-            yield Step()
-    return swaps > 0
+        yield from descended_point(problem, form, problem.random_point(rng), rule)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ccsolve.iterate import Limits
+from ccsolve.problems import ReconstructionSelection
 from ccsolve.problems.generate_reconstruction import FAMILIES, layer, regression
 from ccsolve.solution import Stop
 from ccsolve.solvers.reconstruction import lasso, thinet
@@ -38,7 +39,7 @@ def test_thinet_removes_what_cancels_best():
     """Against its definition on samples, nothing fitted again."""
     rng = np.random.default_rng(5)
     x, W = rng.standard_normal((50, 8)), rng.standard_normal((8, 3))
-    problem = type(layer(4, 1, 1, 1)).from_layer(x.T @ x, W, 4)
+    problem = ReconstructionSelection.from_layer(x.T @ x, W, 4)
     parts, removed = [np.outer(x[:, j], W[j]) for j in range(8)], []
 
     def lost(j: int) -> float:
@@ -58,7 +59,7 @@ def test_two_channels_that_cancel_go_together():
     rng = np.random.default_rng(6)
     x = rng.standard_normal((50, 5))
     x[:, 1] = -x[:, 0]
-    problem = type(layer(4, 1, 1, 1)).from_layer(x.T @ x, np.ones((5, 2)), 3)
+    problem = ReconstructionSelection.from_layer(x.T @ x, np.ones((5, 2)), 3)
     # The dense weights on x_0 and x_1 count as they are, not as a refit makes them.
     solution = thinet.solve(problem, Limits())
     assert solution.x.tolist() == [False, False, True, True, True]

@@ -1,0 +1,1 @@
+"""The tree of removals: its data, and what rounding may do to it."""

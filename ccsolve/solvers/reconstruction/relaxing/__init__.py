@@ -1,0 +1,1 @@
+"""The perspective relaxation: its form, its bound, its minimisation."""
