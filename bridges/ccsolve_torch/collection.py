@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ccsolve.errors import InvalidProblem
-from ccsolve.statistics import Group, Layer, Statistics
+from ccsolve.statistics import Group, Layer, Memory, Statistics
 from ccsolve_torch.collecting.accumulation import Sums, add_batches
 from ccsolve_torch.collecting.losses import PerSample, as_loss
 from ccsolve_torch.collecting.moments import (
@@ -22,12 +22,13 @@ from ccsolve_torch.collecting.pooling import check_alike, failing_together, rank
 from ccsolve_torch.collecting.rows import Rows
 from ccsolve_torch.collecting.tallies import Activations, Readers
 from ccsolve_torch.coupling.declaring import Declared
+from ccsolve_torch.coupling.memory import memory
 from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.identity import fingerprint
-from ccsolve_torch.reasons import first_line
 from ccsolve_torch.running.precision import exactly
 from ccsolve_torch.running.state import (
     Loader,
+    check_runs,
     checked_model,
     device_of,
     evaluating,
@@ -70,7 +71,8 @@ def collect(
     β = 1, in evaluation mode: the mean gradient of the loss in the gates, the
     empirical-Fisher rows (each sample's gradient / √N), the Gauss-Newton rows
     (Σ^½ J / √N, J the derivative of the outputs in the gates, Σ the Hessian of the
-    loss in the outputs), and the means of the activations. The model is given back
+    loss in the outputs), and the means of the activations; besides, what every
+    operator costs and which tensors are alive at once. The model is given back
     as it was: modes, gradients, buffers, hooks and the random state.
 
     Memory, besides the model: one batch's activations, as in training on it without
@@ -144,28 +146,16 @@ def collect(
         evaluating(model),
     ):
         inputs, every = peeked(model, loader)
-        _try(model, inputs)
+        check_runs(model, inputs)
         with exactly(device):
             graph = trace(model, inputs, declared=declared)
         sums = _empty(model, graph, options)
         add_batches(model, sums, known, options.sketches, every)
+        space = memory(model, graph.flow, graph.classes)
     identity = fingerprint(model)
     check_alike(identity, "the model")
     _pool(sums)
-    return _statistics(sums, known.name, options.curvature, identity)
-
-
-def _try(model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-    """Run the model: what is wrong with the inputs is said better here than later."""
-    try:
-        with torch.no_grad():
-            model(*(value[:2] for value in inputs))
-    except Exception as error:  # whatever the model's code raises
-        shown = ", ".join(f"{tuple(x.shape)} {x.dtype}" for x in inputs)
-        raise InvalidProblem(
-            f"model: does not run on the loader's first batch ({shown}): "
-            f"{first_line(error)}"
-        ) from error
+    return _statistics(sums, known.name, options.curvature, identity, space)
 
 
 def _empty(model: nn.Module, graph: Graph, options: _Options) -> Sums:
@@ -209,7 +199,9 @@ def _pool(sums: Sums) -> None:
     sums.samples = int(samples)
 
 
-def _statistics(sums: Sums, loss: str, curvature: str, identity: str) -> Statistics:
+def _statistics(
+    sums: Sums, loss: str, curvature: str, identity: str, space: Memory
+) -> Statistics:
     graph = sums.graph
     altered = {name: item.approximate for name, item in graph.groups.items()}
     meta = {
@@ -228,6 +220,7 @@ def _statistics(sums: Sums, loss: str, curvature: str, identity: str) -> Statist
         loss=loss,
         fingerprint=identity,
         meta=meta,
+        memory=space,
     )
 
 

@@ -1,25 +1,22 @@
-"""Batch norms measured again, and whether a repair helped at all."""
+"""Batch norms measured again."""
 
-import math
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ccsolve.errors import InvalidProblem
-from ccsolve_torch.repairing.calibration import Calibration, Inputs
-from ccsolve_torch.running.comparison import tensors_in
+from ccsolve_torch.repairing.calibration import Inputs
 from ccsolve_torch.running.ranks import summed
 from ccsolve_torch.running.state import (
     Loader,
-    batches,
+    check_runs,
     device_of,
     eval_mode,
-    evaluating,
+    hooks,
+    peeked,
 )
 
 
@@ -28,9 +25,13 @@ def recalibrate(model: nn.Module, loader: Loader) -> nn.Module:
 
     The old statistics are forgotten, and the new ones are the averages over all
     batches, each batch counting the same (variances within batches: give batches of
-    some tens of samples). Nothing else of the model changes, modes included.
+    some tens of samples). A norm to which a batch gives one value per channel leaves
+    it out, and one that has nothing left keeps what it had. Nothing else of the model
+    changes, modes included, and nothing at all where an error is raised.
     """
-    measure(model, (inputs for inputs, _ in batches(model, loader)))
+    first, every = peeked(model, loader)
+    check_runs(model, first)
+    measure(model, (inputs for inputs, _ in every))
     return model
 
 
@@ -39,16 +40,25 @@ def measure(model: nn.Module, inputs: Iterable[Inputs]) -> None:
     norms = _norms(model)
     if not norms:
         return
-    device, count = device_of(model), 0
-    with eval_mode(model), torch.no_grad(), _averaging(norms):
+    device = device_of(model)
+    with eval_mode(model), torch.no_grad(), _averaging(norms) as before:
         for batch in inputs:
-            model(*(value.to(device) for value in batch))
-            count += 1
-    weight = torch.tensor(float(count), device=device)
+            with suppress(_OneValue):
+                model(*(value.to(device) for value in batch))
+        for norm, old in zip(norms, before, strict=True):
+            _settle(norm, old)
+
+
+def _settle(norm: Any, old: Mapping[str, Tensor]) -> None:
+    """Average over all processes; a norm that saw nothing keeps what it had."""
+    weight = norm.num_batches_tracked.float()
     total = summed(weight)
-    for norm in norms:
-        for statistic in (norm.running_mean, norm.running_var):
-            statistic.copy_(summed(statistic * weight) / total)
+    for name in ("running_mean", "running_var"):
+        statistic = getattr(norm, name)
+        mean = summed(statistic * weight) / total
+        statistic.copy_(mean if total > 0 else old[name])
+    if total == 0:
+        norm.num_batches_tracked.copy_(old["num_batches_tracked"])
 
 
 def has_statistics(model: nn.Module) -> bool:
@@ -56,38 +66,8 @@ def has_statistics(model: nn.Module) -> bool:
     return bool(_norms(model))
 
 
-@dataclass(frozen=True, eq=False)
-class Yardstick:
-    """What the dense network gives for some samples, held in memory."""
-
-    batches: tuple[tuple[Inputs, list[Tensor]], ...]
-
-    @classmethod
-    def of(cls, dense: nn.Module, calibration: Calibration) -> "Yardstick":
-        """Run the network on what is held back, on all samples where nothing is."""
-        samples = calibration.held_back or calibration.fitting
-        held = tuple((inputs, _outputs(dense, inputs)) for inputs in samples)
-        if not all(bool(d.isfinite().all()) for _, given in held for d in given):
-            raise InvalidProblem(
-                "calibration: the model gives NaN or infinity; expected finite outputs"
-            )
-        return cls(held)
-
-    def distance(self, model: nn.Module) -> float:
-        """Give Σ‖f - d‖² / Σ‖d - mean d‖², f the model's outputs and d the dense ones.
-
-        Over all samples, output tensors and processes; infinite where one is NaN.
-        """
-        sums = torch.zeros(2, dtype=torch.float64, device=device_of(model))
-        for inputs, wanted in self.batches:
-            for f, d in zip(_outputs(model, inputs), wanted, strict=True):
-                f, d = f.double(), d.double()
-                sums[0] += (f - d).square().sum()
-                sums[1] += (d - d.mean()).square().sum()
-        error, spread = summed(sums).tolist()
-        if math.isnan(error):
-            return math.inf
-        return error / spread if spread > 0 else 0.0
+class _OneValue(Exception):
+    """A norm was given one value per channel, which has no variance."""
 
 
 def _norms(model: nn.Module) -> list[Any]:
@@ -96,22 +76,31 @@ def _norms(model: nn.Module) -> list[Any]:
 
 
 @contextmanager
-def _averaging(norms: list[Any]) -> Iterator[None]:
-    """Let the norms forget, and average over the batches that they see inside."""
+def _averaging(norms: list[Any]) -> Iterator[list[dict[str, Tensor]]]:
+    """Let the norms forget, and average over the batches that they see inside.
+
+    Gives what they had; they have it again where an error is raised.
+    """
+    before = [{k: v.clone() for k, v in norm.named_buffers()} for norm in norms]
     momenta = [norm.momentum for norm in norms]
+    handles = [norm.register_forward_pre_hook(_refuse_one_value) for norm in norms]
     try:
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum, norm.training = None, True
-        yield
+        with hooks(handles):
+            for norm in norms:
+                norm.reset_running_stats()
+                norm.momentum, norm.training = None, True
+            yield before
+    except BaseException:
+        for norm, old in zip(norms, before, strict=True):
+            for name, value in old.items():
+                getattr(norm, name).copy_(value)
+        raise
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
 
 
-def _outputs(model: nn.Module, inputs: Inputs) -> list[Tensor]:
-    """Give the model's output tensors, on the CPU."""
-    device = device_of(model)
-    with torch.no_grad(), evaluating(model):
-        given = model(*(value.to(device) for value in inputs))
-    return [leaf.cpu() for leaf in tensors_in(given) if leaf.is_floating_point()]
+def _refuse_one_value(norm: nn.Module, args: tuple[Any, ...]) -> None:
+    x = args[0]
+    if x.numel() == x.shape[1]:
+        raise _OneValue

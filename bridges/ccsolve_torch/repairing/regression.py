@@ -110,25 +110,41 @@ class Moments:
         return float(total.clamp(min=0) / spread) if spread > 0 else 0.0
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The fit to use, and relative errors of `start` and of what was chosen.
+
+    The errors are of rows that the fit they speak of has not seen, if such there are.
+    """
+
+    fit: Fit
+    before: float
+    after: float
+
+
 def chosen(
     start: Fit,
     fitting: Moments,
     held_back: Moments | None,
     ridges: Iterable[float],
     free_bias: bool,
-) -> Fit:
+) -> Choice:
     """Give the fit that does best on held-back rows, found again on all rows.
 
     Candidates are one fit per ridge, the shift of the means alone, and `start` as it
-    is. Without held-back rows the first ridge is taken as it comes.
+    is; none of them has seen the held-back rows. Without such rows the first ridge is
+    taken as it comes.
     """
     if held_back is None:
-        return fitting.solve(start, next(iter(ridges)), free_bias)
+        fit = fitting.solve(start, next(iter(ridges)), free_bias)
+        return Choice(fit, fitting.error(start), fitting.error(fit))
     tried = [fitting.solve(start, ridge, free_bias) for ridge in (*ridges, math.inf)]
     best = min(tried, key=held_back.error)
-    if not held_back.error(best) < held_back.error(start):
-        return start
-    return fitting.plus(held_back).solve(start, best.ridge, free_bias)
+    before, after = held_back.error(start), held_back.error(best)
+    if not after < before:
+        return Choice(start, before, before)
+    whole = fitting.plus(held_back).solve(start, best.ridge, free_bias)
+    return Choice(whole, before, after)
 
 
 def _applied(weight: Tensor, x: Tensor) -> Tensor:

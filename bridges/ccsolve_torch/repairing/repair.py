@@ -37,9 +37,11 @@ class Refit:
     """One fitted layer: mean squared errors of its branch, before and after.
 
     Both are of the held-back samples (of all where none are), relative to the variance
-    of what the dense network gives there. `residual` says whether the skip's drift was
-    corrected; `choice` what did best: "ridge 0.001", "means" where only the shift of
-    the means was taken, "unchanged" where nothing helped and the layer stayed.
+    of what the dense network gives there, and `after` of the fit that was found
+    without these samples: the one that is used has seen them. `residual` says whether
+    the skip's drift was corrected; `choice` what did best: "ridge 0.001", "means" where
+    only the shift of the means was taken, "unchanged" where nothing helped and the
+    layer stayed.
     """
 
     layer: str
@@ -176,15 +178,14 @@ def _fit(fitting: Fitting, key: str, pairs: list[Pair]) -> Refit:
         pair.rest()
     rows, tests = sums[False].over_ranks(), sums[True].over_ranks()
     held = tests if tests.rows else None
-    shown = held or rows
-    fit = chosen(start, rows, held, fitting.settings.ridges, affine.free_bias)
-    affine.write(fit)
+    choice = chosen(start, rows, held, fitting.settings.ridges, affine.free_bias)
+    affine.write(choice.fit)
     return Refit(
         layer=site.name,
-        before=shown.error(start),
-        after=shown.error(fit),
+        before=choice.before,
+        after=choice.after,
         residual=fitting.habits[key].summed,
-        choice="unchanged" if fit is start else _choice(fit.ridge),
+        choice="unchanged" if choice.fit is start else _choice(choice.fit.ridge),
     )
 
 

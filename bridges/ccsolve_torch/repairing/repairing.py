@@ -9,17 +9,19 @@ from torch import nn
 from ccsolve.errors import InvalidProblem
 from ccsolve_torch.gates import Keep
 from ccsolve_torch.graph import Graph
-from ccsolve_torch.repairing.calibration import Calibration
+from ccsolve_torch.repairing.calibration import Calibration, parted
 from ccsolve_torch.repairing.pairs import Settings
-from ccsolve_torch.repairing.recalibration import Yardstick, has_statistics, measure
+from ccsolve_torch.repairing.recalibration import has_statistics, measure
 from ccsolve_torch.repairing.repair import Refit, refitted
+from ccsolve_torch.repairing.yardstick import Yardstick
 from ccsolve_torch.running.ranks import alike
 from ccsolve_torch.running.state import Loader
 
 REPAIRS = ("none", "recalibrate", "least_squares")
 
 HELD_BACK = 0.2
-"""Share of the calibration samples that say whether a repair helped."""
+"""Share of the calibration samples that say whether a repair helped, and share of
+the others by which the fits choose."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class Repair:
         The repairs that were kept, in their order.
     distances
         Squared distance of the outputs to those of the dense network, relative to
-        their spread, on the held-back samples: after "cut", and after each repair
-        that was tried, kept or not.
+        their spread, on samples that no repair has seen (on all where they are fewer
+        than five): after "cut", and after each repair that was tried, kept or not.
     refits
         One per layer that least squares fitted.
     unfitted
@@ -81,7 +83,10 @@ def repaired(
     if mode == "none" or loader is None:
         return Repair(mode)
     calibration = Calibration.of(small, loader, HELD_BACK)
-    trial = _Trial(small, Yardstick.of(dense, calibration))
+    # The fits choose by samples of their own: those that judge them stay unseen.
+    fitted_to = parted(calibration.fitting, HELD_BACK)
+    judges = calibration.held_back or calibration.fitting
+    trial = _Trial(small, Yardstick.of(dense, judges))
     trial.distances["cut"] = trial.best = trial.yardstick.distance(small)
     refits: list[Refit] = []
     if mode == "least_squares":
@@ -89,7 +94,7 @@ def repaired(
 
         def fit() -> None:
             refits.extend(
-                refitted(small, dense, graph, keep, calibration, None, settings)
+                refitted(small, dense, graph, keep, fitted_to, None, settings)
             )
 
         trial.attempt("least_squares", fit)

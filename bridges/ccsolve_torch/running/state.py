@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ccsolve.errors import InvalidProblem
+from ccsolve_torch.reasons import first_line
 
 Inputs = Tensor | tuple[Tensor, ...] | list[Tensor]
 Loader = Iterable[Any]
@@ -78,6 +79,22 @@ def batches(model: nn.Module, loader: Loader) -> Iterator[Batch]:
             "is read several times must be a DataLoader or a list, for a generator "
             "is empty afterwards"
         )
+
+
+def check_runs(model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    """Run the model on two samples: what is wrong with them is said better here.
+
+    InvalidProblem where it fails.
+    """
+    try:
+        with torch.no_grad(), evaluating(model):
+            model(*(value[:2] if value.ndim else value for value in inputs))
+    except Exception as error:  # whatever the model's code raises
+        shown = ", ".join(f"{tuple(x.shape)} {x.dtype}" for x in inputs)
+        raise InvalidProblem(
+            f"model: does not run on the loader's first batch ({shown}): "
+            f"{first_line(error)}"
+        ) from error
 
 
 def peeked(

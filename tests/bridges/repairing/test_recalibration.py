@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import ccsolve_torch as cct
+from ccsolve.errors import InvalidProblem
 
 pytestmark = pytest.mark.torch
 
@@ -39,3 +40,41 @@ def test_a_net_without_batch_norm_is_left_alone(make, loader) -> None:
     before = copy.deepcopy(model.state_dict())
     assert cct.recalibrate(model, loader) is model
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
+def failing(loader):
+    yield loader[0]
+    raise OSError("disk")
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (lambda loader: [], InvalidProblem),
+        (failing, OSError),
+        (lambda loader: [loader[0], (torch.ones(2, 3, 8), 0)], RuntimeError),
+    ],
+)
+def test_what_fails_leaves_the_statistics(make, loader, data, error) -> None:
+    model = make("residual").train()
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(error):
+        cct.recalibrate(model, data(loader))
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    assert model.norm.momentum == 0.1
+    assert all(module.training for module in model.modules())
+
+
+def test_a_batch_of_one_value_per_channel_is_left_out(mlp, clouds) -> None:
+    one = [(x[:1], y[:1]) for x, y in clouds]
+    with_it, without = copy.deepcopy(mlp), copy.deepcopy(mlp)
+    cct.recalibrate(with_it, [clouds[0], one[0], clouds[1]])
+    cct.recalibrate(without, clouds[:2])
+    for name, value in with_it.state_dict().items():
+        assert torch.equal(value, without.state_dict()[name]), name
+
+
+def test_norms_that_see_nothing_that_varies_keep_what_they_had(mlp, clouds) -> None:
+    before = copy.deepcopy(mlp.state_dict())
+    cct.recalibrate(mlp, [(x[:1], y[:1]) for x, y in clouds])
+    assert all(torch.equal(v, before[k]) for k, v in mlp.state_dict().items())

@@ -98,24 +98,34 @@ def test_few_rows_for_many_inputs_and_inputs_that_never_vary() -> None:
 def test_held_back_rows_choose_and_then_serve_the_fit() -> None:
     fitting, held = moments(rows(40)), moments(rows(30, seed=1))
     ridges = (1e-3, 1e2)
-    fit = chosen(start(), fitting, held, ridges, free_bias=True)
-    assert fit.ridge == 1e-3
+    found = chosen(start(), fitting, held, ridges, free_bias=True)
+    assert found.fit.ridge == 1e-3
     whole = fitting.plus(held).solve(start(), 1e-3, True)
-    assert torch.equal(fit.weight, whole.weight)
-    assert chosen(start(), fitting, None, ridges, True).ridge == 1e-3
+    assert torch.equal(found.fit.weight, whole.weight)
+    assert chosen(start(), fitting, None, ridges, True).fit.ridge == 1e-3
+
+
+def test_the_errors_are_of_rows_that_the_fit_has_not_seen() -> None:
+    fitting, held = moments(rows(8)), moments(rows(7, seed=1))
+    found = chosen(start(), fitting, held, (1e-6,), free_bias=True)
+    assert found.before == held.error(start())
+    assert found.after == held.error(fitting.solve(start(), 1e-6, True))
+    assert found.after > held.error(found.fit)
 
 
 def test_few_noisy_rows_take_a_stronger_pull() -> None:
     true = moments(rows(500, noise=0.0)).solve(start(), 1e-12, True)
     fitting, held = moments(rows(6, noise=5.0)), moments(rows(400, seed=1, noise=5.0))
-    fit = chosen(true, fitting, held, (1e-6, 1e-1, 1e3), free_bias=True)
+    fit = chosen(true, fitting, held, (1e-6, 1e-1, 1e3), free_bias=True).fit
     assert fit is true or fit.ridge >= 1e3
 
 
 def test_a_fit_that_helps_nowhere_leaves_the_start() -> None:
     best = moments(rows(400, seed=1)).solve(start(), 1e-12, True)
-    fit = chosen(best, moments(rows(7)), moments(rows(400, seed=1)), (1e-6,), True)
-    assert fit is best
+    held = moments(rows(400, seed=1))
+    found = chosen(best, moments(rows(7)), held, (1e-6,), True)
+    assert found.fit is best
+    assert found.after == found.before
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

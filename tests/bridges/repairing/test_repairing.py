@@ -11,7 +11,6 @@ import ccsolve_torch as cct
 from ccsolve import Plan
 from ccsolve.errors import InvalidProblem
 from ccsolve_torch.repairing.calibration import Calibration
-from ccsolve_torch.repairing.recalibration import Yardstick
 from tests.bridges.plans import every_other
 from tests.bridges.zoo import CASES
 
@@ -39,21 +38,18 @@ def test_samples_are_parted_by_their_share(residual, samples, sizes, share) -> N
     assert torch.equal(every.sort(dim=0).values, x.sort(dim=0).values)
 
 
+def test_one_sample_left_over_goes_with_those_before_it(residual) -> None:
+    x = torch.randn(161, 3, 8, 8)
+    loader = [(part, torch.zeros(len(part))) for part in x.split(80)]
+    found = Calibration.of(residual, loader, 0.2)
+    lengths = [len(inputs[0]) for inputs in (*found.fitting, *found.held_back)]
+    assert sum(lengths) == 161
+    assert min(lengths) > 1
+
+
 def test_a_few_samples_are_all_fitted_to(residual, samples) -> None:
     found = Calibration.of(residual, [(samples[0][:4], samples[1][:4])], 0.2)
     assert found.held_back == ()
-
-
-def test_distances_are_relative_to_the_spread(residual, loader) -> None:
-    calibration = Calibration.of(residual, loader, 0.2)
-    yardstick = Yardstick.of(residual, calibration)
-    assert yardstick.distance(residual) == 0.0
-    mean = copy.deepcopy(residual)
-    with torch.no_grad():
-        given = torch.cat([residual(x) for (x,) in calibration.held_back])
-        mean.linear.weight.zero_()
-        mean.linear.bias.fill_(float(given.mean()))
-    assert yardstick.distance(mean) == pytest.approx(1.0, abs=0.05)
 
 
 def test_what_is_kept_lowered_the_distance(residual, loader) -> None:
@@ -96,8 +92,63 @@ def test_statistics_that_the_cut_has_spoilt_are_measured_again(make, loader) -> 
 def test_outputs_that_are_not_finite_are_refused(residual, loader) -> None:
     bad = [(torch.full_like(x, torch.nan), y) for x, y in loader]
     for repair in ("recalibrate", "least_squares"):
-        with pytest.raises(InvalidProblem, match="NaN or infinity"):
+        with pytest.raises(InvalidProblem, match="gives NaN"):
             cut(residual, loader[0][0], calibration=bad, repair=repair)
+
+
+def test_the_samples_that_judge_are_seen_by_no_fit(residual, loader) -> None:
+    """What the first samples of a batch are decides the weights, the last ones not."""
+    x = loader[0][0]
+    other = torch.randn(2, 3, 8, 8)
+    changed = [(torch.cat([x[:8], other]), loader[0][1]), *loader[1:]]
+    calibrations = [Calibration.of(residual, data, 0.2) for data in (loader, changed)]
+    held = [torch.cat([part[0] for part in c.held_back]) for c in calibrations]
+    assert not torch.equal(*held)
+    small, same = (cut(residual, x, calibration=data) for data in (loader, changed))
+    assert "least_squares" in small.report.repair.done
+    assert "least_squares" in same.report.repair.done
+    for name, value in small.state_dict().items():
+        assert torch.equal(value, same.state_dict()[name]), name
+    assert small.report.repair.distances != same.report.repair.distances
+
+
+def test_samples_of_other_channels_are_refused(residual, loader) -> None:
+    other = [(torch.randn(8, 4, 8, 8), torch.zeros(8))]
+    for repair in ("recalibrate", "least_squares"):
+        with pytest.raises(InvalidProblem, match=r"does not run .*\(8, 4, 8, 8\)"):
+            cut(residual, loader[0][0], calibration=other, repair=repair)
+    with pytest.raises(InvalidProblem, match="does not run"):
+        cct.recalibrate(residual, other)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 9, 161])
+def test_any_number_of_samples_repairs_or_leaves(mlp, count) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(count, 5)
+    loader = [(part, torch.zeros(len(part))) for part in x.split(80)]
+    repair = cut(mlp, x, calibration=loader).report.repair
+    assert {"cut", "least_squares", "recalibrate"} == set(repair.distances)
+    assert all(0 <= d < float("inf") for d in repair.distances.values())
+    if count == 161:
+        assert "least_squares" in repair.done
+
+
+def test_masked_outputs_are_repaired(loader) -> None:
+    class Masked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, self.head = nn.Conv2d(3, 8, 3), nn.Linear(8, 4)
+            mask = torch.tensor([0.0, 0.0, 0.0, float("-inf")])
+            self.register_buffer("mask", mask)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(torch.relu(self.stem(x)).mean(dim=(2, 3))) + self.mask
+
+    torch.manual_seed(0)
+    report = cut(Masked().eval(), loader[0][0], calibration=loader).report
+    assert report.equivalence < 1e-4
+    assert report.repair.done == ("least_squares",)
+    assert 0 < report.repair.distances["least_squares"] < float("inf")
 
 
 def test_the_dense_model_stays(make, loader) -> None:
