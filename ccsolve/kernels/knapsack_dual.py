@@ -19,7 +19,7 @@ class Climb(NamedTuple):
     spent : (B,) scratch for their costs.
     figures : the best proven bound, and the master's value above all bounds.
     held : (1,) the number of proposals.
-    ceiling : what no point's loss exceeds.
+    ceiling : the value beyond which the dual function is of no interest.
     """
 
     prices: np.ndarray
@@ -36,10 +36,9 @@ class Climb(NamedTuple):
 def climb(table, proposals, state, passes, close):
     """Make at most so many passes; True when the climb is over.
 
-    Kelley's method (1960): the next prices are where all cuts together are highest. It
-    ends when those are within ``close`` of the best bound, when the bound exceeds the
-    ceiling, which proves that no mixture of options keeps the budgets, or when the
-    store of proposals is full.
+    Kelley's method (1960): the next prices are where all cuts together are highest, or
+    as high as the ceiling. It ends when that is within ``close`` of the best bound, or
+    when the store of proposals is full.
     """
     for _ in range(passes):
         bound = price(table, state.prices, state.choice, state.spent, state.least)
@@ -49,7 +48,7 @@ def climb(table, proposals, state, passes, close):
         _store(table, proposals, state)
         count = state.held[0]
         state.figures[1] = best_prices(proposals, count, state.ceiling, state.prices)
-        if bound > state.ceiling or count == proposals.losses.size:
+        if count == proposals.losses.size:
             return True
         if state.figures[1] - state.figures[0] <= close:
             return True

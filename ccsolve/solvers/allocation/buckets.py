@@ -10,6 +10,7 @@ from ccsolve.linalg.rounding import gamma
 from ccsolve.problems import RateAllocation
 from ccsolve.solution import Solution
 from ccsolve.solvers.allocation.staircase import (
+    FINE,
     Stairs,
     checked_buckets,
     room,
@@ -56,8 +57,20 @@ def _steps(problem: RateAllocation, buckets: int) -> Iterator[Step]:
     best = yield from _program(layers, buckets, width, rounded_up, chosen)
     x = _point(layers, chosen, width, int(best.argmin()))
     yield Step(x, problem.objective(x)) if problem.violation(x) == 0 else Step()
-    width = room(problem, float(problem.limits[0])) / buckets
-    best = yield from _program(layers, buckets, width, rounded_down, [])
+    yield from _bound(problem, layers, buckets)
+
+
+def _bound(
+    problem: RateAllocation, layers: list[Stairs], buckets: int
+) -> Iterator[Step]:
+    """Bound by costs rounded down; the rounding slack of the budget is room as well."""
+    own, with_slack = (
+        room(problem, float(allowed[0]))
+        for allowed in (problem.budgets, problem.limits)
+    )
+    width = max(own, with_slack - own) / buckets
+    fits = int(with_slack / width * (1.0 + 2.0 * FINE)) if width > 0 else 0
+    best = yield from _program(layers, fits, width, rounded_down, [])
     size = sum(float(np.abs(layer.losses).max()) for layer in layers)
     yield Step(bound=float(best.min()) - gamma(problem.n + 4) * size)
 

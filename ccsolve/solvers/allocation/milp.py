@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from ccsolve.solution import Solution
 LEAST = 0.02
 """Seconds below which HiGHS is not begun: building its model takes as long."""
 
+_TIGHTER = 2e-6
+
 
 def solve(problem: RateAllocation, limits: Limits) -> Solution:
     """Solve the allocation by mixed-integer linear programming.
@@ -27,11 +30,13 @@ def solve(problem: RateAllocation, limits: Limits) -> Solution:
     and Sherali, 1986). N + Σ K_l·K_h variables; losses and budgets are scaled to a
     largest coefficient of 1.
 
-    Heuristic: the point. HiGHS's is taken only if it keeps the budgets; it stops at the
-    relative gap of ``limits``. Proven: the bound, which is not HiGHS's. That of its
-    search stands unproven as ``extra["highs_bound"]``: -inf where there is none, inf
-    where HiGHS calls the program infeasible. The proven one is the Lagrangian of the
-    linear relaxation's duals, prices λ ≥ 0 of the budgets and shifts u of the products,
+    Heuristic: the point. HiGHS keeps the budgets up to 1e-7 only: its point is taken if
+    it keeps them, else that of a second call with budgets tightened by 2e-6. It stops
+    at the relative gap of ``limits``. Proven: the bound, which is not HiGHS's. That of
+    its search stands unproven as ``extra["highs_bound"]``: -inf where there is none,
+    inf where HiGHS calls the program infeasible. The proven one is the Lagrangian of
+    the linear relaxation's duals, prices λ ≥ 0 of the budgets and shifts u of the
+    products,
 
         Σ_l min_i (loss_li + λᵀcost_li + Σ_e u_e,i)
             + Σ_e min_ij (loss_e,ij + λᵀcost_e,ij - u_e,i - u_e,j) - λᵀlimits,
@@ -50,19 +55,23 @@ def _steps(problem: RateAllocation, limits: Limits) -> Iterator[Step]:
     program = _program(problem)
     if limits.remaining() < LEAST:
         return
-    relaxed = interruptible(lambda: _relaxed(program, limits), "HiGHS")
+    relaxed = interruptible(partial(_relaxed, program, limits), "HiGHS")
     if relaxed.status == 0:
         bound, prices = _proven(program, relaxed)
         yield Step(bound=bound, duals={"budgets": prices})
     if limits.remaining() < LEAST:
         return
-    found = interruptible(lambda: _highs(program, limits), "HiGHS")
-    extra = {"highs_bound": _claimed(program, found)}
-    x = None if found.x is None else _point(problem, found.x)
-    if x is None or problem.violation(x) > 0:
+    for tightened in (0.0, _TIGHTER):
+        tighter = replace(program, room=program.room * (1.0 - tightened))
+        found = interruptible(partial(_highs, tighter, limits), "HiGHS")
+        extra = {"highs_bound": _claimed(program, found)} if not tightened else None
+        x = None if found.x is None else _point(problem, found.x)
+        if x is not None and problem.violation(x) == 0:
+            yield Step(x, problem.objective(x), extra=extra)
+            return
         yield Step(extra=extra)
-    else:
-        yield Step(x, problem.objective(x), extra=extra)
+        if x is None or limits.remaining() < LEAST:
+            return
 
 
 @dataclass(frozen=True, eq=False)

@@ -98,7 +98,7 @@ def _steps(problem: RateAllocation, limits: Limits) -> Iterator[Step]:
     program = prepared(problem)
     known = _Known(program)
     dual = yield from climbed(program.table, program.ceiling)
-    if dual.bound > program.ceiling:
+    if dual.bound > program.highest:
         raise no_mixture(program)
     yield known.raised(dual.bound)._replace(duals=program.duals(dual.prices))
     for chosen in first_points(program, dual):

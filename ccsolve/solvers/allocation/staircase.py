@@ -10,6 +10,9 @@ from ccsolve.problems.checks import whole_number
 
 _MOST = 10_000_000
 
+FINE = 1e-8
+"""A multiple of the width stays one when it is rounded down; _MOST·FINE < 1."""
+
 
 @dataclass(frozen=True, eq=False)
 class Stairs:
@@ -55,19 +58,19 @@ def rounded_up(costs: np.ndarray, width: float) -> np.ndarray:
 
     A multiple of the width that division makes a little more than one stays one.
     """
-    return np.ceil(_in_buckets(costs, width)).astype(np.int64)
+    return np.ceil(_in_buckets(costs, width) * (1.0 - 1e-12)).astype(np.int64)
 
 
 def rounded_down(costs: np.ndarray, width: float) -> np.ndarray:
-    """Give the number of buckets that each cost fills, at most."""
-    return np.floor(_in_buckets(costs, width)).astype(np.int64)
+    """Give the number of buckets that each cost and `FINE` of it fills."""
+    return np.floor(_in_buckets(costs, width) * (1.0 + FINE)).astype(np.int64)
 
 
 def _in_buckets(costs: np.ndarray, width: float) -> np.ndarray:
     # At most beyond all buckets, and within what int64 holds.
     if width == 0.0:
         return np.where(costs > 0, 4.0 * _MOST, 0.0)
-    return np.minimum(costs / width, 4.0 * _MOST) * (1.0 - 1e-12)
+    return np.minimum(costs / width, 4.0 * _MOST)
 
 
 def _stairs(losses: np.ndarray, costs: np.ndarray) -> Stairs:

@@ -35,14 +35,15 @@ class Dual:
 def climbed(table: Priced, ceiling: float) -> Generator[Step, None, Dual]:
     """Return the best prices found, after empty steps.
 
-    A bound above the ceiling proves that no point keeps the budgets. O(N·B) for each
+    A bound above every point's loss proves that no point keeps the budgets; it gets
+    there if the ceiling is above. O(N·B) for each
     of about 15 passes with one or two budgets that bind, 40 with three.
     """
     layers, budgets = len(table.offsets) - 1, len(table.limits)
     state = _started(layers, budgets, ceiling)
     proposals = empty_proposals(_STORE, layers, budgets)
     passes = max(1, _WORK // table.costs.size)
-    close = _CLOSE * max(table.weight, 1e-300)
+    close = _CLOSE * max(table.weight, 1e-3)
     while not climb(table, proposals, state, passes, close):
         yield Step()
     price(table, state.best, state.choice, state.spent, state.least)

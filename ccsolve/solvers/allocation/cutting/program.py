@@ -23,7 +23,8 @@ class Program:
     table : what the kernels price; its options are some of the problem's.
     options : (N',) their numbers in the problem.
     unit, units : losses and costs (B,) here are those of the problem times these.
-    ceiling : more than any point's loss, in the table's unit.
+    highest, ceiling : no point's loss exceeds the first, in the table's unit; the
+        second is well above it.
     grain : what two losses differ by at least, if they differ; 0 where unknown.
     """
 
@@ -32,6 +33,7 @@ class Program:
     options: np.ndarray
     unit: float
     units: np.ndarray
+    highest: float
     ceiling: float
     grain: float
 
@@ -92,6 +94,7 @@ def prepared(problem: RateAllocation) -> Program:
         options=options,
         unit=unit,
         units=units,
+        highest=highest + 1e-9 * weight,
         ceiling=highest + 1e-6 * weight + 1e-6,
         grain=unit if _is_whole(problem) else 0.0,
     )

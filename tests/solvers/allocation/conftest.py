@@ -1,0 +1,48 @@
+"""Small allocations of many kinds, for brute force."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from ccsolve.problems import RateAllocation
+
+SmallAllocation = Callable[[str, int, int], RateAllocation]
+
+
+@pytest.fixture
+def small_allocation() -> SmallAllocation:
+    """Give a function of (kind, budgets, seed); Infeasible for some budgets."""
+    return _small
+
+
+def _small(kind: str, budgets: int, seed: int) -> RateAllocation:
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 6, int(rng.integers(1, 6)))
+    losses, costs = zip(
+        *(_layer(kind, int(size), budgets, rng) for size in sizes), strict=True
+    )
+    least = np.sum([table.min(axis=0) for table in costs], axis=0)
+    most = np.sum([table.max(axis=0) for table in costs], axis=0)
+    allowed = least + rng.choice([0.0, 0.1, 0.3, 0.6, 1.0]) * (most - least)
+    if kind in ("whole", "correlated", "degenerate"):
+        allowed = np.floor(allowed)
+    return RateAllocation(losses, costs, allowed)
+
+
+def _layer(
+    kind: str, size: int, budgets: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    if kind == "real":
+        return rng.standard_normal(size), rng.random((size, budgets))
+    if kind == "scaled":
+        losses = 1e-9 * rng.random(size) + 1e-5
+        return losses, rng.random((size, budgets)) * 10.0 ** np.arange(budgets) * 1e6
+    if kind == "whole":
+        losses = rng.integers(-9, 10, size)
+        return losses, rng.integers(0, 9, (size, budgets))
+    if kind == "correlated":
+        costs = rng.integers(1, 20, (size, budgets))
+        return -costs.sum(axis=1) - 3, costs
+    # Few values, so that options are duplicated; often nothing to lose or to pay.
+    return rng.integers(0, 2, size), rng.integers(0, 2, (size, budgets))

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from ccsolve import testing
+from ccsolve.errors import Infeasible
+from ccsolve.iterate import Limits
+from ccsolve.problems import RateAllocation
+from ccsolve.problems.generate_allocation import netlike
+from ccsolve.solution import verify
+from ccsolve.solvers.allocation import greedy
+
+
+@pytest.mark.parametrize("budgets", [1, 2, 4])
+@pytest.mark.parametrize("kind", ["real", "scaled", "whole", "degenerate"])
+def test_points_keep_the_budgets(kind: str, budgets: int, small_allocation):
+    for seed in range(30):
+        try:
+            problem = small_allocation(kind, budgets, seed)
+            found = greedy.solve(problem, Limits())
+        except Infeasible:
+            continue
+        verify(problem, found)
+        assert found.bound == -np.inf
+        assert found.objective >= testing.brute_force(problem)[1]
+        if budgets == 1:
+            assert found.x is not None
+
+
+def test_no_single_change_helps():
+    problem = netlike(12, 25, 3, seed=4, share=0.4)
+    found = greedy.solve(problem, Limits())
+    for layer, size in enumerate(problem.sizes):
+        for option in range(size):
+            x = found.x.copy()
+            x[layer] = option
+            assert problem.violation(x) > 0 or (
+                problem.objective(x) >= found.objective - problem.resolution
+            )
+
+
+def test_the_rate_decides():
+    """Two units are to be saved: layer 1 loses 3 for two, layer 0 loses 2 for one."""
+    problem = RateAllocation([[0.0, 2.0], [0.0, 3.0]], [[1.0, 0.0], [2.0, 0.0]], 1.0)
+    assert greedy.solve(problem, Limits()).x.tolist() == [0, 1]
