@@ -53,6 +53,9 @@ def swap(state: Sweep, channel: int, other: int) -> None:
 
 
 def _cheapest_first(state: Sweep) -> list[int]:
+    """Give the channels inside by price; none where all are: nothing can be swapped."""
+    if state.inside.all():
+        return []
     prices = np.where(state.inside, state.prices(), np.inf)
     order = np.argsort(prices, kind="stable")[: int(state.inside.sum())]
     return [int(channel) for channel in order]
