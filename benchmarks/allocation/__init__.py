@@ -1,0 +1,1 @@
+"""Rate allocation, measured: one budget, several, fronts, and the smooth program."""

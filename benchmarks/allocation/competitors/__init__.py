@@ -1,0 +1,1 @@
+"""Competitors: each takes an instance and gives points, bounds and seconds."""
