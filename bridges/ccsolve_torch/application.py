@@ -1,5 +1,6 @@
 """From a model and a plan to a smaller model that is checked, repaired and measured."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -249,11 +250,11 @@ def _check_fingerprint(model: nn.Module, plan: Plan) -> None:
 
 
 def _check_original(plan: Plan, dense: Cost) -> None:
-    for name, amount in plan.original.items():
-        if amount != getattr(dense, name, amount):
+    for name, amount in dense.known().items():
+        if plan.original.get(name, amount) != amount:
             raise InvalidProblem(
-                f"plan: made for a model of {amount:,.0f} {name}, this one has "
-                f"{getattr(dense, name):,.0f}; give the model, and example_inputs of "
+                f"plan: made for a model of {plan.original[name]:,.0f} {name}, this "
+                f"one has {amount:,.0f}; give the model, and example_inputs of "
                 f"the size, that the statistics were collected at"
             )
 
@@ -267,11 +268,11 @@ def _checked_cost(small: nn.Module, graph: Graph, keep: Keep, inputs: Inputs) ->
 
 
 def _check_budgets(plan: Plan, counted: Cost) -> None:
-    for name, asked in plan.asked.items():
-        if getattr(counted, name, 0) > asked:
+    for name, amount in counted.known().items():
+        if amount > (asked := plan.asked.get(name, math.inf)):
             raise WrongAnswer(
-                f"the smaller model has {getattr(counted, name):,.0f} {name}, asked "
-                f"were at most {asked:,.0f}: the plan keeps more than it says"
+                f"the smaller model has {amount:,.0f} {name}, asked were at most "
+                f"{asked:,.0f}: the plan keeps more than it says"
             )
 
 

@@ -1,6 +1,8 @@
 """The memory that a forward pass takes: weights, and tensors alive at once."""
 
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ccsolve_torch.running.spelling import spelled_out
-from ccsolve_torch.running.state import Inputs, as_inputs, evaluating
+from ccsolve_torch.running.state import Inputs, as_inputs, evaluating, hooks
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,19 @@ class Footprint:
 
     weights: int
     activations: int
+
+
+@dataclass
+class Life:
+    """The life of one storage, in numbers of storages made until then.
+
+    `end` is how many had been made when it went, None while it lives. `module` is the
+    name of the innermost module that ran as it was made.
+    """
+
+    bytes: int
+    module: str
+    end: int | None = None
 
 
 def footprint(model: nn.Module, inputs: Inputs) -> Footprint:
@@ -37,24 +52,41 @@ def weight_bytes(model: nn.Module) -> int:
 def peak_activations(model: nn.Module, inputs: Inputs) -> int:
     """Give the most bytes of tensors that one forward pass holds at the same time.
 
+    Counted are the tensors of `lives`.
+    """
+    alive = _Alive()
+    _run(model, inputs, alive)
+    return alive.peak
+
+
+def lives(model: nn.Module, inputs: Inputs) -> list[Life]:
+    """Give the storages that one forward pass makes, in the order of their making.
+
     In evaluation mode, without gradients; inputs, parameters, buffers and the
     scratch memory inside operators are not counted; torch's attention runs as plain
     operators, because its fused one would hide what it holds.
     """
     alive = _Alive()
+    with _told(model, alive):
+        _run(model, inputs, alive)
+    return alive.lives
+
+
+def _run(model: nn.Module, inputs: Inputs, alive: "_Alive") -> None:
     spelled = spelled_out(model, whole=False)
     with torch.no_grad(), evaluating(model), spelled, alive:
         model(*as_inputs(inputs))
-    return alive.peak
 
 
 class _Alive(TorchDispatchMode):
-    """Counts the bytes of the storages that operators make, while they live."""
+    """Writes down the storages that operators make, and when they go."""
 
     def __init__(self) -> None:
         """Begin with nothing alive."""
         super().__init__()
         self.now = self.peak = 0
+        self.lives: list[Life] = []
+        self.modules: list[str] = []
         self.known: set[int] = set()
 
     def __torch_dispatch__(
@@ -77,11 +109,33 @@ class _Alive(TorchDispatchMode):
         if key in self.known or key in given:
             return
         self.known.add(key)
-        size = storage.nbytes()
-        self.now += size
+        life = Life(storage.nbytes(), self.modules[-1] if self.modules else "")
+        self.lives.append(life)
+        self.now += life.bytes
         self.peak = max(self.peak, self.now)
-        weakref.finalize(storage, self._drop, key, size)
+        weakref.finalize(storage, self._drop, key, life)
 
-    def _drop(self, key: int, size: int) -> None:
+    def _drop(self, key: int, life: Life) -> None:
         self.known.discard(key)
-        self.now -= size
+        self.now -= life.bytes
+        life.end = len(self.lives)
+
+
+@contextmanager
+def _told(model: nn.Module, alive: _Alive) -> Iterator[None]:
+    """Tell inside which module runs."""
+
+    def enter(name: str) -> Any:
+        return lambda module, args: alive.modules.append(name)
+
+    def leave(module: nn.Module, args: Any, outputs: Any) -> None:
+        alive.modules.pop()
+
+    handles = []
+    for name, module in model.named_modules():
+        handles += [
+            module.register_forward_pre_hook(enter(name)),
+            module.register_forward_hook(leave),
+        ]
+    with hooks(handles):
+        yield
