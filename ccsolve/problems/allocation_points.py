@@ -21,9 +21,10 @@ def feasible_point(problem: RateAllocation) -> np.ndarray | None:
 
 def cheap_point(problem: RateAllocation, weights: np.ndarray) -> np.ndarray:
     """Give each layer in turn its option of least Σ_b weights_b·cost_b, (L,)."""
-    own = [table @ weights for table in problem.costs]
+    flat = problem.flat_costs @ weights
     if not problem.pair_costs:
-        return np.array([int(table.argmin()) for table in own])
+        return _cheapest_options(flat, problem.offsets)
+    own = np.split(flat, problem.offsets[1:-1])
     x = np.zeros(problem.n, dtype=np.int64)
     tables = {edge: table @ weights for edge, table in problem.pair_costs.items()}
     for layer in range(problem.n):
@@ -35,6 +36,13 @@ def cheap_point(problem: RateAllocation, weights: np.ndarray) -> np.ndarray:
                 paid += table.min(axis=1)
         x[layer] = paid.argmin()
     return x
+
+
+def _cheapest_options(costs: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Give the first option of least cost in each layer, (L,)."""
+    least = np.minimum.reduceat(costs, offsets[:-1])
+    attained = np.flatnonzero(costs == np.repeat(least, np.diff(offsets)))
+    return attained[np.searchsorted(attained, offsets[:-1])] - offsets[:-1]
 
 
 def natural_scale(problem: RateAllocation, points: int = 4, seed: int = 0) -> float:
@@ -61,8 +69,9 @@ def _wandered(
     allowed = np.logical_and.accumulate((spent <= problem.limits).all(axis=1))
     x = start.copy()
     x[order[allowed]] = tried[order[allowed]]
-    # Pairs were not counted.
-    return x if problem.violation(x) == 0 else start
+    if problem.pair_costs and problem.violation(x) > 0:
+        return start
+    return x
 
 
 def _weights(problem: RateAllocation) -> list[np.ndarray]:

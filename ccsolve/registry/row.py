@@ -1,9 +1,10 @@
 """What the registry holds of a method: a row of data."""
 
 import enum
+import functools
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,5 +66,11 @@ class Method:
 
     def options(self) -> dict[str, inspect.Parameter]:
         """Give its keyword-only options by name."""
-        parameters = inspect.signature(self.load()).parameters.values()
-        return {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
+        return dict(_keyword_only(self.load()))
+
+
+@functools.cache
+def _keyword_only(solve: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """Read a signature once: it takes as long as a small program."""
+    parameters = inspect.signature(solve).parameters.values()
+    return {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}

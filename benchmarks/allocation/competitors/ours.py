@@ -46,18 +46,12 @@ def front(instance: Instance, seconds: float, *, gap: float) -> Answer:
 
 
 def smooth(instance: Instance, seconds: float, *, method: str) -> Answer:
-    """Run a method of the smooth program, warm; the mean of several runs.
-
-    A tenth of a millisecond cannot be read off a clock once.
-    """
-    ccsolve.solve(instance.problem, method, time_limit=seconds)
-    times = 200 if method == "bisection" else 3
+    """Run a method of the smooth program, warm."""
+    problem = instance.problem
+    ccsolve.solve(problem, method, time_limit=seconds)
 
     def work() -> tuple[np.ndarray | None, float]:
-        for _ in range(times - 1):
-            ccsolve.solve(instance.problem, method, time_limit=seconds)
-        found = ccsolve.solve(instance.problem, method, time_limit=seconds)
+        found = ccsolve.solve(problem, method, time_limit=seconds)
         return found.x, found.bound
 
-    found = timed(work)
-    return Answer(found.x, found.bound, found.wall / times, found.cpu / times)
+    return timed(work)

@@ -25,6 +25,8 @@ def solve(instance: Instance, seconds: float, *, gap: float) -> Answer:
         model.addCons(spent <= float(budget))
 
     def work() -> tuple[np.ndarray | None, float]:
+        # A run that is repeated begins anew.
+        model.freeTransform()
         model.optimize()
         if not model.getNSols():
             return None, float(model.getDualbound())
