@@ -84,12 +84,32 @@ def _removable(flow: Flow, solved: Solved, born: Mapping[int, str]) -> set[int]:
     for component in set(born) - read:
         reason = "is read by no convolution or linear layer"
         solved.frozen.setdefault(component, reason)
+    for component, reason in _read_otherwise(flow, solved):
+        solved.frozen.setdefault(component, reason)
     candidates = set(born) - set(solved.frozen)
     for component in _crowding(flow, solved, candidates):
         solved.frozen[component] = (
             "stands beside channels on two other axes of a tensor or product"
         )
     return candidates - set(solved.frozen)
+
+
+def _read_otherwise(flow: Flow, solved: Solved) -> Iterator[tuple[int, str]]:
+    """Give the components that are read through a weight which reads others elsewhere.
+
+    Gates are told apart by the weight that reads them.
+    """
+    first: dict[str, Ids] = {}
+    for reading in flow.readings:
+        mine = solved.classes[reading.ids]
+        other = first.setdefault(reading.weight, mine)
+        if not np.array_equal(mine, other):
+            reason = (
+                f"is read through {reading.weight}, which reads other channels in "
+                f"another place: transposed, or in parts"
+            )
+            for component in np.unique(np.concatenate([mine, other])):
+                yield int(component), reason
 
 
 def _crowding(flow: Flow, solved: Solved, candidates: set[int]) -> Iterator[int]:

@@ -77,6 +77,8 @@ def blocks(before: Shape, after: Shape) -> Iterator[tuple[range, range]]:
 
 
 def _collapsed(ids: Ids) -> Ids:
+    if ids.size == 0:  # a part of which all channels are gone
+        return ids
     for axis, length in enumerate(ids.shape):
         first = ids.take([0], axis=axis)
         if length > 1 and (ids == first).all():
