@@ -62,12 +62,13 @@ def _add_pair(tables, x, e, loss, cost):
 @njit(cache=True)
 def changes(tables, x):
     """Give what every move of one layer changes; O(N·B + Σ (K_a + K_b)·B)."""
-    loss, cost = tables.losses.copy(), tables.costs.copy()
+    loss, cost = np.empty_like(tables.losses), np.empty_like(tables.costs)
     for v in range(x.shape[0]):
-        first, last = tables.offsets[v], tables.offsets[v + 1]
-        loss[first:last] -= tables.losses[first + x[v]]
-        for m in range(cost.shape[1]):
-            cost[first:last, m] -= tables.costs[first + x[v], m]
+        here = tables.offsets[v] + x[v]
+        for k in range(tables.offsets[v], tables.offsets[v + 1]):
+            loss[k] = tables.losses[k] - tables.losses[here]
+            for m in range(cost.shape[1]):
+                cost[k, m] = tables.costs[k, m] - tables.costs[here, m]
     for e in range(tables.edges.shape[0]):
         _add_pair(tables, x, e, loss, cost)
     return Changes(loss, cost)
@@ -77,77 +78,95 @@ def changes(tables, x):
 def spent(tables, x):
     """Give the cost (B,) of a point."""
     total = np.zeros(tables.limits.shape[0])
-    for v in range(x.shape[0]):
-        total += tables.costs[tables.offsets[v] + x[v]]
-    for e in range(tables.edges.shape[0]):
-        a, b = tables.edges[e]
-        columns = tables.offsets[b + 1] - tables.offsets[b]
-        total += tables.pair_costs[tables.pair_offsets[e] + x[a] * columns + x[b]]
+    for m in range(total.shape[0]):
+        for v in range(x.shape[0]):
+            total[m] += tables.costs[tables.offsets[v] + x[v], m]
+        for e in range(tables.edges.shape[0]):
+            a, b = tables.edges[e]
+            columns = tables.offsets[b + 1] - tables.offsets[b]
+            met = tables.pair_offsets[e] + x[a] * columns + x[b]
+            total[m] += tables.pair_costs[met, m]
     return total
 
 
 @njit(cache=True)
-def excess(total, limits, unit):
-    """Give by how much budgets are broken, each in its unit."""
+def _excess(total, change, limits, unit):
+    """Give by how much total + change breaks the budgets, each in its unit."""
     over = 0.0
     for m in range(limits.shape[0]):
-        over += max(0.0, total[m] - limits[m]) / unit[m]
+        over += max(0.0, total[m] + change[m] - limits[m]) / unit[m]
     return over
 
 
 @njit(cache=True)
-def repair(tables, x, prices, unit):
+def _best_relief(tables, moves, total, prices, unit):
+    """Give the option to which a move relieves the budgets best; -1 without one."""
+    now = _excess(total, np.zeros_like(total), tables.limits, unit)
+    best, option = NOWHERE, -1
+    for k in range(moves.loss.shape[0]):
+        relief = now - _excess(total, moves.cost[k], tables.limits, unit)
+        if relief <= 1e-12 * now:
+            continue
+        rise = moves.loss[k]
+        for m in range(prices.shape[0]):
+            rise += prices[m] * moves.cost[k, m]
+        score = rise / relief if rise > 0 else rise * relief
+        if score < best:
+            best, option = score, k
+    return option
+
+
+@njit(cache=True)
+def repair(tables, x, prices, unit, layer_of):
     """Move layers until the budgets hold; say whether they do. ``x`` changes.
 
     Each time the move that raises loss + pricesᵀcost least per budget relieved, of
     those that relieve any; one that lowers it comes first. At most 4L moves.
     """
-    limits = tables.limits
-    total = spent(tables, x)
+    nothing = np.zeros_like(prices)
     for _ in range(4 * x.shape[0] + 1):
-        now = excess(total, limits, unit)
-        if now == 0.0:
-            return True
-        moves = changes(tables, x)
-        best, layer, option = NOWHERE, -1, -1
-        for v in range(x.shape[0]):
-            for k in range(tables.offsets[v], tables.offsets[v + 1]):
-                relief = now - excess(total + moves.cost[k], limits, unit)
-                if relief <= 1e-12 * now:
-                    continue
-                rise = moves.loss[k] + np.dot(prices, moves.cost[k])
-                score = rise / relief if rise > 0 else rise * relief
-                if score < best:
-                    best, layer, option = score, v, k
-        if layer < 0:
-            return False
-        x[layer] = option - tables.offsets[layer]
         total = spent(tables, x)
+        if _excess(total, nothing, tables.limits, unit) == 0.0:
+            return True
+        option = _best_relief(tables, changes(tables, x), total, prices, unit)
+        if option < 0:
+            return False
+        x[layer_of[option]] = option - tables.offsets[layer_of[option]]
     return False
 
 
 @njit(cache=True)
-def _fits(total, change, limits):
-    for m in range(limits.shape[0]):
-        if total[m] + change[m] > limits[m]:
-            return False
-    return True
-
-
-@njit(cache=True)
-def _best_move(tables, moves, total, layer_of):
+def _best_move(tables, moves, total):
+    """Give the gain and the option of the best move of one layer; -1 without one."""
     best, option = 0.0, -1
-    for k in range(layer_of.shape[0]):
-        if moves.loss[k] < best and _fits(total, moves.cost[k], tables.limits):
+    for k in range(moves.loss.shape[0]):
+        fits = moves.loss[k] < best
+        for m in range(total.shape[0]):
+            fits = fits and total[m] + moves.cost[k, m] <= tables.limits[m]
+        if fits:
             best, option = moves.loss[k], k
     return best, option
 
 
 @njit(cache=True)
-def _crossed(tables, x, e, move, other, values):
+def slide(tables, x, layer_of, least_gain):
+    """Move one layer after another while that gains; ``x`` changes.
+
+    ``layer_of`` (N,) is each option's layer. Returns what moves change at the end.
+    """
+    while True:
+        total, moves = spent(tables, x), changes(tables, x)
+        gain, option = _best_move(tables, moves, total)
+        if gain >= -least_gain:
+            return moves
+        x[layer_of[option]] = option - tables.offsets[layer_of[option]]
+
+
+@njit(cache=True)
+def _crossed(tables, x, e, move, other, values, m):
     """Give what two moves along pair e change beyond the sum of both; 0 for e < 0.
 
-    A move is (layer, option of the layer).
+    A move is (layer, option of the layer); values (P, ·) of which column m is taken.
     """
     if e < 0:
         return 0.0
@@ -157,14 +176,20 @@ def _crossed(tables, x, e, move, other, values):
     columns = tables.offsets[h + 1] - tables.offsets[h]
     here, there = tables.pair_offsets[e] + x[v] * columns, i - x[v]
     there = here + there * columns
-    ends = values[there + j] + values[here + x[h]]
-    return ends - values[there + x[h]] - values[here + j]
+    ends = values[there + j, m] + values[here + x[h], m]
+    return ends - values[there + x[h], m] - values[here + j, m]
 
 
 @njit(cache=True)
-def _best_exchange(tables, x, moves, total, layer_of, between, chosen):
-    """Give the best two moves among the chosen options; -1, -1 without a gain."""
+def best_exchange(tables, x, moves, layer_of, between, chosen):
+    """Give the gain and the options of the best two moves; -1, -1 without one.
+
+    ``chosen`` (C,) are the options looked at, none of them x's, ``layer_of`` (N,) each
+    option's layer, ``between`` (L, L) the pair of two layers, -1 without one. O(C²·B).
+    """
+    total = spent(tables, x)
     best, first, second = 0.0, -1, -1
+    losses = tables.pair_losses.reshape((-1, 1))
     for s in range(chosen.shape[0]):
         k = chosen[s]
         v = layer_of[k]
@@ -177,56 +202,14 @@ def _best_exchange(tables, x, moves, total, layer_of, between, chosen):
             other = (h, g - tables.offsets[h])
             e = between[v, h]
             gain = moves.loss[k] + moves.loss[g]
-            gain += _crossed(tables, x, e, move, other, tables.pair_losses)
+            gain += _crossed(tables, x, e, move, other, losses, 0)
             if gain >= best:
                 continue
             fits = True
             for m in range(total.shape[0]):
                 sum_ = total[m] + moves.cost[k, m] + moves.cost[g, m]
-                met = tables.pair_costs[:, m]
-                sum_ += _crossed(tables, x, e, move, other, met)
+                sum_ += _crossed(tables, x, e, move, other, tables.pair_costs, m)
                 fits = fits and sum_ <= tables.limits[m]
             if fits:
                 best, first, second = gain, k, g
     return best, first, second
-
-
-@njit(cache=True)
-def _likeliest(moves, prices, layer_of, offsets, x, width):
-    """Give the ``width`` options that raise loss + pricesᵀcost least, not those of x.
-
-    Of equal ones the first. O(N).
-    """
-    rise = moves.loss + moves.cost @ prices
-    for v in range(x.shape[0]):
-        rise[offsets[v] + x[v]] = NOWHERE
-    width = min(width, rise.shape[0] - x.shape[0])
-    if width == 0:
-        return np.empty(0, dtype=np.int64)
-    highest = np.partition(rise, width - 1)[width - 1]
-    return np.flatnonzero(rise <= highest)[:width]
-
-
-@njit(cache=True)
-def descend(tables, x, prices, layer_of, between, width, least_gain):
-    """Improve a point within the budgets by moves of one layer, then of two.
-
-    Two moves are looked for among the ``width`` options that raise loss + pricesᵀcost
-    least: O(width²·B) per round. ``layer_of`` (N,) is each option's layer, ``between``
-    (L, L) the pair of two layers, -1 without one. ``x`` changes; it ends where no
-    change gains more than ``least_gain``.
-    """
-    while True:
-        total, moves = spent(tables, x), changes(tables, x)
-        gain, option = _best_move(tables, moves, total, layer_of)
-        other = -1
-        if gain >= -least_gain:
-            chosen = _likeliest(moves, prices, layer_of, tables.offsets, x, width)
-            gain, option, other = _best_exchange(
-                tables, x, moves, total, layer_of, between, chosen
-            )
-        if gain >= -least_gain:
-            return
-        for k in (option, other):
-            if k >= 0:
-                x[layer_of[k]] = k - tables.offsets[layer_of[k]]

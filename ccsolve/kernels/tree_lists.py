@@ -59,14 +59,17 @@ def _rank(tests, part, count):
 @njit(cache=True)
 def _frontier(part, count):
     """Give the choices of one cost that no other beats in loss and cost; O(S log S)."""
-    by_cost = np.argsort(part.cost[:count, 0])
+    costs = np.empty(count)
+    for s in range(count):
+        costs[s] = part.cost[s, 0]
+    by_cost = np.argsort(costs)
     kept = np.empty(count, dtype=np.int64)
     found, least = 0, np.inf
     s = 0
     while s < count:
         # Of equal costs the least loss stands for all.
-        best, cost = by_cost[s], part.cost[by_cost[s], 0]
-        while s < count and part.cost[by_cost[s], 0] == cost:
+        best, cost = by_cost[s], costs[by_cost[s]]
+        while s < count and costs[by_cost[s]] == cost:
             best = by_cost[s] if part.loss[by_cost[s]] < part.loss[best] else best
             s += 1
         if part.loss[best] < least:
@@ -149,7 +152,7 @@ def shifted(below, starts, loss, cost, tests, window):
     ``below``. O(S·J).
     """
     part = _empty(below.loss.shape[0] + 1, cost.shape[1])
-    count = 0
+    count = np.int64(0)
     for k in range(loss.shape[0]):
         for s in range(starts[k], starts[k + 1]):
             _put(part, count, below.loss[s], below.cost[s], loss[k], cost[k])
@@ -157,41 +160,55 @@ def shifted(below, starts, loss, cost, tests, window):
                 part.first[count] = s
                 part.second[count] = -1
                 count += 1
-    return _cut(tests, part, count, window, True)
+    return _cut(tests, part, count, window, count >= 0)
+
+
+@njit(cache=True)
+def _sums_within(one, other, most):
+    """Count the sums of two rising lists that are at most ``most``; O(n + m)."""
+    count, t = 0, other.shape[0]
+    for s in range(one.shape[0]):
+        while t > 0 and one[s] + other[t - 1] > most:
+            t -= 1
+        count += t
+    return count
+
+
+@njit(cache=True)
+def _least_sums(one, other, most, room):
+    """Lower ``most`` until no more than ``room`` sums are within it."""
+    low = one[0] + other[0]
+    for _ in range(60):
+        if _sums_within(one, other, most) <= room:
+            break
+        most = low + 0.7 * (most - low)
+    return most
 
 
 @njit(cache=True)
 def combined(one, other, tests, window, room):
     """Give the sums of two choices, one of each list, that pass the tests.
 
-    Both lists rise in the first test's value, which ends the loops early. Lists whose
-    sums are more than ``room`` are cut to their first choices, and the answer is then
-    not ``complete``. O(room·J), and its sorting.
+    Both lists rise in the first test's value, which ends the loops early. If more than
+    ``room`` sums are left, those of larger value are left out, and the answer is not
+    ``complete``. O(room·J), and its sorting.
     """
-    most, more = _shares(one.loss.shape[0], other.loss.shape[0], room)
-    part = _empty(most * more + 1, one.cost.shape[1])
-    values = _rank(tests, other, more)
-    count = 0
-    for s in range(most):
-        left = tests.room[0] - value(tests, 0, one.loss[s], one.cost[s])
-        for t in range(more):
-            if values[t] > left:
+    values = _rank(tests, one, one.loss.shape[0])
+    others = _rank(tests, other, other.loss.shape[0])
+    most, count = tests.room[0], np.int64(0)
+    looked = _sums_within(values, others, most)
+    complete = looked <= room
+    if not complete:
+        most = _least_sums(values, others, most, room)
+        looked = min(room, _sums_within(values, others, most))
+    part = _empty(looked + 1, one.cost.shape[1])
+    for s in range(values.shape[0]):
+        for t in range(others.shape[0]):
+            if values[s] + others[t] > most or count == looked:
                 break
             _put(part, count, one.loss[s], one.cost[s], other.loss[t], other.cost[t])
             if _passes(tests, part.loss[count], part.cost[count]):
                 part.first[count] = s
                 part.second[count] = t
                 count += 1
-    complete = most == one.loss.shape[0] and more == other.loss.shape[0]
     return _cut(tests, part, count, window, complete)
-
-
-@njit(cache=True)
-def _shares(one, other, room):
-    """Give how many of each list to take, no more than ``room`` sums, evenly."""
-    even = int(np.sqrt(room))
-    if one <= even:
-        return one, min(other, room // max(one, 1))
-    if other <= even:
-        return min(one, room // max(other, 1)), other
-    return even, even

@@ -33,6 +33,22 @@ class Tree(NamedTuple):
     inbox_size: int
 
 
+@njit(cache=True)
+def priced(weight, losses, prices, costs):
+    """Give weight·loss + pricesᵀcost of each entry, (N,) from (N,) and (N, B)."""
+    out = np.empty(losses.shape[0])
+    if prices.shape[0] == 1:
+        for k in range(out.shape[0]):
+            out[k] = weight * losses[k] + prices[0] * costs[k, 0]
+        return out
+    for k in range(out.shape[0]):
+        total = weight * losses[k]
+        for m in range(prices.shape[0]):
+            total += prices[m] * costs[k, m]
+        out[k] = total
+    return out
+
+
 @njit(cache=True, fastmath=_MINIMA)
 def over_rows(values, table, out):
     """Give out_j = min_i values_i + table_ij; O(rows·columns)."""

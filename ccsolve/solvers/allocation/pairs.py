@@ -19,7 +19,7 @@ def solve(
     problem: RateAllocation,
     limits: Limits,
     *,
-    room: int = 400_000,
+    room: int = 2_000_000,
     seed: int = 0,
 ) -> Solution:
     """Minimise a loss of layers and pairs of layers under budgets, with a proof.
@@ -66,7 +66,7 @@ def solve(
 
 
 def steps(
-    problem: RateAllocation, room: int = 400_000, seed: int = 0
+    problem: RateAllocation, room: int = 2_000_000, seed: int = 0
 ) -> Iterator[Step]:
     """Give the best point and bound after every piece of work."""
     program, incumbent = from_problem(problem), Incumbent(problem)

@@ -13,7 +13,7 @@ from ccsolve.solvers.allocation.pairing.forest import tree_of
 from ccsolve.solvers.allocation.pairing.improvement import improver_of
 from ccsolve.solvers.allocation.pairing.incumbent import Incumbent
 from ccsolve.solvers.allocation.pairing.list_search import ListSearch
-from ccsolve.solvers.allocation.pairing.outlook import FACTORS, outlook, tests_of
+from ccsolve.solvers.allocation.pairing.outlook import outlook, tests_of
 from ccsolve.solvers.allocation.pairing.pricing import Priced, evaluate
 from ccsolve.solvers.allocation.pairing.program import PairProgram, restricted
 
@@ -26,7 +26,7 @@ EVALUATIONS = 80
 _LOOKS = 3
 """Evaluations of a large program between two cuts."""
 
-_IMPROVED = 6
+_IMPROVED = 5
 """Points of an ascent, the last ones, that are improved."""
 
 _THINNED = 24
@@ -70,26 +70,30 @@ class Closing:
         yield from self._narrowed()
         room = min(_LEAST_ROOM, self.room)
         while not self.closed:
-            before = self.incumbent.objective
+            found, proven = self.incumbent.objective, self.bound
             yield from self._corridors(room)
-            if self.incumbent.objective < before and not self.closed:
+            if self.incumbent.objective < found:
                 yield from self._narrowed()
-            elif room >= self.room:
-                return
-            else:
+            elif room < self.room:
                 room = min(8 * room, self.room)
+            elif self.bound <= proven:
+                return
 
     def _thinned_prices(self) -> Generator[None, None, None]:
         """Take prices and a point from a program of fewer options per layer."""
         thin = restricted(self.program, _evenly(self.program))
-        best = yield from self._ascent(thin)
+        best = yield from self._ascent(thin, EVALUATIONS)
         self.prices = best.prices
         yield from self._improved(thin)
 
     def _narrowed(self) -> Generator[None, None, None]:
-        """Ascend, improve and rule options out until that makes little difference."""
+        """Ascend, improve and rule options out until that makes little difference.
+
+        A large program is only looked at first: what a cut leaves is cheaper to price.
+        """
+        most = _LOOKS if self.program.entries > LARGE else EVALUATIONS
         while not self.closed:
-            best = yield from self._ascent(self.program)
+            best = yield from self._ascent(self.program, most)
             if best.bound > self.bound:
                 self.bound, self.prices = best.bound, best.prices
             yield from self._improved(self.program)
@@ -97,20 +101,17 @@ class Closing:
             self._rule_out()
             yield
             if self.program.entries > 0.7 * before:
-                return
+                if most == EVALUATIONS:
+                    return
+                most = EVALUATIONS
 
-    def _ascent(self, program: PairProgram) -> Generator[None, None, Priced]:
-        """Maximise the dual of a program; keep the points that it passes.
-
-        A large one is only looked at: what the next cut leaves is cheaper to price.
-        """
+    def _ascent(self, program: PairProgram, most: int) -> Generator[None, None, Priced]:
+        """Maximise the dual of a program; keep the points that it passes."""
         tree = tree_of(program)
 
         def found_at(prices: np.ndarray) -> Priced:
             return evaluate(program, tree, prices)
 
-        large = program.entries > LARGE and self.incumbent.x is not None
-        most = _LOOKS if large else EVALUATIONS
         ascent = maximise(program, found_at, self.prices, most)
         while True:
             try:
@@ -124,8 +125,7 @@ class Closing:
         """Offer what repair and local search make of the points last passed."""
         least_gain = 0.5 * self.incumbent.problem.resolution
         improver = improver_of(program, least_gain)
-        most = 1 if program.entries > LARGE else _IMPROVED
-        for start in self.passed[-most:]:
+        for start in self.passed[-_IMPROVED:]:
             x = improver.improved(start, self.prices)
             if x is not None:
                 self.incumbent.offer(program.original(x))
@@ -145,7 +145,7 @@ class Closing:
         """Give what points of at most that loss may take; None if there are none."""
         program = self.program
         large = program.entries > LARGE
-        tests = tests_of(program, self.prices, target, () if large else FACTORS)
+        tests = tests_of(program, self.prices, target, many=not large)
         possible = outlook(program, tree_of(program), tests).possible()
         if not np.logical_or.reduceat(possible, program.offsets[:-1]).all():
             return None
@@ -170,7 +170,7 @@ class Closing:
     ) -> Generator[None, None, bool]:
         """Search a corridor; say whether nothing was in it."""
         tree = tree_of(part)
-        view = outlook(part, tree, tests_of(part, self.prices, target, FACTORS))
+        view = outlook(part, tree, tests_of(part, self.prices, target))
         search = ListSearch(part, tree, view, room)
         for _ in search.run():
             yield

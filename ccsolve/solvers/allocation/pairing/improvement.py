@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ccsolve.kernels.pair_moves import Tables, descend, repair
+from ccsolve.kernels.pair_moves import Changes, Tables, best_exchange, repair, slide
 from ccsolve.solvers.allocation.pairing.ascent import unit_prices
 from ccsolve.solvers.allocation.pairing.program import PairProgram
 
@@ -45,12 +45,35 @@ class Improver:
         unit = np.maximum(unit, 1e-300)
         # Without prices a repair would not see what its moves take from the budgets.
         guide = np.maximum(prices, 1e-6 * unit_prices(program))
-        if not repair(self.tables, x, guide, unit):
+        if not repair(self.tables, x, guide, unit, self.layer_of):
             return None
-        descend(
-            self.tables, x, guide, self.layer_of, self.between, WIDTH, self.least_gain
-        )
+        self._descend(self.tables, x, guide)
         return x
+
+    def _descend(self, tables: Tables, x: np.ndarray, prices: np.ndarray) -> None:
+        """Improve a point in place by moves of one layer, then of two."""
+        while True:
+            moves = slide(tables, x, self.layer_of, self.least_gain)
+            chosen = self._likeliest(moves, prices, x)
+            gain, *options = best_exchange(
+                tables, x, moves, self.layer_of, self.between, chosen
+            )
+            if gain >= -self.least_gain:
+                return
+            for option in options:
+                layer = self.layer_of[option]
+                x[layer] = option - tables.offsets[layer]
+
+    def _likeliest(
+        self, moves: Changes, prices: np.ndarray, x: np.ndarray
+    ) -> np.ndarray:
+        """Give the moves that raise loss + pricesᵀcost least, `WIDTH` at most."""
+        rise = moves.loss + moves.cost @ prices
+        rise[self.program.offsets[:-1] + x] = np.inf
+        others = len(rise) - len(x)
+        if others <= WIDTH:
+            return np.flatnonzero(rise < np.inf)
+        return np.sort(np.argpartition(rise, WIDTH)[:WIDTH])
 
     def settled(self, x: np.ndarray, prices: np.ndarray) -> np.ndarray:
         """Descend on loss + pricesᵀcost without budgets, from a point (L,)."""
@@ -63,8 +86,7 @@ class Improver:
             pair_costs=np.zeros((len(met), 0)),
             limits=np.zeros(0),
         )
-        layer_of, between, least = self.layer_of, self.between, self.least_gain
-        descend(free, x, np.zeros(0), layer_of, between, WIDTH, least)
+        self._descend(free, x, np.zeros(0))
         return x
 
     def kicked(

@@ -10,7 +10,7 @@ from ccsolve.kernels.tree_sweep import Tree, table_of
 from ccsolve.solvers.allocation.pairing.outlook import Outlook
 from ccsolve.solvers.allocation.pairing.program import PairProgram
 
-WINDOW = 200
+WINDOW = 1000
 """With several budgets a choice is compared with that many better ones."""
 
 

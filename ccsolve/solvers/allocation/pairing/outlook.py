@@ -1,6 +1,5 @@
 """What the best rest of a partial choice is, at several prices at once."""
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +10,14 @@ from ccsolve.solvers.allocation.pairing.forest import depth
 from ccsolve.solvers.allocation.pairing.pricing import slack
 from ccsolve.solvers.allocation.pairing.program import PairProgram
 
-FACTORS = (0.95, 1.05, 0.85, 1.15, 0.6, 1.6)
+_TOGETHER = (0.95, 1.05, 0.85, 1.15, 0.6, 1.6)
 """Multiples of the best prices that partial choices are tested with, too."""
 
-_SINGLY = (0.8, 1.25)
+_SINGLY = (0.8, 1.25, 0.5, 0.9, 1.1, 2.0)
 """Multiples of one price of several."""
+
+_FREE = (0.02, 0.05, 0.1, 0.2, 0.4)
+"""What a budget without a price is tried at: parts of what the others are worth."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,26 +46,33 @@ class Outlook:
 
 
 def tests_of(
-    program: PairProgram,
-    prices: np.ndarray,
-    target: float,
-    factors: tuple[float, ...] = FACTORS,
+    program: PairProgram, prices: np.ndarray, target: float, many: bool = True
 ) -> Tests:
     """Give what all points of at most that loss pass, up to the rounding of sweeps.
 
-    The Lagrangian bound at the best prices (B,) and at multiples of them, and every
-    budget alone. A partial choice that leaves much of a budget is bounded best at lower
-    prices, one that leaves little at higher ones.
+    The Lagrangian bound at the best prices (B,), if ``many`` at others around them, and
+    every budget alone. A partial choice that leaves much of a budget is bounded best at
+    lower prices, one that leaves little at higher ones.
     """
-    rows = [prices, *(prices * factor for factor in factors)]
-    if len(prices) > 1 and factors:
-        rows += [
-            np.where(np.arange(len(prices)) == budget, prices * factor, prices)
-            for budget, factor in itertools.product(range(len(prices)), _SINGLY)
-        ]
+    rows = [prices, *_around(program, prices)] if many else [prices]
     weights = np.concatenate([np.ones(len(rows)), np.zeros(len(prices))])
     every = np.concatenate([rows, np.eye(len(prices))])
     return Tests(weights, every, every @ program.limits + weights * target)
+
+
+def _around(program: PairProgram, prices: np.ndarray) -> list[np.ndarray]:
+    rows = [prices * factor for factor in _TOGETHER]
+    worth = float(prices @ program.limits)
+    for budget in range(len(prices) if len(prices) > 1 else 0):
+        if prices[budget] > 0:
+            tried = prices[budget] * np.array(_SINGLY)
+        else:
+            tried = worth * np.array(_FREE) / max(program.limits[budget], 1e-300)
+        for price in tried:
+            row = prices.copy()
+            row[budget] = price
+            rows.append(row)
+    return rows
 
 
 def outlook(program: PairProgram, tree: Tree, tests: Tests) -> Outlook:

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ccsolve.kernels.tree_sweep import priced
 from ccsolve.problems import RateAllocation
 
 
@@ -67,13 +68,12 @@ class PairProgram:
         """Give a point of the problem for one of this program, (L,)."""
         return self.options[self.offsets[:-1] + x]
 
-    def priced(self, weight: float, prices: np.ndarray) -> tuple[np.ndarray, ...]:
+    def priced(
+        self, weight: float, prices: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Give weight·loss + prices·cost of options (N,) and entries (P,)."""
-        own, met = self.costs @ prices, self.pair_costs @ prices
-        if weight:
-            own += weight * self.losses
-            met += weight * self.pair_losses
-        return own, met
+        own = priced(weight, self.losses, prices, self.costs)
+        return own, priced(weight, self.pair_losses, prices, self.pair_costs)
 
     @cached_property
     def largest(self) -> tuple[float, np.ndarray]:
@@ -183,14 +183,15 @@ def _assembled(
     return PairProgram(
         losses=losses,
         costs=np.ascontiguousarray(costs),
-        offsets=np.asarray(offsets, dtype=np.int64),
+        # Copies, because kernels are compiled anew for read-only arrays.
+        offsets=np.array(offsets, dtype=np.int64),
         edges=np.array([edge for edge, _, _ in kept], dtype=np.int64).reshape(-1, 2),
         pair_losses=_joined([loss.ravel() for _, loss, _ in kept], (0,)),
         pair_costs=_joined(
             [cost.reshape(-1, budgets) for _, _, cost in kept], (0, budgets)
         ),
         pair_offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        limits=limits,
+        limits=limits.copy(),
         options=options,
     )
 
