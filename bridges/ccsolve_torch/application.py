@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from ccsolve.errors import InvalidProblem, WrongAnswer
@@ -42,6 +43,7 @@ from ccsolve_torch.surgery import (
 )
 
 
+@torch.inference_mode(False)
 def apply(
     model: nn.Module,
     plan: Plan,

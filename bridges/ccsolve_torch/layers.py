@@ -42,6 +42,7 @@ Array = NDArray[Any]
 Given = tuple[torch.Tensor, ...]
 
 
+@torch.inference_mode(False)
 def factorise(
     model: nn.Module,
     factors: Mapping[str, Factor],

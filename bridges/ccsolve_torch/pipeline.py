@@ -39,6 +39,7 @@ from ccsolve_torch.stepwise.steps import begun, composed, filled
 from ccsolve_torch.surgery import kept_entries
 
 
+@torch.inference_mode(False)
 def compress(
     model: nn.Module,
     loader: Loader,

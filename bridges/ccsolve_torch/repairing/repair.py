@@ -51,6 +51,7 @@ class Refit:
     choice: str
 
 
+@torch.inference_mode(False)
 def fit_next_layers(
     small: nn.Module,
     dense: nn.Module,
