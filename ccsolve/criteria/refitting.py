@@ -1,14 +1,18 @@
 """One layer whose inputs go class by class while the rest is fitted again."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsolve.errors import InvalidStatistics, MissingStatistics
+from ccsolve.errors import MissingStatistics
+from ccsolve.linalg.elimination import schur_complement
+from ccsolve.linalg.sweeping import Sweep, sweep
+from ccsolve.problems.output_weights import through_root
 from ccsolve.statistics import Layer, Statistics
+from ccsolve.statistics.programs import class_columns
 
 Array = NDArray[Any]
 
@@ -42,58 +46,21 @@ class Reader:
         return float(np.sum((moments @ parts) * (parts @ self.curvature)))
 
 
-@dataclass(eq=False)
-class Refit:
-    """The best map V of the columns that remain, and what it costs to lose more.
+def removal_state(reader: Reader, ridge: float) -> Sweep:
+    """Give the matrices of the least squares with all classes, which are its blocks.
 
-    With H the ridged covariance: `inverse` is that of H over the remaining columns,
-    `map` is V R, where R Rᵀ = M. Rows and columns of classes that went are void.
+    With H the ridged covariance and R Rᵀ = M, its prices are what the removal of a
+    class raises min over V ½ tr(M · E[εεᵀ]) by: OSSCAR (Meng et al., ICML 2024) removes
+    by the same. Columns of other groups stay and are eliminated. O(d³).
     """
-
-    columns: NDArray[np.int64]
-    inverse: Array
-    map: Array
-    left: list[int] = field(default_factory=list)
-
-    @classmethod
-    def whole(cls, reader: Reader, ridge: float) -> "Refit":
-        """Begin with all classes: the dense weights are the best map. O(d³)."""
-        spread = float(np.trace(reader.covariance)) / len(reader.covariance)
-        # Where no column varies none is worth anything, whatever the pull.
-        pull = ridge * spread if spread > 0 else 1.0
-        h = reader.covariance + pull * np.eye(len(reader.covariance))
-        columns = reader.columns
-        return cls(
-            columns,
-            np.linalg.inv(h),
-            reader.weight @ _root(reader.curvature),
-            list(range(len(columns))),
-        )
-
-    def rises(self) -> Array:
-        """Give ½ tr(V_jᵀ (H⁻¹_jj)⁻¹ V_j M) for every class j, (size,).
-
-        That is the rise of min over V ½ tr(M · E[εεᵀ]), if j went next; inf for
-        classes that went. OSSCAR (Meng et al., ICML 2024) removes by the same.
-        """
-        columns = self.columns[self.left]
-        parts = self.map[columns]
-        blocks = self.inverse[columns[:, :, None], columns[:, None, :]]
-        rises = np.full(len(self.columns), np.inf)
-        rises[self.left] = 0.5 * np.sum(parts * np.linalg.solve(blocks, parts), (1, 2))
-        return rises
-
-    def remove(self, chosen: int) -> None:
-        """Take a class away and fit the rest again, O(d² m)."""
-        columns = self.columns[chosen]
-        beside = self.inverse[:, columns]
-        pull = np.linalg.solve(
-            beside[columns], np.hstack([self.map[columns], beside.T])
-        )
-        n_out = self.map.shape[1]
-        self.map -= beside @ pull[:, :n_out]
-        self.inverse -= beside @ pull[:, n_out:]
-        self.left.remove(chosen)
+    spread = float(np.trace(reader.covariance)) / len(reader.covariance)
+    # Where no column varies none is worth anything, whatever the pull.
+    pull = ridge * spread if spread > 0 else 1.0
+    own = reader.columns.ravel()
+    h = reader.covariance + pull * np.eye(len(reader.covariance))
+    h = schur_complement(h, own)
+    target = h @ through_root(reader.weight[own], reader.curvature)
+    return sweep(h, target, np.ones(len(reader.columns), dtype=bool))
 
 
 def readers(stats: Statistics, group: str) -> Iterator[Reader]:
@@ -119,31 +86,9 @@ def _reader(layer: Layer, group: str, size: int) -> Reader:
         )
     raw, centre = moment.astype(np.float64), mean.astype(np.float64)
     return Reader(
-        columns=_columns(layer, group, size),
+        columns=class_columns(layer, group, size),
         weight=layer.weight.reshape(len(layer.weight), -1).T.astype(np.float64),
         moment=raw,
         covariance=raw - np.outer(centre, centre),
         curvature=curvature.astype(np.float64),
     )
-
-
-def _columns(layer: Layer, group: str, size: int) -> NDArray[np.int64]:
-    """Give the columns of every class, (size, m)."""
-    classes = layer.inputs[group]
-    counts = np.bincount(classes[classes >= 0], minlength=size)
-    if counts.min() != counts.max():
-        raise InvalidStatistics(
-            f"layers/{layer.name}/inputs/{group}: {counts.min()} to {counts.max()} "
-            "channels per class; expected as many of each"
-        )
-    channels = np.argsort(classes, kind="stable")[(classes < 0).sum() :]
-    per_channel = layer.weight[0, 0].size
-    columns = channels[:, None] * per_channel + np.arange(per_channel)
-    return columns.reshape(size, -1)
-
-
-def _root(curvature: Array) -> Array:
-    """Give R with R Rᵀ = M, without the directions that M does not see."""
-    values, vectors = np.linalg.eigh(0.5 * (curvature + curvature.T))
-    seen = values > 1e-12 * values.max(initial=0.0)
-    return vectors[:, seen] * np.sqrt(values[seen])

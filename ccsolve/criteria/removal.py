@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsolve.criteria.refitting import Refit, readers
+from ccsolve.criteria.refitting import readers, removal_state
 from ccsolve.statistics import Statistics
 
 Array = NDArray[np.float64]
@@ -81,16 +81,17 @@ def refit_removal(stats: Statistics, group: str) -> Removal:
     unfitted = sum(layer.unfitted() for layer in layers)
     agreement = float(np.trace(stats.groups[group].hessian("ggn")))
     scale = agreement / unfitted if unfitted > 0 else 1.0
-    fits = [Refit.whole(layer, RIDGE) for layer in layers]
+    states = [removal_state(layer, RIDGE) for layer in layers]
+
+    def rises() -> Array:
+        total = scale * np.sum([state.prices() for state in states], axis=0)
+        return np.where(states[0].inside, total, np.inf)
 
     def remove(chosen: int) -> None:
-        for fit in fits:
-            fit.remove(chosen)
+        for state in states:
+            state.move(chosen)
 
-    size = stats.groups[group].size
-    return _removal(
-        size, lambda: scale * np.sum([fit.rises() for fit in fits], axis=0), remove
-    )
+    return _removal(stats.groups[group].size, rises, remove)
 
 
 def refit(stats: Statistics, group: str) -> Array:

@@ -158,6 +158,8 @@ def sweep(H: np.ndarray, C: np.ndarray, inside: np.ndarray) -> Sweep:
     d, n = len(H), len(inside)
     group = d // max(1, n)
     kept = np.repeat(inside, group)
+    # BLAS takes no empty matrix.
+    C = C if C.shape[1] else np.zeros((d, 1))
     X, Y = _swept(H, C, np.flatnonzero(kept), np.flatnonzero(~kept))
     columns = np.arange(d).reshape(n, group)
     own = X[columns[:, :, None], columns[:, None, :]]
