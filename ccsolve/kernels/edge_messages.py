@@ -127,25 +127,21 @@ def share(graph, values, entries, shifts, passes):
 
 
 @njit(cache=True)
-def relaxed(graph, values, entries, shifts):
-    """Give the bound, where it is attained, and how far each option lies above it.
+def relaxed(graph, values, entries, shifts, best, above):
+    """Give the bound and the sum of all largest shifts; O(N + P).
 
-    The bound is the sum of the layers' and the pairs' least entries. Returns it, the
-    best option of each layer (L,), the best entry of each pair (E,), the least of any
-    point with an option less the bound, by its own layer's and pairs' entries (N,), and
-    the sum of all largest shifts. O(N + P).
+    The bound is the sum of the layers' and the pairs' least entries. Written are the
+    best option of each layer (L,), and how far above the bound all points with an
+    option are at least, by what its own layer and pairs count (N,).
     """
     own = gathered(graph, values, shifts)
-    layers, pairs = graph.offsets.shape[0] - 1, graph.edges.shape[0]
-    best, met = np.empty(layers, dtype=np.int64), np.empty(pairs, dtype=np.int64)
-    above = np.empty(own.shape[0])
     bound, moved = 0.0, 0.0
-    for v in range(layers):
+    for v in range(best.shape[0]):
         part = own[graph.offsets[v] : graph.offsets[v + 1]]
         best[v] = np.argmin(part)
         bound += part[best[v]]
         above[graph.offsets[v] : graph.offsets[v + 1]] = part - part[best[v]]
-    for e in range(pairs):
+    for e in range(graph.edges.shape[0]):
         a, b = graph.edges[e]
         one = above[graph.offsets[a] : graph.offsets[a + 1]]
         two = above[graph.offsets[b] : graph.offsets[b + 1]]
@@ -161,7 +157,5 @@ def relaxed(graph, values, entries, shifts):
         bound += least
         one += out - least
         two += back - least
-        i = np.argmin(out)
-        met[e] = graph.tables[e] + i * two.shape[0] + np.argmin(table[i] - columns)
         moved += np.abs(rows).max() + np.abs(columns).max()
-    return bound, best, met, above, moved
+    return bound, moved

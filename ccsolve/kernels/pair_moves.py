@@ -60,9 +60,9 @@ def _add_pair(tables, x, e, loss, cost):
 
 
 @njit(cache=True)
-def changes(tables, x):
-    """Give what every move of one layer changes; O(N·B + Σ (K_a + K_b)·B)."""
-    loss, cost = np.empty_like(tables.losses), np.empty_like(tables.costs)
+def changes(tables, x, moves):
+    """Write what every move of one layer changes; O(N·B + Σ (K_a + K_b)·B)."""
+    loss, cost = moves.loss, moves.cost
     for v in range(x.shape[0]):
         here = tables.offsets[v] + x[v]
         for k in range(tables.offsets[v], tables.offsets[v + 1]):
@@ -71,7 +71,6 @@ def changes(tables, x):
                 cost[k, m] = tables.costs[k, m] - tables.costs[here, m]
     for e in range(tables.edges.shape[0]):
         _add_pair(tables, x, e, loss, cost)
-    return Changes(loss, cost)
 
 
 @njit(cache=True)
@@ -124,11 +123,13 @@ def repair(tables, x, prices, unit, layer_of):
     those that relieve any; one that lowers it comes first. At most 4L moves.
     """
     nothing = np.zeros_like(prices)
+    moves = Changes(np.empty_like(tables.losses), np.empty_like(tables.costs))
     for _ in range(4 * x.shape[0] + 1):
         total = spent(tables, x)
         if _excess(total, nothing, tables.limits, unit) == 0.0:
             return True
-        option = _best_relief(tables, changes(tables, x), total, prices, unit)
+        changes(tables, x, moves)
+        option = _best_relief(tables, moves, total, prices, unit)
         if option < 0:
             return False
         x[layer_of[option]] = option - tables.offsets[layer_of[option]]
@@ -149,16 +150,16 @@ def _best_move(tables, moves, total):
 
 
 @njit(cache=True)
-def slide(tables, x, layer_of, least_gain):
+def slide(tables, x, layer_of, least_gain, moves):
     """Move one layer after another while that gains; ``x`` changes.
 
-    ``layer_of`` (N,) is each option's layer. Returns what moves change at the end.
+    ``layer_of`` (N,) is each option's layer; ``moves`` is what moves change at the end.
     """
     while True:
-        total, moves = spent(tables, x), changes(tables, x)
-        gain, option = _best_move(tables, moves, total)
+        changes(tables, x, moves)
+        gain, option = _best_move(tables, moves, spent(tables, x))
         if gain >= -least_gain:
-            return moves
+            return
         x[layer_of[option]] = option - tables.offsets[layer_of[option]]
 
 

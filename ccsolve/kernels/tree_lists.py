@@ -13,14 +13,12 @@ class Partial(NamedTuple):
     ----------
     loss, cost : (S,), (S, B).
     first, second : (S,) the two partial choices that each was put together from.
-    complete : whether all that pass the tests are there; else only the first ones.
     """
 
     loss: np.ndarray
     cost: np.ndarray
     first: np.ndarray
     second: np.ndarray
-    complete: bool
 
 
 class Tests(NamedTuple):
@@ -112,28 +110,20 @@ def _unbeaten(part, order, window):
 
 
 @njit(cache=True)
-def _cut(tests, part, count, window, complete):
-    """Give the unbeaten of the first ``count`` choices in order."""
+def _cut(tests, part, count, window):
+    """Leave the unbeaten of the first ``count`` choices, in order; give how many."""
     rank = _rank(tests, part, count)
     if part.cost.shape[1] == 1:
         kept = _frontier(part, count)
         kept = kept[np.argsort(rank[kept])]
     else:
         kept = _unbeaten(part, np.argsort(rank), window)
-    return Partial(
-        part.loss[kept], part.cost[kept], part.first[kept], part.second[kept], complete
-    )
-
-
-@njit(cache=True)
-def _empty(size, budgets):
-    return Partial(
-        np.empty(size),
-        np.empty((size, budgets)),
-        np.empty(size, dtype=np.int64),
-        np.empty(size, dtype=np.int64),
-        False,
-    )
+    found = kept.shape[0]
+    part.loss[:found] = part.loss[kept]
+    part.cost[:found] = part.cost[kept]
+    part.first[:found] = part.first[kept]
+    part.second[:found] = part.second[kept]
+    return found
 
 
 @njit(cache=True)
@@ -144,14 +134,14 @@ def _put(part, count, loss, cost, more_loss, more_cost):
 
 
 @njit(cache=True)
-def shifted(below, starts, loss, cost, tests, window):
-    """Give the choices of a layer's options, each with its entry of a table.
+def shift(below, starts, loss, cost, tests, window, part):
+    """Write the choices of a layer's options, each with its entry of a table.
 
     below : Partial of the layer, starts (K + 1,) where each option's choices begin;
-    loss, cost : (K,), (K, B) what option k adds. ``first`` is the choice's place in
-    ``below``. O(S·J).
+    loss, cost : (K,), (K, B) what option k adds. ``part`` has room for one more than
+    ``below``; its ``first`` is the choice's place there. Returns how many are left.
+    O(S·J).
     """
-    part = _empty(below.loss.shape[0] + 1, cost.shape[1])
     count = np.int64(0)
     for k in range(loss.shape[0]):
         for s in range(starts[k], starts[k + 1]):
@@ -160,7 +150,7 @@ def shifted(below, starts, loss, cost, tests, window):
                 part.first[count] = s
                 part.second[count] = -1
                 count += 1
-    return _cut(tests, part, count, window, count >= 0)
+    return _cut(tests, part, count, window)
 
 
 @njit(cache=True)
@@ -175,40 +165,42 @@ def _sums_within(one, other, most):
 
 
 @njit(cache=True)
-def _least_sums(one, other, most, room):
-    """Lower ``most`` until no more than ``room`` sums are within it."""
-    low = one[0] + other[0]
-    for _ in range(60):
-        if _sums_within(one, other, most) <= room:
-            break
-        most = low + 0.7 * (most - low)
-    return most
+def reach(one, other, tests, room):
+    """Give up to what value sums of two choices are looked at, and how many they are.
 
-
-@njit(cache=True)
-def combined(one, other, tests, window, room):
-    """Give the sums of two choices, one of each list, that pass the tests.
-
-    Both lists rise in the first test's value, which ends the loops early. If more than
-    ``room`` sums are left, those of larger value are left out, and the answer is not
-    ``complete``. O(room·J), and its sorting.
+    The first test's room, or less where more than ``room`` sums were within it.
     """
     values = _rank(tests, one, one.loss.shape[0])
     others = _rank(tests, other, other.loss.shape[0])
-    most, count = tests.room[0], np.int64(0)
-    looked = _sums_within(values, others, most)
-    complete = looked <= room
-    if not complete:
-        most = _least_sums(values, others, most, room)
-        looked = min(room, _sums_within(values, others, most))
-    part = _empty(looked + 1, one.cost.shape[1])
+    most = tests.room[0]
+    count = _sums_within(values, others, most)
+    for _ in range(60):
+        if count <= room:
+            break
+        low = values[0] + others[0]
+        most = low + 0.7 * (most - low)
+        count = _sums_within(values, others, most)
+    return most, min(count, room)
+
+
+@njit(cache=True)
+def combine(one, other, tests, window, most, part):
+    """Write the sums of two choices, one of each list, that pass the tests.
+
+    Both lists rise in the first test's value, which ends the loops at ``most``.
+    ``part`` has room for one more than `reach` counted. Returns how many are left;
+    O(sums·J), and their sorting.
+    """
+    values = _rank(tests, one, one.loss.shape[0])
+    others = _rank(tests, other, other.loss.shape[0])
+    count, last = np.int64(0), part.loss.shape[0] - 1
     for s in range(values.shape[0]):
         for t in range(others.shape[0]):
-            if values[s] + others[t] > most or count == looked:
+            if values[s] + others[t] > most or count == last:
                 break
             _put(part, count, one.loss[s], one.cost[s], other.loss[t], other.cost[t])
             if _passes(tests, part.loss[count], part.cost[count]):
                 part.first[count] = s
                 part.second[count] = t
                 count += 1
-    return _cut(tests, part, count, window, complete)
+    return _cut(tests, part, count, window)

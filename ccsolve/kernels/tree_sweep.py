@@ -34,19 +34,17 @@ class Tree(NamedTuple):
 
 
 @njit(cache=True)
-def priced(weight, losses, prices, costs):
-    """Give weight·loss + pricesᵀcost of each entry, (N,) from (N,) and (N, B)."""
-    out = np.empty(losses.shape[0])
+def price(weight, losses, prices, costs, out):
+    """Write weight·loss + pricesᵀcost of each entry, (N,) from (N,) and (N, B)."""
     if prices.shape[0] == 1:
         for k in range(out.shape[0]):
             out[k] = weight * losses[k] + prices[0] * costs[k, 0]
-        return out
+        return
     for k in range(out.shape[0]):
         total = weight * losses[k]
         for m in range(prices.shape[0]):
             total += prices[m] * costs[k, m]
         out[k] = total
-    return out
 
 
 @njit(cache=True, fastmath=_MINIMA)
@@ -85,15 +83,14 @@ def table_of(tree, c, tables):
 
 
 @njit(cache=True)
-def upward(tree, values, tables):
-    """Give each option's least value over its subtree (N,), and the messages.
+def upward(tree, values, tables, least, inbox):
+    """Write each option's least value over its subtree (N,), and the messages.
 
     values (N,), tables (P,): what options and pairs count. The message of layer c holds
     for each option of its parent the least value of c's subtree and the table with it.
     O(N + P).
     """
-    least = values.copy()
-    inbox = np.empty(tree.inbox_size)
+    least[:] = values
     for k in range(tree.order.shape[0] - 1, -1, -1):
         c = tree.order[k]
         p = tree.parent[c]
@@ -107,7 +104,6 @@ def upward(tree, values, tables):
         else:
             over_columns(own, table_of(tree, c, tables), message)
         other += message
-    return least, inbox
 
 
 @njit(cache=True)
@@ -121,9 +117,8 @@ def lowest_total(tree, least):
 
 
 @njit(cache=True)
-def lowest_point(tree, least, tables):
-    """Give the point (L,) of least value from an upward sweep; O(N)."""
-    x = np.zeros(tree.parent.shape[0], dtype=np.int64)
+def lowest_point(tree, least, tables, x):
+    """Write the point (L,) of least value from an upward sweep; O(N)."""
     for v in tree.order:
         own = least[tree.offsets[v] : tree.offsets[v + 1]]
         p = tree.parent[v]
@@ -133,18 +128,16 @@ def lowest_point(tree, least, tables):
         table = table_of(tree, v, tables)
         met = table[:, x[p]] if tree.child_first[v] else table[x[p]]
         x[v] = np.argmin(own + met)
-    return x
 
 
 @njit(cache=True)
-def min_marginals(tree, least, inbox, tables):
-    """Give each option's least value over all points that take it, (N,); O(N + P).
+def min_marginals(tree, least, inbox, tables, through):
+    """Write each option's least value over all points that take it, (N,); O(N + P).
 
     The downward sweep: a parent's min-marginal less what the child told it is the
     least value of everything outside the child's subtree.
     """
     total = lowest_total(tree, least)
-    through = np.empty(least.shape[0])
     for v in tree.order:
         own = least[tree.offsets[v] : tree.offsets[v + 1]]
         out = through[tree.offsets[v] : tree.offsets[v + 1]]
@@ -160,4 +153,3 @@ def min_marginals(tree, least, inbox, tables):
         else:
             over_rows(outside, table_of(tree, v, tables), out)
         out += own
-    return through

@@ -152,7 +152,7 @@ class Branching:
             if not cut_layers(program):
                 yield from self._forest(program, bound)
                 return
-            found = relaxation.evaluate(self.prices, _PASSES)
+            found = relaxation.bounded(self.prices, _PASSES)
             before, bound = bound, max(bound, found.bound)
             self._settle(bound)
             yield
@@ -161,7 +161,7 @@ class Branching:
             target = self.incumbent.target(self.program)
             if bound >= target:
                 return
-            possible = relaxation.least_with(self.prices) <= target
+            possible = found.least_with <= target
             if not _each_layer(possible, program):
                 return
             relaxation = _part(relaxation, possible)
@@ -184,7 +184,7 @@ class Branching:
     def _decide(self, relaxation: Relaxation, bound: float) -> None:
         """Open a node for each option of a layer that cycles go through."""
         program, target = relaxation.program, self.incumbent.target(self.program)
-        least = relaxation.least_with(self.prices)
+        least = relaxation.bounded(self.prices, 1).least_with
         layer = cut_layers(program)[0]
         own = slice(program.offsets[layer], program.offsets[layer + 1])
         for option in range(own.start, own.stop):

@@ -52,8 +52,9 @@ class Improver:
 
     def _descend(self, tables: Tables, x: np.ndarray, prices: np.ndarray) -> None:
         """Improve a point in place by moves of one layer, then of two."""
+        moves = Changes(np.empty_like(tables.losses), np.empty_like(tables.costs))
         while True:
-            moves = slide(tables, x, self.layer_of, self.least_gain)
+            slide(tables, x, self.layer_of, self.least_gain, moves)
             chosen = self._likeliest(moves, prices, x)
             gain, *options = best_exchange(
                 tables, x, moves, self.layer_of, self.between, chosen

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ccsolve.kernels.tree_lists import Partial, combined, shifted
-from ccsolve.kernels.tree_sweep import Tree, table_of
+from ccsolve.kernels.tree_lists import Partial, Tests, combine, reach, shift
+from ccsolve.kernels.tree_sweep import Tree
 from ccsolve.solvers.allocation.pairing.outlook import Outlook
 from ccsolve.solvers.allocation.pairing.program import PairProgram
 
@@ -34,8 +34,7 @@ class _Lists:
     def of(self, option: int) -> Partial:
         """Give the choices of one option."""
         own = slice(self.starts[option], self.starts[option + 1])
-        loss, cost, first, second, _ = self.part
-        return Partial(loss[own], cost[own], first[own], second[own], True)
+        return Partial(*(array[own] for array in self.part))
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,17 +106,10 @@ class ListSearch:
         parts, seconds = [], []
         for k in range(len(lists.starts) - 1):
             met = tests.room - (link.through[:, k] - link.value[:, k])
-            message = shifted(
-                below.part,
-                below.starts,
-                link.loss[k],
-                link.cost[k],
-                tests._replace(room=met),
-                WINDOW,
-            )
-            whole = tests._replace(room=tests.room - (link.through[:, k] - value[:, k]))
-            part = combined(lists.of(k), message, whole, WINDOW, self.room)
-            self.complete &= part.complete
+            table = (link.loss[k], link.cost[k])
+            message = _shifted(below, table, tests._replace(room=met))
+            left = tests.room - (link.through[:, k] - value[:, k])
+            part = self._combined(lists.of(k), message, tests._replace(room=left))
             seconds.append(message.first[part.second])
             parts.append(part._replace(first=part.first + lists.starts[k]))
         starts = np.concatenate([[0], np.cumsum([len(part.loss) for part in parts])])
@@ -126,23 +118,29 @@ class ListSearch:
             np.concatenate([part.cost for part in parts]),
             np.concatenate([part.first for part in parts]),
             np.concatenate(seconds),
-            True,
         )
         came = (link.child, every.first, every.second)
         return _Lists(every, starts, value, (*lists.came, came))
+
+    def _combined(self, one: Partial, other: Partial, tests: Tests) -> Partial:
+        """Give the sums of two choices that pass the tests, as far as room is."""
+        most, sums = reach(one, other, tests, self.room)
+        self.complete &= bool(most == tests.room[0])
+        part = _room(int(sums) + 1, one.cost.shape[1])
+        return _first(part, combine(one, other, tests, WINDOW, most, part))
 
     def _alone(self, v: int) -> _Lists:
         own = slice(self.tree.offsets[v], self.tree.offsets[v + 1])
         losses, costs = self.program.losses[own], self.program.costs[own]
         none = np.full(len(losses), -1)
-        part = Partial(losses, costs, none, none, True)
+        part = Partial(losses, costs, none, none)
         return _Lists(part, np.arange(len(losses) + 1), self.view.own[:, own])
 
     def _nothing(self) -> _Lists:
         """Give the lists of the layer above all roots, of one free option."""
         none = np.full(1, -1)
         budgets = len(self.program.limits)
-        part = Partial(np.zeros(1), np.zeros((1, budgets)), none, none, True)
+        part = Partial(np.zeros(1), np.zeros((1, budgets)), none, none)
         return _Lists(part, np.arange(2), np.zeros((len(self.view.own), 1)))
 
     def _link(self, child: int) -> _Link:
@@ -150,10 +148,11 @@ class ListSearch:
         parent = int(tree.parent[child])
         above = slice(tree.offsets[parent], tree.offsets[parent + 1])
         size = int(above.stop - above.start)
-        loss = table_of(tree, child, self.program.pair_losses)
-        costs = self.program.pair_costs.T
-        cost = [table_of(tree, child, np.ascontiguousarray(paid)) for paid in costs]
-        cost = np.stack(cost, axis=-1)
+        own = int(tree.offsets[child + 1] - tree.offsets[child])
+        table = slice(tree.table[child], tree.table[child] + own * size)
+        shape = (own, size) if tree.child_first[child] else (size, own)
+        loss = self.program.pair_losses[table].reshape(shape)
+        cost = self.program.pair_costs[table].reshape(*shape, -1)
         if tree.child_first[child]:
             loss, cost = loss.T, cost.swapaxes(0, 1)
         inbox = slice(tree.inbox[child], tree.inbox[child] + size)
@@ -192,3 +191,22 @@ class ListSearch:
                 open_.append((child, int(second[at])))
                 at = int(first[at])
         return x
+
+
+def _shifted(
+    below: _Lists, table: tuple[np.ndarray, np.ndarray], tests: Tests
+) -> Partial:
+    """Give a child's choices with its entries (K_c,), (K_c, B) for one option above."""
+    part = _room(len(below.part.loss) + 1, below.part.cost.shape[1])
+    left = shift(below.part, below.starts, *table, tests, WINDOW, part)
+    return _first(part, left)
+
+
+def _room(size: int, budgets: int) -> Partial:
+    counts = (np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64))
+    return Partial(np.empty(size), np.empty((size, budgets)), *counts)
+
+
+def _first(part: Partial, count: int) -> Partial:
+    """Give the first choices, so that the room for the others is free again."""
+    return Partial(*(array[:count].copy() for array in part))

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ccsolve.kernels.tree_lists import Tests
-from ccsolve.kernels.tree_sweep import Tree, min_marginals, upward
+from ccsolve.kernels.tree_sweep import Tree
 from ccsolve.solvers.allocation.pairing.forest import depth
-from ccsolve.solvers.allocation.pairing.pricing import slack
+from ccsolve.solvers.allocation.pairing.pricing import marginals, slack, swept
 from ccsolve.solvers.allocation.pairing.program import PairProgram
 
 _TOGETHER = (0.95, 1.05, 0.85, 1.15, 0.6, 1.6)
@@ -80,15 +80,11 @@ def outlook(program: PairProgram, tree: Tree, tests: Tests) -> Outlook:
     down = depth(tree) + 1
     each = list(zip(tests.weights, tests.prices, strict=True))
     rounding = [slack(program, weight, row, down) for weight, row in each]
-    found = [_swept(program, tree, weight, row) for weight, row in each]
-    own, least, through, inbox = (np.array(part) for part in zip(*found, strict=True))
-    tests = tests._replace(room=tests.room + rounding)
-    return Outlook(tests, own, least, through, inbox)
-
-
-def _swept(
-    program: PairProgram, tree: Tree, weight: float, prices: np.ndarray
-) -> tuple[np.ndarray, ...]:
-    own, met = program.priced(weight, prices)
-    least, inbox = upward(tree, own, met)
-    return own, least, min_marginals(tree, least, inbox, met), inbox
+    sweeps = [swept(program, tree, weight, row) for weight, row in each]
+    return Outlook(
+        tests=tests._replace(room=tests.room + rounding),
+        own=np.array([sweep.own for sweep in sweeps]),
+        least=np.array([sweep.least for sweep in sweeps]),
+        through=np.array([marginals(tree, sweep) for sweep in sweeps]),
+        inbox=np.array([sweep.inbox for sweep in sweeps]),
+    )

@@ -32,16 +32,51 @@ class Priced:
     spent: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """What sweeps over a forest gave, from weight·loss + pricesᵀcost of all entries.
+
+    Attributes
+    ----------
+    own, met : (N,), (P,) those entries.
+    least : (N,) each option's least sum over its subtree.
+    inbox : the messages to the parents.
+    """
+
+    own: np.ndarray
+    met: np.ndarray
+    least: np.ndarray
+    inbox: np.ndarray
+
+
+def swept(program: PairProgram, tree: Tree, weight: float, prices: np.ndarray) -> Sweep:
+    """Price every entry and sweep up; O((N + P)·B)."""
+    own, met = program.priced(weight, prices)
+    sweep = Sweep(own, met, np.empty(len(own)), np.empty(tree.inbox_size))
+    upward(tree, own, met, sweep.least, sweep.inbox)
+    return sweep
+
+
+def marginals(tree: Tree, sweep: Sweep) -> np.ndarray:
+    """Give the least sum of the points with each option, (N,): a sweep down.
+
+    Rounding is within `slack` at the tree's depth.
+    """
+    through = np.empty(len(sweep.own))
+    min_marginals(tree, sweep.least, sweep.inbox, sweep.met, through)
+    return through
+
+
 def evaluate(program: PairProgram, tree: Tree, prices: np.ndarray) -> Priced:
     """Minimise loss + pricesᵀ(cost - limits) over all points, exactly; O((N + P)·B).
 
     ``bound`` is that minimum less `slack`, and so proven.
     """
-    own, met = program.priced(1.0, prices)
-    least, _ = upward(tree, own, met)
-    x = lowest_point(tree, least, met)
+    sweep = swept(program, tree, 1.0, prices)
+    x = np.zeros(program.layers, dtype=np.int64)
+    lowest_point(tree, sweep.least, sweep.met, x)
     loss, spent = program.at(x)
-    value = lowest_total(tree, least) - float(prices @ program.limits)
+    value = lowest_total(tree, sweep.least) - float(prices @ program.limits)
     bound = value - slack(program, 1.0, prices)
     return Priced(prices, bound, x, loss, spent)
 
@@ -59,15 +94,3 @@ def slack(
     most = weight * loss + float(prices @ (cost + program.limits))
     terms = 4 * (program.layers + len(program.edges) + 1) * depth
     return 2.0 * gamma(terms + 4 * len(prices) + 8) * most
-
-
-def marginals(
-    program: PairProgram, tree: Tree, weight: float, prices: np.ndarray
-) -> np.ndarray:
-    """Give each option's least weight·loss + pricesᵀcost over the points with it, (N,).
-
-    Two sweeps; rounding is within `slack` at the tree's depth.
-    """
-    own, met = program.priced(weight, prices)
-    least, inbox = upward(tree, own, met)
-    return min_marginals(tree, least, inbox, met)

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ccsolve.kernels.tree_sweep import priced
+from ccsolve.kernels.tree_sweep import price
 from ccsolve.problems import RateAllocation
 
 
@@ -72,8 +72,10 @@ class PairProgram:
         self, weight: float, prices: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Give weight·loss + prices·cost of options (N,) and entries (P,)."""
-        own = priced(weight, self.losses, prices, self.costs)
-        return own, priced(weight, self.pair_losses, prices, self.pair_costs)
+        own, met = np.empty(len(self.losses)), np.empty(len(self.pair_losses))
+        price(weight, self.losses, prices, self.costs, own)
+        price(weight, self.pair_losses, prices, self.pair_costs, met)
+        return own, met
 
     @cached_property
     def largest(self) -> tuple[float, np.ndarray]:

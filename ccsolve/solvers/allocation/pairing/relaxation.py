@@ -6,8 +6,23 @@ import numpy as np
 
 from ccsolve.kernels.edge_messages import Graph, relaxed, share
 from ccsolve.linalg.rounding import gamma
-from ccsolve.solvers.allocation.pairing.pricing import Priced
 from ccsolve.solvers.allocation.pairing.program import PairProgram
+
+
+@dataclass(frozen=True, eq=False)
+class Relaxed:
+    """What a relaxation says of the points within the limits.
+
+    Attributes
+    ----------
+    bound : a proven lower bound of their loss.
+    x : (L,) each layer's own choice.
+    least_with : (N,) a proven lower bound of the loss of those that take an option.
+    """
+
+    bound: float
+    x: np.ndarray
+    least_with: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,32 +43,15 @@ class Relaxation:
     graph: Graph
     shifts: np.ndarray
 
-    def evaluate(self, prices: np.ndarray, passes: int) -> Priced:
-        """Improve the shifts for these prices, and bound; O(passes·(N + P)).
-
-        ``loss`` and ``spent`` are those of the layers' and pairs' own choices, whose
-        cut bounds what the prices may bring with these shifts; ``x`` is the layers'.
-        """
+    def bounded(self, prices: np.ndarray, passes: int) -> Relaxed:
+        """Improve the shifts for these prices, and bound; O(passes·(N + P))."""
         program = self.program
         own, met = program.priced(1.0, prices)
         share(self.graph, own, met, self.shifts, passes)
-        value, x, entry, _, moved = relaxed(self.graph, own, met, self.shifts)
+        x, above = np.zeros(program.layers, dtype=np.int64), np.empty(len(own))
+        value, moved = relaxed(self.graph, own, met, self.shifts, x, above)
         bound = value - float(prices @ program.limits) - self._slack(prices, moved)
-        chosen = program.offsets[:-1] + x
-        loss = program.losses[chosen].sum() + program.pair_losses[entry].sum()
-        spent = program.costs[chosen].sum(axis=0)
-        spent = spent + program.pair_costs[entry].sum(axis=0)
-        # The choices need not fit each other: what they gained by the shifts counts.
-        gained = value - float(loss + prices @ spent)
-        return Priced(prices, bound, x, float(loss) + gained, spent)
-
-    def least_with(self, prices: np.ndarray) -> np.ndarray:
-        """Bound the loss of the points within the limits that take an option, (N,)."""
-        program = self.program
-        own, met = program.priced(1.0, prices)
-        value, _, _, above, moved = relaxed(self.graph, own, met, self.shifts)
-        value -= float(prices @ program.limits) + self._slack(prices, moved)
-        return value + above
+        return Relaxed(bound, x, bound + above)
 
     def _slack(self, prices: np.ndarray, moved: float) -> float:
         """Bound the rounding: each option meets the shifts of all pairs of its layer.
