@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ccsolve.recipes.exact import exact_widths
 from ccsolve.recipes.ladders import Allocation, Ladder, ladders, loss_at
 from ccsolve.recipes.steps import admissible_steps
-from ccsolve.recipes.width_program import allocation_program
+from ccsolve.recipes.width_program import MEMORY, allocation_program
 from ccsolve.solvers.allocation.corridor.hulls import hull_front
 from ccsolve.statistics import Statistics
 
@@ -150,8 +150,10 @@ def front_of(
     dense = float(stats.cost({k: v[-1] for k, v in steps.items()}).of(over))
     wanted = budgets
     if wanted is None:
-        program = allocation_program(stats, {over: dense}, rungs)
-        if not program.edges:
+        program = None
+        if over != MEMORY:
+            program = allocation_program(stats, {over: dense}, rungs)
+        if program is not None and not program.edges:
             found = list(_breakpoints(stats, over, program, rungs))
             return Front(over, recipe, tuple(found), dense, losses, stats)
         narrow = stats.cost({k: v[0] for k, v in steps.items()}).of(over)

@@ -2,15 +2,22 @@
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ccsolve.api import solve
+from ccsolve.problems.option_tables import MOST_BUDGETS
 from ccsolve.recipes.ladders import Allocation, Ladder, ladders, loss_at
 from ccsolve.recipes.marginal import filled_up, marginal_widths
-from ccsolve.recipes.steps import admissible_steps, require_attainable
-from ccsolve.recipes.width_program import allocation_program, thinned
+from ccsolve.recipes.steps import admissible_steps, fits, require_attainable
+from ccsolve.recipes.width_program import (
+    MEMORY,
+    allocation_program,
+    peak_step,
+    thinned,
+)
 from ccsolve.solution import Solution
 from ccsolve.statistics import Statistics
 
@@ -41,7 +48,8 @@ def exact_widths(
     stats
         The groups and the cost model.
     limits
-        By resource ("macs", "params"): the absolute amount that may remain.
+        By resource ("macs", "params", "latency", "memory"): the absolute amount that
+        may remain.
     losses
         By group: (size + 1,) the loss when 0, 1, ..., size classes have gone.
     multiple_of, min_keep, fixed
@@ -66,46 +74,100 @@ def exact_widths(
         fixed=fixed,
     )
     grids = thinned(stats, rungs, start)
-    program = allocation_program(stats, limits, grids)
-    solution = solve(program, time_limit=time_limit, gap=gap, seed=seed)
-    chosen = _better(grids, solution, start)
+    solved = _solved(stats, limits, grids, time_limit, gap, seed)
+    chosen = _better(stats, limits, grids, solved.solution, start)
     widths = filled_up(stats, limits, rungs, chosen)
     whole = all(grids[name] is rungs[name] for name in rungs)
-    return _allocation(limits, rungs, widths, solution, whole)
+    return _allocation(limits, rungs, widths, solved, whole)
 
 
-def _better(
-    grids: Mapping[str, Ladder], solution: Solution, start: dict[str, int]
-) -> dict[str, int]:
-    """Give the widths of less loss: the solver's or those it might have begun with."""
-    if solution.x is None or solution.objective > loss_at(grids, start):
-        return start
+class _Solved(NamedTuple):
+    """A solution, and the steps of the forward pass whose memory it was held to."""
+
+    solution: Solution
+    peaks: tuple[int, ...]
+
+
+def _solved(
+    stats: Statistics,
+    limits: Mapping[str, float],
+    grids: Mapping[str, Ladder],
+    time_limit: float,
+    gap: float,
+    seed: int,
+) -> _Solved:
+    """Solve; a budget on memory is added step by step, wherever the peak comes to be.
+
+    With too many steps at the limit the last program is a relaxation: its bound holds,
+    its point does not.
+    """
+    most = MOST_BUDGETS - sum(name != MEMORY for name in limits)
+    widths = {name: int(ladder.widths[-1]) for name, ladder in grids.items()}
+    peaks = (peak_step(stats, widths),) if MEMORY in limits else ()
+    while True:
+        program = allocation_program(stats, limits, grids, peaks)
+        solution = solve(program, time_limit=time_limit, gap=gap, seed=seed)
+        if solution.x is None or MEMORY not in limits:
+            return _Solved(solution, peaks)
+        peak = peak_step(stats, _widths(grids, solution))
+        if peak in peaks or len(peaks) == most:
+            return _Solved(solution, peaks)
+        if fits(stats, limits, _widths(grids, solution)):
+            return _Solved(solution, peaks)
+        peaks += (peak,)
+
+
+def _widths(grids: Mapping[str, Ladder], solution: Solution) -> dict[str, int]:
     return {
         name: int(grids[name].widths[option])
         for name, option in zip(grids, solution.x, strict=True)
     }
 
 
+def _better(
+    stats: Statistics,
+    limits: Mapping[str, float],
+    grids: Mapping[str, Ladder],
+    solution: Solution,
+    start: dict[str, int],
+) -> dict[str, int]:
+    """Give the widths of less loss: the solver's or those it might have begun with."""
+    if solution.x is None or solution.objective > loss_at(grids, start):
+        return start
+    found = _widths(grids, solution)
+    return found if fits(stats, limits, found) else start
+
+
 def _allocation(
     limits: Mapping[str, float],
     rungs: Mapping[str, Ladder],
     widths: dict[str, int],
-    solution: Solution,
+    solved: _Solved,
     whole: bool,
 ) -> Allocation:
-    loss = loss_at(rungs, widths)
-    prices = solution.duals.get("budgets", np.zeros(len(limits)))
+    loss, solution = loss_at(rungs, widths), solved.solution
     return Allocation(
         widths=widths,
         loss=loss,
         # A bound over fewer widths says nothing of the others.
         bound=min(solution.bound, loss) if whole else -math.inf,
-        prices=dict(zip(limits, prices.tolist(), strict=True)),
+        prices=_prices(limits, solution),
         resolution=solution.resolution,
         solver={
             "method": solution.method,
             "stop": solution.stop.value,
             "seconds": solution.seconds,
             "all widths": whole,
+            "steps at the memory limit": len(solved.peaks),
         },
     )
+
+
+def _prices(limits: Mapping[str, float], solution: Solution) -> dict[str, float]:
+    """Give a price to each limit; that of memory is the sum over its steps."""
+    additive = [name for name in limits if name != MEMORY]
+    found = solution.duals.get("budgets", np.zeros(len(additive)))
+    prices = dict(zip(additive, found.tolist(), strict=False))
+    return {
+        name: prices.get(name, float(found[len(additive) :].sum())) for name in limits
+    }

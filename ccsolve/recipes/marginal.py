@@ -58,7 +58,7 @@ def marginal_widths(
     steps = admissible_steps(stats, multiple_of, min_keep, fixed)
     require_attainable(stats, limits, {name: step[0] for name, step in steps.items()})
     rungs = list(ladders(steps, losses).values())
-    budget = _Budget(stats, limits, Bills.of(stats, list(limits)))
+    budget = _Budget(stats, limits, Bills.of(stats, list(limits), steps))
     return _filled_up(budget, rungs, _cut_down(budget, rungs))
 
 
@@ -72,7 +72,8 @@ def filled_up(
 
     `widths` are on the ladders and within the limits.
     """
-    budget = _Budget(stats, limits, Bills.of(stats, list(limits)))
+    steps = {name: ladder.widths.tolist() for name, ladder in rungs.items()}
+    budget = _Budget(stats, limits, Bills.of(stats, list(limits), steps))
     places = np.array(
         [np.searchsorted(rungs[name].widths, widths[name]) for name in stats.groups]
     )
@@ -98,9 +99,7 @@ class _Budget:
             return found
         # That was quick, up to rounding; this is how the plan will count.
         cost = self.stats.cost(self.named(k))
-        return np.array(
-            [getattr(cost, name) - most for name, most in self.limits.items()]
-        )
+        return np.array([cost.of(name) - most for name, most in self.limits.items()])
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +140,9 @@ def _cut_down(budget: _Budget, rungs: Sequence[Ladder]) -> Places:
         rates = np.divide(
             moves.rises, worth, out=np.full(len(worth), np.nan), where=worth > 0
         )
+        if np.isnan(rates).all():
+            # On a plateau of latency, or with two steps at the peak, none saves alone.
+            rates = moves.rises
         places[np.nanargmin(rates)] -= 1
         moves = _Moves.of(rungs, places, -1)
     return places

@@ -37,10 +37,10 @@ def smooth_widths(
 
     Every group's losses are fitted by scale·exp(rate·C), C the share of its classes
     that goes (`exponential_fit`, in the losses' own units); `SmoothRateAllocation`
-    chooses the shares, a group's size being what the network saves without it. Its
-    costs add up, those of a network are products of widths: so `remove` is raised, by
-    bisection, until the widths, rounded down, are within the limit. What still fits is
-    put back (`filled_up`).
+    chooses the shares, a group's size being what the network saves without it, by what
+    it saves at the narrowest width. Its costs add up, those of a network are products
+    of widths: so `remove` is raised, by bisection, until the widths, rounded down, are
+    within the limit. What still fits is put back (`filled_up`).
 
     Li et al., CVPR 2021, with the groups as layers; theirs are the layers' outputs
     alone. O(G log G) for each of 50 halvings.
@@ -98,7 +98,7 @@ def _least_removed(
     narrow = {name: widths[0] for name, widths in steps.items()}
     if fits(stats, limits, dense):
         return dense
-    sizes = _sizes(stats, limits, curves, dense)
+    sizes = _sizes(stats, limits, steps, curves)
     caps = np.array([1.0 - narrow[name] / dense[name] for name in curves])
     low, high, found = 0.0, 1.0, narrow
     for _ in range(HALVINGS):
@@ -114,16 +114,21 @@ def _least_removed(
 def _sizes(
     stats: Statistics,
     limits: Mapping[str, float],
+    steps: Steps,
     curves: Mapping[str, Exponential],
-    dense: Mapping[str, int],
 ) -> Array:
-    """Give what the network of the widest widths saves without each group."""
-    k = np.array([dense[name] for name in stats.groups], dtype=float)
-    saved = -Bills.of(stats, list(limits)).changes(k, -k)[0]
+    """Give what the widest network saves at each group's narrowest width."""
+    narrow, wide = (
+        np.array([steps[name][end] for name in stats.groups], dtype=float)
+        for end in (0, -1)
+    )
+    saved = -Bills.of(stats, list(limits), steps).changes(wide, narrow - wide)[0]
     by_name = dict(zip(stats.groups, saved.tolist(), strict=True))
-    largest = max(saved.max(), 1e-300)
+    # Per share of the group, as the program counts.
+    shares = {name: 1.0 - steps[name][0] / steps[name][-1] for name in curves}
+    sizes = np.array([by_name[name] / shares[name] for name in curves])
     # A group that costs nothing has nothing to give; the program wants sizes > 0.
-    return np.array([max(by_name[name] / largest, 1e-12) for name in curves])
+    return np.maximum(sizes / max(sizes.max(initial=0.0), 1e-300), 1e-12)
 
 
 def _at(

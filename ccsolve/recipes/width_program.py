@@ -1,37 +1,80 @@
 """The program that shares budgets over the widths of a network's groups."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ccsolve.problems import RateAllocation
 from ccsolve.recipes.ladders import Ladder
 from ccsolve.statistics import Statistics
-from ccsolve.statistics.tables import cost_tables
+from ccsolve.statistics.tables import CostTables, cost_tables, memory_tables
+
+MEMORY = "memory"
 
 MOST_ENTRIES = 8_000_000
 """Entries of all pair tables; beyond them the grids of widths are thinned."""
 
 
 def allocation_program(
-    stats: Statistics, limits: Mapping[str, float], rungs: Mapping[str, Ladder]
+    stats: Statistics,
+    limits: Mapping[str, float],
+    rungs: Mapping[str, Ladder],
+    peaks: Sequence[int] = (),
 ) -> RateAllocation:
     """Give the program that chooses a rung of every group's ladder.
 
     Layers are the groups in their order. The fixed part of the cost is taken off the
-    budgets.
+    budgets. Memory is the largest of many sums, one per step of the forward pass: the
+    program has a budget for each step of `peaks`, after those of the other resources,
+    and is a relaxation if other steps may be the peak.
     """
     names = list(rungs)
-    grids = {name: rungs[name].widths.tolist() for name in names}
-    tables = cost_tables(stats, list(limits), grids)
+    tables = _columns(stats, limits, rungs, peaks)
     place = {name: index for index, name in enumerate(names)}
+    amounts = [amount for name, amount in limits.items() if name != MEMORY]
+    amounts += [limits[MEMORY] for _ in peaks]
     # What is left after the fixed part may be a rounding below nothing.
-    budgets = np.maximum(np.array(list(limits.values())) - tables.fixed, 0.0)
+    budgets = np.maximum(np.array(amounts) - tables.fixed, 0.0)
     return RateAllocation(
         [rungs[name].losses for name in names],
         [tables.own[name] for name in names],
         budgets,
         {(place[a], place[b]): table for (a, b), table in tables.pairs.items()},
+    )
+
+
+def peak_step(stats: Statistics, widths: Mapping[str, int]) -> int:
+    """Give the step of the forward pass that takes the most memory at the widths."""
+    grids = {name: [width] for name, width in widths.items()}
+    return int(memory_tables(stats, grids).fixed.argmax())
+
+
+def _columns(
+    stats: Statistics,
+    limits: Mapping[str, float],
+    rungs: Mapping[str, Ladder],
+    peaks: Sequence[int],
+) -> CostTables:
+    """Give the tables of the additive resources, then of memory at some steps."""
+    grids = {name: ladder.widths.tolist() for name, ladder in rungs.items()}
+    additive = [name for name in limits if name != MEMORY]
+    sums = cost_tables(stats, additive, grids)
+    if not peaks:
+        return sums
+    steps, chosen = memory_tables(stats, grids), list(peaks)
+    pairs = {}
+    for edge in dict.fromkeys((*sums.pairs, *steps.pairs)):
+        shape = tuple(len(grids[name]) for name in edge)
+        left = sums.pairs.get(edge, np.zeros((*shape, len(additive))))
+        right = steps.pairs.get(edge, np.zeros((*shape, len(steps.fixed))))
+        pairs[edge] = np.concatenate([left, right[..., chosen]], axis=-1)
+    return CostTables(
+        np.concatenate([sums.fixed, steps.fixed[chosen]]),
+        {
+            name: np.concatenate([own, steps.own[name][:, chosen]], axis=-1)
+            for name, own in sums.own.items()
+        },
+        pairs,
     )
 
 

@@ -10,6 +10,7 @@ from ccsolve.criteria import taylor_removal
 from ccsolve.errors import Infeasible
 from ccsolve.recipes.bills import Bills
 from ccsolve.recipes.marginal import marginal_widths
+from ccsolve.recipes.steps import admissible_steps
 from ccsolve.statistics import Group, Operation, Statistics, Term
 from ccsolve.statistics.generate import random_chain
 
@@ -121,7 +122,7 @@ def test_bills_price_every_change(seed: int):
     k = np.array([rng.integers(1, size + 1) for size in SIZES.values()])
     by = np.array([rng.integers(-width, 1) for width in k])
     before = dict(zip(SIZES, k.tolist(), strict=True))
-    bills = Bills.of(stats, ["macs", "params"])
+    bills = Bills.of(stats, ["macs", "params"], admissible_steps(stats))
     assert bills.at(k).tolist() == [stats.cost(before).macs, stats.cost(before).params]
     changes = bills.changes(k, by)
     for place, name in enumerate(SIZES):

@@ -73,7 +73,7 @@ def test_ccp_is_optimal_at_its_widths(seed: int):
 def test_ccp_is_at_least_as_good_as_a_heuristic(criterion: str):
     stats = random_chain((24, 30, 20), samples=60)
     heuristic = ccsolve.plan(stats, macs=0.5, recipe="uniform", criterion=criterion)
-    plan = ccsolve.plan(stats, macs=0.5, recipe="ccp", time_limit=3.0)
+    plan = ccsolve.plan(stats, macs=0.5, recipe="ccp", widths="uniform", time_limit=3.0)
     assert plan.widths == heuristic.widths
     assert plan.objective <= taylor_loss(stats, heuristic) + 1e-9
     assert plan.bound <= plan.objective + 1e-9
@@ -131,7 +131,7 @@ def test_an_interrupt_still_gives_a_plan_and_says_so(monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("ccsolve.solvers.selection.enumerate_all.solve", interrupted)
-    plan = ccsolve.plan(STATS, macs=0.5, recipe="ccp")
+    plan = ccsolve.plan(STATS, macs=0.5, recipe="ccp", widths="uniform")
     assert plan.provenance["interrupted"]
     assert plan.achieved["macs"] <= plan.asked["macs"]
     whole = ccsolve.plan(STATS, macs=0.5, recipe="uniform")
