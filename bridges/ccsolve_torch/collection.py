@@ -89,8 +89,9 @@ def collect(
     model
         A module that `torch.export` can follow, on any device, with samples that do
         not see each other in evaluation mode. Its output is a tensor (N, ...), has
-        one as its attribute `logits`, or for a callable loss is a tuple, list or dict
-        of such tensors. Works inside `torch.autocast`; what is summed is summed in
+        one as its attribute `logits`, or for a callable loss is a tuple, list, dict or
+        registered dataclass of such tensors; what else is in it reaches the loss as it
+        is. Works inside `torch.autocast`; what is summed is summed in
         float32 and float64.
     loader
         Any iterable of (inputs, targets), read once; inputs a tensor or a tuple of

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -68,11 +69,11 @@ def add_batches(
                 watch, several = _watch(model, sums, inputs), sums.batch > 1
             found, seen = watch.run(inputs)
             with exactly(sums.device):
-                outputs, known = differentiated(found, sums.batch, loss)
-                values = known.values(outputs, targets)
+                outputs, held, known = differentiated(found, targets, sums.batch, loss)
+                values = known.values(outputs, held)
                 _first_order(sums, seen, values, weights)
                 if sums.ggn is not None:
-                    _second_order(sums, seen, known, outputs, targets, sketches)
+                    _second_order(sums, seen, known, outputs, held, sketches)
 
 
 def _watch(model: nn.Module, sums: Sums, inputs: tuple[Tensor, ...]) -> Watch:
@@ -137,7 +138,7 @@ def _second_order(
     seen: Pass,
     loss: Loss,
     outputs: Tensor,
-    targets: Tensor,
+    targets: Any,
     sketches: int | None,
 ) -> None:
     """Add the Gauss-Newton rows of one batch: one backward pass per direction."""

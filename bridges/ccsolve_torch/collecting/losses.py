@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.utils._pytree import tree_map
 
 from ccsolve.errors import InvalidProblem, Unsupported
 
@@ -215,10 +216,10 @@ def _checked(loss: PerSample, name: str) -> PerSample:
 def _differentiated(loss: PerSample, name: str) -> Callable[[Tensor, Tensor], Root]:
     """Give the root of a callable's Hessian, from torch.func, by eigenvectors."""
 
-    def one(output: Tensor, target: Tensor) -> Tensor:
-        return loss(output[None], target[None])[0]
+    def one(output: Tensor, target: Any) -> Tensor:
+        return loss(output[None], tree_map(lambda part: part[None], target))[0]
 
-    def root(outputs: Tensor, targets: Tensor) -> Root:
+    def root(outputs: Tensor, targets: Any) -> Root:
         count = prod(outputs.shape[1:])
         if count > LARGEST_HESSIAN:
             raise Unsupported(
@@ -236,7 +237,7 @@ def _differentiated(loss: PerSample, name: str) -> Callable[[Tensor, Tensor], Ro
     return root
 
 
-def _hessian(one: PerSample, outputs: Tensor, targets: Tensor, name: str) -> Tensor:
+def _hessian(one: PerSample, outputs: Tensor, targets: Any, name: str) -> Tensor:
     """Give (N, K, K): twice in reverse, as forward mode lacks rules for some losses."""
     second = torch.func.jacrev(torch.func.jacrev(one))
     try:

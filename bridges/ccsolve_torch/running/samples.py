@@ -61,29 +61,42 @@ def sample_places(
         Samples of a batch see each other, or a layer reads what is of no sample.
     """
     names = list(weights)
-    pair = _pair(inputs)
-    if pair is None:
+    other = _other(inputs)
+    if other is None:
         return {place: Samples(None) for place in _read(model, names, inputs)}
-    before = _read(model, names, pair)
-    after = _read(model, names, tuple(torch.stack([x[0], x[0]]) for x in pair))
+    before = _read(model, names, _two(inputs, other))
+    after = _read(model, names, _two(inputs, 0))
     return {
         place: _found(place[0], call, (call.x - after[place].x).abs().double())
         for place, call in before.items()
     }
 
 
-def _pair(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
-    """Give two samples that differ, two alike where all are, None where there is one.
+def _other(inputs: tuple[Tensor, ...]) -> int | None:
+    """Give a sample unlike the first, any where all are alike, None where one is all.
 
     The last one differs as well as any: sorted data have their classes far apart.
     """
     count = len(inputs[0])
     if count < 2:
         return None
-    unlike = sum((x != x[:1]).reshape(len(x), -1).any(dim=1).int() for x in inputs)
-    differs = torch.nonzero(unlike).flatten().tolist()  # pyright: ignore
-    other = differs[-1] if differs else count - 1
-    return tuple(torch.stack([x[0], x[other]]) for x in inputs)
+    unlike = torch.zeros(count, dtype=torch.bool, device=inputs[0].device)
+    for x in (x for x in inputs if _of_samples(x, count)):
+        unlike |= (x != x[:1]).reshape(count, -1).any(dim=1)
+    differs = torch.nonzero(unlike).flatten().tolist()
+    return differs[-1] if differs else count - 1
+
+
+def _two(inputs: tuple[Tensor, ...], other: int) -> tuple[Tensor, ...]:
+    """Give the first sample and another; what has no entry for each goes with both."""
+    count = len(inputs[0])
+    return tuple(
+        torch.stack([x[0], x[other]]) if _of_samples(x, count) else x for x in inputs
+    )
+
+
+def _of_samples(x: Tensor, count: int) -> bool:
+    return x.ndim > 0 and len(x) == count
 
 
 def _read(

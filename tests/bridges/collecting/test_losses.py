@@ -1,6 +1,8 @@
 """Curvature of losses over outputs of any shape, against automatic differentiation."""
 
+from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils import _pytree as pytree
 
 import ccsolve_torch as cct
 from ccsolve.errors import InvalidProblem, Unsupported
@@ -169,6 +172,64 @@ def targeted() -> Batch:
 def test_outputs_in_several_parts_or_under_a_name(wrap, loss, targeted) -> None:
     plain = collect(Shaped(lambda f: f), [targeted], "least_squares")
     found = collect(Shaped(wrap), [targeted], loss)
+    for part in ("fisher_rows", "gradient"):
+        one, other = (getattr(s.groups["net.0"], part) for s in (plain, found))
+        np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(gauss_newton(found), gauss_newton(plain), rtol=1e-4)
+
+
+@dataclass
+class Scored:
+    """An output of the user's own, whose scores happen to be named logits."""
+
+    logits: Tensor
+    beside: Any = None
+
+
+class Transformed(OrderedDict[str, Tensor]):
+    """An output that is a mapping with attributes, as transformers give it."""
+
+    @property
+    def logits(self) -> Tensor:
+        return self["logits"]
+
+
+torch.export.register_dataclass(Scored)
+pytree.register_pytree_node(
+    Transformed,
+    lambda found: (list(found.values()), list(found)),
+    lambda values, names: Transformed(zip(names, values, strict=True)),
+)
+
+
+def masked(f: Any, y: Tensor) -> Tensor:
+    scores, mask = f
+    assert mask.dtype == torch.bool
+    return 0.5 * ((scores - y).square() * mask).sum(dim=1)
+
+
+def chosen(f: Any, y: Tensor) -> Tensor:
+    scores, best = f
+    assert best.shape == scores.shape[:1]
+    return squares(scores, y)
+
+
+@pytest.mark.parametrize(
+    ("wrap", "loss"),
+    [
+        (lambda f: (f, f == f), masked),
+        (lambda f: (f, f.argmax(dim=1)), chosen),
+        (lambda f: [f, torch.ones(3, 7)], lambda f, y: squares(f[0], y)),
+        (Scored, lambda f, y: squares(f.logits, y)),
+        (lambda f: Scored(f, f > 0), lambda f, y: squares(f.logits, y)),
+        (lambda f: Transformed(logits=f, more=f.exp()), squares),
+    ],
+    ids=["mask", "argmax", "constant", "dataclass", "two fields", "transformers"],
+)
+def test_what_has_no_derivative_reaches_the_loss_as_it_is(wrap, loss, targeted) -> None:
+    plain = collect(Shaped(lambda f: f), [targeted], "least_squares")
+    found = collect(Shaped(wrap), [targeted], loss)
+    assert found.meta["directions_per_sample"] == 4
     for part in ("fisher_rows", "gradient"):
         one, other = (getattr(s.groups["net.0"], part) for s in (plain, found))
         np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-7)

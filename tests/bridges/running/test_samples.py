@@ -193,3 +193,28 @@ def test_what_is_declared_to_stay_is_not_asked_for() -> None:
     x, y = torch.randn(6, 3), torch.randint(0, 2, (6,))
     declared = cct.Declared(ignore=("inner",))
     assert list(collect(Sampleless(), [(x, y)], declared=declared).groups) == ["first"]
+
+
+class Placed(nn.Module):
+    """Adds positions, one row for all samples or one for each, to what it reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embed, self.head = nn.Linear(12, 6), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor, positions: Tensor) -> Tensor:
+        return self.head(torch.relu(self.embed(x + positions)).mean(dim=1))
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_what_all_samples_share_goes_with_each(count: int) -> None:
+    model, x, y = Placed().eval(), torch.randn(count, 5, 12), torch.arange(count) % 3
+    shared = torch.randn(1, 5, 12)
+    found, wanted = (
+        collect(model, [((x, positions), y)])
+        for positions in (shared, shared.expand(count, 5, 12))
+    )
+    for part in ("gradient", "fisher_rows"):
+        one, other = (getattr(s.groups["embed"], part) for s in (found, wanted))
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-7)
