@@ -16,6 +16,12 @@ def small_allocation() -> SmallAllocation:
     return _small
 
 
+@pytest.fixture
+def paired_allocation() -> Callable[[int], RateAllocation]:
+    """Give a function of the seed: layers and pairs of all kinds; some Infeasible."""
+    return _paired
+
+
 def _small(kind: str, budgets: int, seed: int) -> RateAllocation:
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, 6, int(rng.integers(1, 6)))
@@ -46,3 +52,20 @@ def _layer(
         return -costs.sum(axis=1) - 3, costs
     # Few values, so that options are duplicated; often nothing to lose or to pay.
     return rng.integers(0, 2, size), rng.integers(0, 2, (size, budgets))
+
+
+def _paired(seed: int) -> RateAllocation:
+    rng = np.random.default_rng(seed)
+    layers, budgets = int(rng.integers(1, 5)), 1 + seed % 4
+    sizes, tables = rng.integers(1, 5, layers), [{}, {}]
+    for first in range(layers):
+        for second in range(first + 1, layers):
+            shape = sizes[first], sizes[second]
+            if rng.random() < 0.5:
+                tables[0][first, second] = rng.random((*shape, budgets))
+            if rng.random() < 0.4:
+                tables[1][first, second] = rng.standard_normal(shape)
+    losses = [rng.standard_normal(size) for size in sizes]
+    costs = [rng.random((size, budgets)) for size in sizes]
+    allowed = 0.6 * (layers + len(tables[0])) * rng.uniform(0.5, 1.5, budgets)
+    return RateAllocation(losses, costs, allowed, tables[0], pair_losses=tables[1])

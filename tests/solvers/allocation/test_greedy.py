@@ -42,3 +42,27 @@ def test_the_rate_decides():
     """Two units are to be saved: layer 1 loses 3 for two, layer 0 loses 2 for one."""
     problem = RateAllocation([[0.0, 2.0], [0.0, 3.0]], [[1.0, 0.0], [2.0, 0.0]], 1.0)
     assert greedy.solve(problem, Limits()).x.tolist() == [0, 1]
+
+
+def test_pairs_count_as_they_are():
+    """Both at their widest cost 4 together and alone nothing; one must give way."""
+    table = np.outer([0.0, 1.0, 2.0], [0.0, 1.0, 2.0])[:, :, None]
+    problem = RateAllocation(
+        [[3.0, 1.0, 0.0]] * 2, [np.zeros((3, 1))] * 2, [2.0], {(0, 1): table}
+    )
+    found = greedy.solve(problem, Limits())
+    verify(problem, found)
+    assert sorted(found.x.tolist()) == [1, 2]
+
+
+def test_points_with_pairs_keep_the_budgets(paired_allocation):
+    found = []
+    for seed in range(60):
+        try:
+            problem = paired_allocation(seed)
+            found.append(greedy.solve(problem, Limits()))
+        except Infeasible:
+            continue
+        verify(problem, found[-1])
+        assert found[-1].objective >= testing.brute_force(problem)[1]
+    assert sum(solution.x is not None for solution in found) > 20

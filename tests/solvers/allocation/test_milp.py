@@ -6,34 +6,15 @@ import pytest
 from ccsolve import testing
 from ccsolve.errors import Infeasible
 from ccsolve.iterate import Limits
-from ccsolve.problems import RateAllocation
 from ccsolve.problems.generate_allocation import pisinger
 from ccsolve.solution import verify
 from ccsolve.solvers.allocation import milp
 
 
-def with_pairs(seed: int) -> RateAllocation:
-    """Draw an allocation with pairs of all kinds; Infeasible for some seeds."""
-    rng = np.random.default_rng(seed)
-    layers, budgets = int(rng.integers(1, 5)), 1 + seed % 4
-    sizes, tables = rng.integers(1, 5, layers), [{}, {}]
-    for first in range(layers):
-        for second in range(first + 1, layers):
-            shape = sizes[first], sizes[second]
-            if rng.random() < 0.5:
-                tables[0][first, second] = rng.random((*shape, budgets))
-            if rng.random() < 0.4:
-                tables[1][first, second] = rng.standard_normal(shape)
-    losses = [rng.standard_normal(size) for size in sizes]
-    costs = [rng.random((size, budgets)) for size in sizes]
-    allowed = 0.6 * (layers + len(tables[0])) * rng.uniform(0.5, 1.5, budgets)
-    return RateAllocation(losses, costs, allowed, tables[0], pair_losses=tables[1])
-
-
-def test_it_agrees_with_brute_force():
+def test_it_agrees_with_brute_force(paired_allocation):
     for seed in range(60):
         try:
-            problem = with_pairs(seed)
+            problem = paired_allocation(seed)
         except Infeasible:
             continue
         _, optimum = testing.brute_force(problem)
