@@ -65,11 +65,12 @@ class Tree:
 def plant(problem: ReconstructionSelection, record: float) -> Tree:
     """Make the tree's root; ``record`` is the objective of the best point known.
 
-    Rounding: taking channels out of (P, V) is Gaussian elimination on a definite
-    matrix, exact for data that are off by 8γ_{4d} times what it keeps of them (Higham,
-    Accuracy and Stability, 2002, theorem 10.3), which moves a rise by that times the
-    condition of P with a unit diagonal. The residual C - HV moves it by its norm in
-    H⁻¹, for V need not be the minimiser for the sum of value and rise to be right.
+    Rounding: taking channels out of (P, E) is Gaussian elimination on a definite matrix
+    of unit diagonal, which is exact for entries that are off by γ_m, m its length
+    (Higham, Accuracy and Stability, 2002, theorem 10.3), and moves a rise by d times
+    that over the least eigenvalue, as a part of it; so do the products in E and the
+    inversion of H. The residual C - HV moves it by its norm in H⁻¹: V need not be the
+    minimiser for the sum of value and rise to be right.
     """
     H, C = problem.form.H, problem.form.C
     factor = scipy.linalg.cholesky(H, lower=True, check_finite=False)
@@ -80,7 +81,7 @@ def plant(problem: ReconstructionSelection, record: float) -> Tree:
         levels=_levels(problem),
         B=frozen(block_minorant(H, problem.group, _ROUNDS).blocks * (1.0 - 1e-12)),
         all_kept=_value(problem, V),
-        relative=_relative_error(P),
+        relative=_relative_error(problem, P, C.shape[1]),
         residual=_residual(H, C, V),
     )
     tree.levels.record[:] = max(record - tree.all_kept, 0.0), BETTER
@@ -115,12 +116,23 @@ def _value(problem: ReconstructionSelection, V: np.ndarray) -> float:
     return value - off - 4.0 * EPS * abs(constant)
 
 
-def _relative_error(P: np.ndarray) -> float:
-    d, roots = len(P), np.sqrt(np.diagonal(P))
-    least = float(np.linalg.eigvalsh(P / roots / roots[:, None]).min(initial=1.0))
-    if least <= 8.0 * d * EPS:
-        return 1.0
-    return min(1.0, 8.0 * gamma(4 * d + 4) * d / (0.5 * least))
+def _relative_error(problem: ReconstructionSelection, P: np.ndarray, r: int) -> float:
+    """Bound what rounding changes of a rise, as a part of it, to first order, doubled.
+
+    Units do not matter: P and H are scaled to unit diagonals.
+    """
+    d, g = problem.d, problem.group
+    gone = (problem.n - problem.keep) * g
+    removing = 4.0 * gamma(gone + 3 * g + r + 8) / _least_scaled(P)
+    inverting = 3.0 * gamma(3 * d + 1) / _least_scaled(problem.form.H)
+    return min(1.0, 2.0 * d * (removing + inverting))
+
+
+def _least_scaled(A: np.ndarray) -> float:
+    """Give the least eigenvalue at unit diagonal, less its own rounding; >= 1e-300."""
+    roots = np.sqrt(np.diagonal(A))
+    least = float(np.linalg.eigvalsh(A / roots / roots[:, None]).min(initial=1.0))
+    return max(least - 8.0 * len(A) ** 2 * EPS, 1e-300)
 
 
 def _residual(H: np.ndarray, C: np.ndarray, V: np.ndarray) -> float:
