@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsolve.criteria.refitting import readers, removal_state
-from ccsolve.statistics import Statistics
+from ccsolve.statistics import Group, Statistics
+from ccsolve.statistics.group import CURVATURES
 
 Array = NDArray[np.float64]
 
@@ -40,14 +41,20 @@ class Removal(NamedTuple):
 
 
 def taylor_removal(
-    stats: Statistics, group: str, *, curvature: str = "ggn", damping: float = 0.0
+    stats: Statistics,
+    group: str,
+    *,
+    curvature: str | None = None,
+    damping: float = 0.0,
 ) -> Removal:
     """Order by the rise of ½ uᵀ(H + damping·I)u, u marking removed classes, O(size²).
 
     The loss of CCP (Peng et al., ICML 2019) without its gradient term: nothing that
-    remains is fitted again.
+    remains is fitted again. H is the group's curvature "ggn" or "fisher"; by default
+    the Gauss-Newton where it was collected, else the empirical Fisher.
     """
-    h = stats.groups[group].hessian(curvature)
+    held = stats.groups[group]
+    h = held.hessian(_collected(held) if curvature is None else curvature)
     h[np.diag_indices(len(h))] += damping
     coupled = np.zeros(len(h))
 
@@ -56,6 +63,14 @@ def taylor_removal(
         coupled[chosen] = np.inf
 
     return _removal(len(h), lambda: 0.5 * np.diagonal(h) + coupled, remove)
+
+
+def _collected(group: Group) -> str:
+    """Give the curvature that is held; the Gauss-Newton where none is."""
+    for name in CURVATURES:
+        if group.rows(name) is not None or getattr(group, name) is not None:
+            return name
+    return CURVATURES[0]
 
 
 def refit_removal(stats: Statistics, group: str) -> Removal:

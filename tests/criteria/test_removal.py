@@ -66,6 +66,28 @@ def test_taylor_losses_are_those_of_the_program(group: str):
         assert removal.loss[gone + 1] == pytest.approx(min(after))
 
 
+def without_ggn(stats: Statistics) -> Statistics:
+    """Give the statistics with the empirical Fisher alone."""
+    groups = {
+        name: replace(group, ggn_rows=None, ggn=None, fisher_rows=group.ggn_rows)
+        for name, group in stats.groups.items()
+    }
+    return replace(stats, groups=groups)
+
+
+def test_taylor_takes_the_curvature_that_was_collected():
+    fisher = without_ggn(STATS)
+    found = taylor_removal(fisher, "conv2")
+    assert (found.loss == taylor_removal(STATS, "conv2", curvature="ggn").loss).all()
+    with pytest.raises(MissingStatistics, match="neither ggn_rows nor ggn"):
+        taylor_removal(fisher, "conv2", curvature="ggn")
+    group = replace(fisher.groups["conv2"], fisher_rows=None)
+    with pytest.raises(MissingStatistics, match="neither ggn_rows nor ggn"):
+        taylor_removal(
+            replace(fisher, groups={"conv2": group}, layers={}, operations=()), "conv2"
+        )
+
+
 def test_damping_adds_half_of_it_per_class():
     damped = taylor_removal(STATS, "conv2", damping=100.0)
     h = STATS.groups["conv2"].hessian()
