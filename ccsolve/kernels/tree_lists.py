@@ -21,7 +21,7 @@ class Partial(NamedTuple):
     second: np.ndarray
 
 
-class Tests(NamedTuple):
+class Cutoffs(NamedTuple):
     """J tests weights_j·loss + prices_jᵀcost ≤ room_j; (J,), (J, B), (J,)."""
 
     weights: np.ndarray

@@ -13,7 +13,7 @@ from ccsolve.solvers.allocation.pairing.forest import tree_of
 from ccsolve.solvers.allocation.pairing.improvement import improver_of
 from ccsolve.solvers.allocation.pairing.incumbent import Incumbent
 from ccsolve.solvers.allocation.pairing.list_search import ListSearch
-from ccsolve.solvers.allocation.pairing.outlook import outlook, tests_of
+from ccsolve.solvers.allocation.pairing.outlook import cutoffs_of, outlook
 from ccsolve.solvers.allocation.pairing.pricing import Priced, evaluate
 from ccsolve.solvers.allocation.pairing.program import PairProgram, restricted
 
@@ -145,7 +145,7 @@ class Closing:
         """Give what points of at most that loss may take; None if there are none."""
         program = self.program
         large = program.entries > LARGE
-        tests = tests_of(program, self.prices, target, many=not large)
+        tests = cutoffs_of(program, self.prices, target, many=not large)
         possible = outlook(program, tree_of(program), tests).possible()
         if not np.logical_or.reduceat(possible, program.offsets[:-1]).all():
             return None
@@ -170,7 +170,7 @@ class Closing:
     ) -> Generator[None, None, bool]:
         """Search a corridor; say whether nothing was in it."""
         tree = tree_of(part)
-        view = outlook(part, tree, tests_of(part, self.prices, target))
+        view = outlook(part, tree, cutoffs_of(part, self.prices, target))
         search = ListSearch(part, tree, view, room)
         for _ in search.run():
             yield

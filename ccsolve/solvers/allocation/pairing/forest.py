@@ -6,11 +6,6 @@ from ccsolve.kernels.tree_sweep import Tree
 from ccsolve.solvers.allocation.pairing.program import PairProgram
 
 
-def is_forest(program: PairProgram) -> bool:
-    """Say whether the pairs close no cycle; O(L + E)."""
-    return not cut_layers(program)
-
-
 def cut_layers(program: PairProgram) -> list[int]:
     """Give layers that every cycle goes through, few of them with few options.
 

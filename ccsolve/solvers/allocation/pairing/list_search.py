@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ccsolve.kernels.tree_lists import Partial, Tests, combine, reach, shift
+from ccsolve.kernels.tree_lists import Cutoffs, Partial, combine, reach, shift
 from ccsolve.kernels.tree_sweep import Tree
 from ccsolve.solvers.allocation.pairing.outlook import Outlook
 from ccsolve.solvers.allocation.pairing.program import PairProgram
@@ -122,7 +122,7 @@ class ListSearch:
         came = (link.child, every.first, every.second)
         return _Lists(every, starts, value, (*lists.came, came))
 
-    def _combined(self, one: Partial, other: Partial, tests: Tests) -> Partial:
+    def _combined(self, one: Partial, other: Partial, tests: Cutoffs) -> Partial:
         """Give the sums of two choices that pass the tests, as far as room is."""
         most, sums = reach(one, other, tests, self.room)
         self.complete &= bool(most == tests.room[0])
@@ -194,7 +194,7 @@ class ListSearch:
 
 
 def _shifted(
-    below: _Lists, table: tuple[np.ndarray, np.ndarray], tests: Tests
+    below: _Lists, table: tuple[np.ndarray, np.ndarray], tests: Cutoffs
 ) -> Partial:
     """Give a child's choices with its entries (K_c,), (K_c, B) for one option above."""
     part = _room(len(below.part.loss) + 1, below.part.cost.shape[1])

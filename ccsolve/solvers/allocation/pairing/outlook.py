@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ccsolve.kernels.tree_lists import Tests
+from ccsolve.kernels.tree_lists import Cutoffs
 from ccsolve.kernels.tree_sweep import Tree
 from ccsolve.solvers.allocation.pairing.forest import depth
 from ccsolve.solvers.allocation.pairing.pricing import marginals, slack, swept
@@ -34,7 +34,7 @@ class Outlook:
     inbox : (J, ...) messages of the sweeps up.
     """
 
-    tests: Tests
+    tests: Cutoffs
     own: np.ndarray
     least: np.ndarray
     through: np.ndarray
@@ -45,9 +45,9 @@ class Outlook:
         return np.all(self.through <= self.tests.room[:, None], axis=0)
 
 
-def tests_of(
+def cutoffs_of(
     program: PairProgram, prices: np.ndarray, target: float, many: bool = True
-) -> Tests:
+) -> Cutoffs:
     """Give what all points of at most that loss pass, up to the rounding of sweeps.
 
     The Lagrangian bound at the best prices (B,), if ``many`` at others around them, and
@@ -57,7 +57,7 @@ def tests_of(
     rows = [prices, *_around(program, prices)] if many else [prices]
     weights = np.concatenate([np.ones(len(rows)), np.zeros(len(prices))])
     every = np.concatenate([rows, np.eye(len(prices))])
-    return Tests(weights, every, every @ program.limits + weights * target)
+    return Cutoffs(weights, every, every @ program.limits + weights * target)
 
 
 def _around(program: PairProgram, prices: np.ndarray) -> list[np.ndarray]:
@@ -75,7 +75,7 @@ def _around(program: PairProgram, prices: np.ndarray) -> list[np.ndarray]:
     return rows
 
 
-def outlook(program: PairProgram, tree: Tree, tests: Tests) -> Outlook:
+def outlook(program: PairProgram, tree: Tree, tests: Cutoffs) -> Outlook:
     """Sweep for every test; its room grows by the rounding. O(JB(N + P))."""
     down = depth(tree) + 1
     each = list(zip(tests.weights, tests.prices, strict=True))
