@@ -1,6 +1,7 @@
 """Torch in, ccsolve's data out, and back: statistics and smaller networks.
 
     stats = collect(model, loader)                     # -> ccsolve.Statistics
+    stats = measure_latency(model, stats, inputs)      # with tables of microseconds
     small = apply(model, plan, inputs, calibration=loader)   # -> a smaller nn.Module
     small = compress(model, loader, macs=0.5)          # the three steps in one
     small = factorise(model, {"conv1": Factor("svd", 0.5)}, inputs)   # chains of layers
@@ -35,6 +36,7 @@ from ccsolve_torch.pipeline import compress
 from ccsolve_torch.repairing.recalibration import recalibrate
 from ccsolve_torch.repairing.repair import fit_next_layers
 from ccsolve_torch.report import Report
+from ccsolve_torch.timing import measure_latency
 
 __all__ = [
     "Declared",
@@ -51,6 +53,7 @@ __all__ = [
     "fingerprint",
     "fit_next_layers",
     "load",
+    "measure_latency",
     "recalibrate",
     "save",
     "trace",

@@ -1,9 +1,9 @@
-"""How long two models take for the same inputs, measured in turns."""
+"""How long models take: two for the same inputs in turns, or runs one by one."""
 
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -12,6 +12,8 @@ from ccsolve_torch.running.state import Inputs, as_inputs, device_of, evaluating
 
 WARM_UP = 2
 FEWEST, MOST = 3, 25
+AT_ONCE, MOST_AT_ONCE = 1e-3, 20
+"""Short runs are timed together: seconds that they fill, and how many at most."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,40 @@ def measured(
                 found.append(timed(run, device))
     before, after = map(statistics.median, times)
     return Latency(before, after, most, len(given[0]))
+
+
+@dataclass
+class Clock:
+    """Measures runs on a device for some seconds each, those of the same key once."""
+
+    device: torch.device
+    seconds: float
+    known: dict[Hashable, float] = field(default_factory=dict)
+
+    def microseconds(
+        self, key: Hashable, make: Callable[[], Callable[[], object]]
+    ) -> float:
+        """Give the median time of a warm run that `make` gives.
+
+        Several are handed over at once: a device works on one meanwhile, as it does
+        in a network.
+        """
+        if key not in self.known:
+            run = make()
+            for _ in range(WARM_UP):
+                spent = max(timed(run, self.device), 1e-9)
+            count = int(min(MOST_AT_ONCE, max(1, AT_ONCE / spent)))
+            most = int(min(MOST, max(FEWEST, self.seconds / (count * spent))))
+            times = [
+                timed(lambda: _repeated(run, count), self.device) for _ in range(most)
+            ]
+            self.known[key] = 1e6 * statistics.median(times) / count
+        return self.known[key]
+
+
+def _repeated(run: Callable[[], object], count: int) -> None:
+    for _ in range(count):
+        run()
 
 
 def timed(run: Callable[[], object], device: torch.device) -> float:
