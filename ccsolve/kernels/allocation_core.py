@@ -87,7 +87,7 @@ def build(layer_of, cost, loss, above, gap):
         end = _undominated(cost, loss, above, gap, at, stop, kept, count)
         if end - count > 1:
             first[layers] = count
-            key[layers] = _nearest(cost, loss, above, kept, count, end)
+            key[layers] = _nearest(cost, above, kept, count, end)
             layers += 1
             count = end
         at = stop
@@ -114,13 +114,18 @@ def _undominated(cost, loss, above, gap, at, stop, kept, count):
 
 
 @njit(cache=True)
-def _nearest(cost, loss, above, kept, begin, end):
-    """Give the least reduced cost of a layer's options other than its base."""
+def _nearest(cost, above, kept, begin, end):
+    """Give how near a layer is to moving, over its options other than its base.
+
+    The reduced cost per unit of cost is how far its price is from λ: Pisinger's order.
+    Per unit of cost once more, so that of equals the large go first: small ones left
+    for later make the linear relaxation of the rest tight.
+    """
     nearest = np.inf
     for k in range(begin, end):
-        j = kept[k]
-        if cost[j] != 0.0 or loss[j] != 0.0:
-            nearest = min(nearest, above[j])
+        change = cost[kept[k]]
+        if change != 0.0:
+            nearest = min(nearest, above[kept[k]] / (change * change))
     return nearest
 
 
@@ -152,9 +157,16 @@ def _arranged(cost, loss, kept, first, order, count):
     u = np.argsort(-up.change[:ups] / up.cost[:ups], kind="mergesort")
     d = np.argsort(down.change[:downs] / down.cost[:downs], kind="mergesort")
     core = Core(
-        start, costs, losses, place,
-        up.layer[u], up.cost[u], up.change[u],
-        down.layer[d], down.cost[d], down.change[d],
+        start,
+        costs,
+        losses,
+        place,
+        up.layer[u],
+        up.cost[u],
+        up.change[u],
+        down.layer[d],
+        down.cost[d],
+        down.change[d],
     )
     return core, error
 
@@ -167,8 +179,7 @@ class _Edges(NamedTuple):
 
 @njit(cache=True)
 def _above_base(cost, loss, begin, end):
-    """Give by how much an option that costs no more beats the base; 0 but for rounding.
-    """
+    """Give by how much an option that costs no more beats the base: rounding."""
     most = 0.0
     for j in range(begin, end):
         if cost[j] <= 0.0:

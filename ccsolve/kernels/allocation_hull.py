@@ -1,6 +1,6 @@
 """Lower convex hulls of the layers' options in the plane of cost and loss, no sorting.
 
-Losses and costs are (N,), the options of layer l being offsets[l] .. offsets[l + 1] - 1.
+Losses and costs are (N,); layer l has the options offsets[l] .. offsets[l + 1] - 1.
 """
 
 import numpy as np
@@ -38,7 +38,13 @@ def hulls(losses, costs, offsets, vertices, starts):
     for layer in range(offsets.shape[0] - 1):
         starts[layer] = count
         count = _hull(
-            losses, costs, offsets[layer], offsets[layer + 1], vertices, count, room,
+            losses,
+            costs,
+            offsets[layer],
+            offsets[layer + 1],
+            vertices,
+            count,
+            room,
             stack,
         )
     starts[offsets.shape[0] - 1] = count
@@ -107,8 +113,10 @@ def _split(losses, costs, room, low, high, a, middle, b):
     while i < right:
         j = room[i]
         before = costs[j] < costs[middle]
-        depth = _depth(losses, costs, a, middle, j) if before else _depth(
-            losses, costs, middle, b, j
+        depth = (
+            _depth(losses, costs, a, middle, j)
+            if before
+            else _depth(losses, costs, middle, b, j)
         )
         if depth > 0.0 and j != middle:
             if before:
@@ -148,23 +156,23 @@ def _slope(losses, costs, a, b):
 
 
 @njit(cache=True)
-def edges(losses, costs, vertices, starts, layer_of, cost, saving, price):
-    """Write every hull edge: its layer, cost, saving and their ratio; O(vertices)."""
+def edges(losses, costs, vertices, starts, layer_of, cost, price):
+    """Write every hull edge: its layer, its cost and what a unit of it saves."""
     at = 0
     for layer in range(starts.shape[0] - 1):
         for k in range(starts[layer] + 1, starts[layer + 1]):
             a, b = vertices[k - 1], vertices[k]
             layer_of[at] = layer
             cost[at] = costs[b] - costs[a]
-            saving[at] = losses[a] - losses[b]
-            price[at] = saving[at] / cost[at]
+            price[at] = _slope(losses, costs, a, b)
             at += 1
 
 
 @njit(cache=True)
 def fill(layer_of, cost, begin, taken, room):
-    """Take edges from ``begin`` on wherever they fit in ``room``, none after one that
-    did not within a layer; counts the edges of each layer in ``taken``.
+    """Take edges from ``begin`` on that fit in ``room``, counting them in ``taken``.
+
+    Within a layer none is taken after one that did not fit.
     """
     blocked = np.zeros(taken.shape[0], np.bool_)
     for k in range(begin, cost.shape[0]):

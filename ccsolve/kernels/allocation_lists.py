@@ -15,15 +15,25 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-TARGET, DROPPED, BEST, ROOM, MARGIN, TILT, STEP = range(7)
-"""Entries of ``Search.numbers`` (7,): only points of at most TARGET are looked for;
-the least bound of a state that did not fit in; the best point's loss; the budget above
-the base point; what rounding can take from a bound; and loss + TILT·cost is a multiple
-of STEP for every option, see `lattice`."""
+from ccsolve.kernels.allocation_states import (
+    Block,
+    bar_for,
+    merged,
+    relaxation,
+    thinned,
+)
 
-TAKEN, USED, AT, LEFT, RIGHT = range(5)
-"""Entries of ``Search.counts`` (5,): layers taken, entries of the record; of the best
-point: layers taken then, and the places of its two states."""
+TARGET, DROPPED, BEST, ROOM, MARGIN, TILT, STEP, BAR = range(8)
+"""Entries of ``Search.numbers`` (8,): only points of at most TARGET are looked for;
+the least bound of a state that did not fit in; the best point's loss; the budget above
+the base point; what rounding can take from a bound; loss + TILT·cost is a multiple of
+STEP for every option, see `lattice`; states of the layer in progress beyond BAR are out
+of reach."""
+
+TAKEN, USED, AT, LEFT, RIGHT, OPTION, FOUND, TURN = range(8)
+"""Entries of ``Search.counts`` (8,): layers taken, entries of the record; of the best
+point: layers taken then, and the places of its two states; of the layer in progress:
+its next option, -1 for none, its states so far, and which block they are in."""
 
 MORE, DONE = 0, 1
 
@@ -38,6 +48,7 @@ class Search(NamedTuple):
     side, begin : (n,) for each layer taken, its list, and where its record starts.
     owner : (n,) the list that took a layer, -1 for none.
     parent, option : for each state ever kept the one it came from and its option.
+    one, two, fresh : blocks of 3W, 3W and W states.
     numbers, counts : see the names above; the loss of all at their base is 0.
     """
 
@@ -49,29 +60,11 @@ class Search(NamedTuple):
     owner: np.ndarray
     parent: np.ndarray
     option: np.ndarray
+    one: Block
+    two: Block
+    fresh: Block
     numbers: np.ndarray
     counts: np.ndarray
-
-
-class _Block(NamedTuple):
-    """States under construction, with their bounds and where they come from."""
-
-    cost: np.ndarray
-    loss: np.ndarray
-    bound: np.ndarray
-    parent: np.ndarray
-    option: np.ndarray
-
-
-@njit(cache=True)
-def _block(size):
-    return _Block(
-        np.empty(size),
-        np.empty(size),
-        np.empty(size),
-        np.empty(size, np.int32),
-        np.empty(size, np.int32),
-    )
 
 
 @njit(cache=True)
@@ -96,93 +89,120 @@ def ceil_to_step(numbers, loss):
 @njit(cache=True)
 def advance(core, search, work):
     """Take layers until the search is done or ``work`` states were made; say which."""
-    width = search.cost.shape[1]
-    blocks = (_block(2 * width), _block(2 * width), _block(width))
+    counts = search.counts
     knots = np.empty(core.up_cost.shape[0] + core.down_cost.shape[0] + 1)
     values = np.empty(knots.shape[0])
     made = 0
-    while search.counts[TAKEN] < core.start.shape[0] - 1:
+    while counts[TAKEN] < core.start.shape[0] - 1:
         if made > work:
             return MORE
-        side = 0 if search.size[0] <= search.size[1] else 1
-        made += _take(core, search, side, blocks, knots, values)
-        if search.size[side] == 0:
+        layer = counts[TAKEN]
+        if counts[OPTION] < 0:
+            _open(core, search, layer)
+        count = _reach(core, search, layer, knots, values)
+        made += _take(core, search, layer, work - made, knots[:count], values[:count])
+        if counts[OPTION] < core.start[layer + 1]:
+            return MORE
+        _close(core, search, layer)
+        if search.size[search.side[layer]] == 0:
             return DONE
         made += _meet(search)
     return DONE
 
 
 @njit(cache=True)
-def _take(core, search, side, blocks, knots, values):
-    """Give the next layer to a list; give how many states were looked at."""
-    layer, size = search.counts[TAKEN], search.size[side]
-    search.owner[layer] = side
+def _open(core, search, layer):
+    """Give the next layer to the shorter list."""
+    numbers, counts = search.numbers, search.counts
+    search.owner[layer] = 0 if search.size[0] <= search.size[1] else 1
+    counts[OPTION], counts[FOUND] = core.start[layer], 0
+    numbers[BAR] = floor_to_step(numbers, numbers[TARGET]) + numbers[MARGIN]
+
+
+@njit(cache=True)
+def _reach(core, search, layer, knots, values):
+    """Write the relaxation for what the layer's list may still spend; knots' number."""
+    side, room = search.owner[layer], search.numbers[ROOM]
     begin, end = core.start[layer], core.start[layer + 1]
     least = search.cost[side, 0] + core.cost[begin]
-    most = search.cost[side, size - 1] + core.cost[end - 1]
-    room = search.numbers[ROOM]
-    count = _relaxation(core, search.owner, side, room - most, room - least, knots, values)
-    # Records left for the layers to come: none may starve.
-    left = core.start.shape[0] - 1 - layer
-    width = min(search.cost.shape[1], (search.parent.shape[0] - search.counts[USED]) // left)
-    found, made = 0, 0
-    one, two, fresh = blocks
-    for j in range(begin, end):
-        more = _shifted(core, search, side, j, knots[:count], values[:count], fresh)
-        made += size + found
+    most = search.cost[side, search.size[side] - 1] + core.cost[end - 1]
+    low, high = room - most, room - least
+    return relaxation(core, search.owner, side, low, high, knots, values)
+
+
+@njit(cache=True)
+def _take(core, search, layer, work, knots, values):
+    """Add options of the layer until all are or ``work`` states were made; how many."""
+    counts, fresh = search.counts, search.fresh
+    side, width, made = search.owner[layer], _width(core, search), 0
+    while counts[OPTION] < core.start[layer + 1] and made <= work:
+        j = counts[OPTION]
+        counts[OPTION] += 1
+        more = _shifted(core, search, side, j, knots, values, fresh)
+        made += search.size[side]
         if more == 0:
             continue
-        found = _merged(one, found, fresh, more, two)
-        one, two = two, one
-        if found > width:
-            found = _thinned(one, found, width, search.numbers)
-    _record(search, side, layer, one, found)
+        block, other = _blocks(search)
+        made += counts[FOUND]
+        counts[FOUND] = merged(block, counts[FOUND], fresh, more, other)
+        counts[TURN] = 1 - counts[TURN]
+        # Not at every option: finding the bar takes several looks at the states.
+        if counts[FOUND] > 2 * width:
+            counts[FOUND] = _dropping(search, other, width)
     return made
 
 
 @njit(cache=True)
-def _relaxation(core, owner, side, low, high, knots, values):
-    """Write the least loss of the layers a list has not taken, by the cost they may use.
+def _dropping(search, block, width):
+    """Drop all but ``width`` states of the layer in progress; give what is left."""
+    found, numbers = search.counts[FOUND], search.numbers
+    bar = bar_for(block, found, width)
+    numbers[BAR], numbers[DROPPED] = bar, min(numbers[DROPPED], bar)
+    return thinned(block, found, width, bar)
 
-    Convex and piecewise linear over knots that cover [low, high], as far as there are
-    edges; 0 at 0, where all are at their base. Gives the number of knots.
-    """
-    downs, at = 0, 0.0
-    for i in range(core.down_cost.shape[0]):
-        if at <= low:
-            break
-        if owner[core.down_layer[i]] != side:
-            at -= core.down_cost[i]
-            downs += 1
-    count = downs
-    knots[count], values[count] = 0.0, 0.0
-    at = downs
-    for i in range(core.down_cost.shape[0]):
-        if at == 0:
-            break
-        if owner[core.down_layer[i]] != side:
-            knots[at - 1] = knots[at] - core.down_cost[i]
-            values[at - 1] = values[at] + core.down_loss[i]
-            at -= 1
-    for i in range(core.up_cost.shape[0]):
-        if knots[count] >= high:
-            break
-        if owner[core.up_layer[i]] != side:
-            knots[count + 1] = knots[count] + core.up_cost[i]
-            values[count + 1] = values[count] - core.up_saving[i]
-            count += 1
-    return count + 1
+
+@njit(cache=True)
+def _width(core, search):
+    """Give how many states a list may hold, so that the record lasts to the end."""
+    left = core.start.shape[0] - 1 - search.counts[TAKEN]
+    records = search.parent.shape[0] - search.counts[USED]
+    return min(search.cost.shape[1], records // left)
+
+
+@njit(cache=True)
+def _blocks(search):
+    """Give the block that holds the states of the layer in progress, and the other."""
+    if search.counts[TURN] == 0:
+        return search.one, search.two
+    return search.two, search.one
+
+
+@njit(cache=True)
+def _close(core, search, layer):
+    """Make the states of the layer its list, and write down where they come from."""
+    counts, side = search.counts, search.owner[layer]
+    block, _ = _blocks(search)
+    found, width, at = counts[FOUND], _width(core, search), counts[USED]
+    if found > width:
+        found = _dropping(search, block, width)
+    search.side[layer], search.begin[layer] = side, at
+    for i in range(found):
+        search.cost[side, i] = block.cost[i]
+        search.loss[side, i] = block.loss[i]
+        search.parent[at + i] = block.parent[i]
+        search.option[at + i] = block.option[i]
+    search.size[side] = found
+    counts[TAKEN], counts[USED], counts[OPTION] = layer + 1, at + found, -1
 
 
 @njit(cache=True)
 def _shifted(core, search, side, j, knots, values, out):
     """Write the states of a list with option j added that are in reach; their count."""
-    numbers = search.numbers
-    more, last, room = core.cost[j], core.loss[j], numbers[ROOM]
-    bar = floor_to_step(numbers, numbers[TARGET]) + numbers[MARGIN]
+    more, last, room = core.cost[j], core.loss[j], search.numbers[ROOM]
+    bar = search.numbers[BAR]
     k, count = knots.shape[0] - 1, 0
     # Beyond the last knot money is left over, which loss' = loss + TILT·cost is not.
-    slope = -numbers[TILT]
+    slope = -search.numbers[TILT]
     for i in range(search.size[side]):
         cost = search.cost[side, i] + more
         left = room - cost
@@ -198,74 +218,6 @@ def _shifted(core, search, side, j, knots, values, out):
             out.parent[count], out.option[count] = i, j
             count += 1
     return count
-
-
-@njit(cache=True)
-def _merged(one, n, two, m, out):
-    """Merge two sorted blocks, leaving out dominated states; give the count."""
-    i, j, count = 0, 0, 0
-    best = np.inf
-    while i < n or j < m:
-        first = j >= m or (
-            i < n
-            and (
-                one.cost[i] < two.cost[j]
-                or (one.cost[i] == two.cost[j] and one.loss[i] <= two.loss[j])
-            )
-        )
-        source, k = (one, i) if first else (two, j)
-        if source.loss[k] < best:
-            best = source.loss[k]
-            _copy(source, k, out, count)
-            count += 1
-        i, j = (i + 1, j) if first else (i, j + 1)
-    return count
-
-
-@njit(cache=True)
-def _copy(source, k, out, count):
-    out.cost[count] = source.cost[k]
-    out.loss[count] = source.loss[k]
-    out.bound[count] = source.bound[k]
-    out.parent[count] = source.parent[k]
-    out.option[count] = source.option[k]
-
-
-@njit(cache=True)
-def _thinned(block, found, width, numbers):
-    """Keep ``width`` states of least bound, spread over ties; remember the others' bound.
-    """
-    bar = np.partition(block.bound[:found], width)[width]
-    numbers[DROPPED] = min(numbers[DROPPED], bar)
-    below, ties = 0, 0
-    for i in range(found):
-        below += block.bound[i] < bar
-        ties += block.bound[i] == bar
-    places, count, tie = width - below, 0, 0
-    for i in range(found):
-        keep = block.bound[i] < bar
-        if block.bound[i] == bar:
-            keep = (tie + 1) * places // ties > tie * places // ties
-            tie += 1
-        if keep:
-            _copy(block, i, block, count)
-            count += 1
-    return count
-
-
-@njit(cache=True)
-def _record(search, side, layer, block, found):
-    """Make a block the list, and write down where its states come from."""
-    at = search.counts[USED]
-    search.side[layer], search.begin[layer] = side, at
-    for i in range(found):
-        search.cost[side, i] = block.cost[i]
-        search.loss[side, i] = block.loss[i]
-        search.parent[at + i] = block.parent[i]
-        search.option[at + i] = block.option[i]
-    search.size[side] = found
-    search.counts[TAKEN] = layer + 1
-    search.counts[USED] = at + found
 
 
 @njit(cache=True)

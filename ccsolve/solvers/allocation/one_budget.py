@@ -18,13 +18,11 @@ from ccsolve.solvers.allocation.corridor.hulls import (
 from ccsolve.solvers.allocation.corridor.relaxation import relax
 from ccsolve.solvers.allocation.corridor.search import scored, searches
 
-STATES = 2**20
-"""Partial choices that the widest search keeps in a list; 60 bytes each."""
+STATES = 2**18
+"""Partial choices that the widest search keeps in a list; 300 bytes each."""
 
 
-def solve(
-    problem: RateAllocation, limits: Limits, *, states: int = STATES
-) -> Solution:
+def solve(problem: RateAllocation, limits: Limits, *, states: int = STATES) -> Solution:
     """Solve an allocation with one budget and no pairs to optimality.
 
     1. The lower convex hull of every layer in the plane of cost and loss, by quickhull;
@@ -48,7 +46,7 @@ def solve(
 
     Parameters
     ----------
-    states : most states of a list in the widest search; 60 bytes each.
+    states : most states of a list in the widest search; 300 bytes each.
 
     Raises
     ------
@@ -66,7 +64,7 @@ def solve_prepared(
     *,
     states: int = STATES,
 ) -> Solution:
-    """Solve as `solve` does with hulls made before by `prepare`, O(N) before the search.
+    """Solve as `solve` does, with hulls that `prepare` made before.
 
     ``prepared`` is of a problem with the same tables; the budget may differ.
 

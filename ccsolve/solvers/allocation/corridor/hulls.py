@@ -109,7 +109,7 @@ def prepare(problem: RateAllocation) -> Prepared:
     vertices = np.empty(problem.size, dtype=np.int64)
     starts = np.empty(problem.n + 1, dtype=np.int64)
     hulls(losses, costs, problem.offsets, vertices, starts)
-    layer, cost, saving, price = _edges(losses, costs, vertices, starts)
+    layer, cost, price = _edges(losses, costs, vertices, starts)
     order = np.argsort(-price, kind="stable")
     spent = np.cumsum(np.append(costs[vertices[starts[:-1]]].sum(), cost[order]))
     return Prepared(
@@ -156,7 +156,9 @@ def hull_front(problem: RateAllocation, prepared: Prepared | None = None) -> Fro
 
 def in_problem_units(tables: Prepared, prices: np.ndarray) -> np.ndarray:
     """Give prices of the tables as prices of the problem."""
-    return np.ldexp(prices, tables.cost_exponent - tables.loss_exponent)
+    with np.errstate(over="ignore"):
+        prices = np.ldexp(prices, tables.cost_exponent - tables.loss_exponent)
+    return np.minimum(prices, np.finfo(np.float64).max)
 
 
 def _summed(first: float, changes: np.ndarray) -> np.ndarray:
@@ -173,9 +175,9 @@ def _tame(values: np.ndarray, largest: float) -> tuple[np.ndarray, int]:
 
 def _edges(
     losses: np.ndarray, costs: np.ndarray, vertices: np.ndarray, starts: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     count = int(starts[-1]) - (len(starts) - 1)
     layer = np.empty(count, dtype=np.int64)
-    cost, saving, price = np.empty(count), np.empty(count), np.empty(count)
-    edges(losses, costs, vertices, starts, layer, cost, saving, price)
-    return layer, cost, saving, price
+    cost, price = np.empty(count), np.empty(count)
+    edges(losses, costs, vertices, starts, layer, cost, price)
+    return layer, cost, price

@@ -17,6 +17,7 @@ from ccsolve.kernels.allocation_lists import (
     ceil_to_step,
     choice,
 )
+from ccsolve.kernels.allocation_states import Block
 from ccsolve.linalg.exact_sums import sum_down
 from ccsolve.linalg.rounding import EPS
 from ccsolve.problems import RateAllocation
@@ -24,16 +25,16 @@ from ccsolve.solvers.allocation.corridor.hulls import Prepared
 from ccsolve.solvers.allocation.corridor.relaxation import Relaxed
 from ccsolve.solvers.allocation.corridor.survivors import Survivors, survivors
 
-_WORK = 4_000_000
-"""States looked at in one step, about 20 ms."""
+_WORK = 1_000_000
+"""States looked at in one step, about 30 ms."""
 
 _RECORDS = 2**25
 """Most states remembered in a search: 8 bytes each."""
 
 _ALL = 2**62
 
-_PASSES = ((512, 64), (4096, 512), (2**15, 4096), (_ALL, 2**15), (_ALL, 2**18))
-"""Most options and states a list of every search but the last, which takes all."""
+_PASSES = ((512, 64), (1024, 256), (4096, 1024), (2**15, 4096), (_ALL, 2**15))
+"""Most options, and most states of a list, of every search but the last."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +73,8 @@ def searches(
     bound, the least of those of what it left out. The first is narrow, for good points;
     the last keeps up to ``states``.
     """
-    for most, width in (*_PASSES, (_ALL, states)):
-        if width > states:
-            continue
+    passes = [each for each in _PASSES if each[1] < states]
+    for most, width in (*passes, (_ALL, states)):
         found = None
         for found in _search(problem, relaxed, incumbent, most, width):
             yield found
@@ -91,7 +91,7 @@ def _search(
     most: int,
     width: int,
 ) -> Iterator[Found | None]:
-    gap = max(0.0, incumbent.objective - relaxed.bound)
+    gap = max(0.0, math.nextafter(incumbent.objective - relaxed.bound, math.inf))
     near = survivors(relaxed, gap, most)
     core, error = build(
         near.layer, near.cost.values, near.loss.values, near.above, np.inf
@@ -103,7 +103,7 @@ def _search(
     least = _least(search)
     outside = sum_down([relaxed.bound, near.left_out])
     inside = _loss_of(relaxed, near, least)
-    complete = least > search.numbers[TARGET] and outside >= better.objective
+    complete = least > search.numbers[TARGET] and near.left_out == gap
     yield Found(better, min(inside, outside), complete)
 
 
@@ -124,9 +124,18 @@ def _begin(
         owner=np.full(n, -1),
         parent=np.empty(records, dtype=np.int32),
         option=np.empty(records, dtype=np.int32),
-        numbers=np.array([target, np.inf, np.inf, near.room, margin, tilt, step]),
-        counts=np.zeros(5, dtype=np.int64),
+        one=_block(3 * width),
+        two=_block(3 * width),
+        fresh=_block(width),
+        numbers=np.array([target, np.inf, np.inf, near.room, margin, tilt, step, 0.0]),
+        counts=np.array([0, 0, 0, 0, 0, -1, 0, 0]),
     )
+
+
+def _block(size: int) -> Block:
+    """Give room for states; memory that is not written to is not taken either."""
+    numbers = (np.empty(size), np.empty(size), np.empty(size))
+    return Block(*numbers, np.empty(size, np.int32), np.empty(size, np.int32))
 
 
 def _margin(core: Core) -> float:
@@ -147,7 +156,7 @@ def _target(near: Survivors, relaxed: Relaxed, incumbent: Incumbent) -> float:
     """Give the most that a better point loses above the base, in whole units."""
     base = relaxed.tables.losses[relaxed.base]
     change = relaxed.tables.losses[incumbent.options] - base
-    return math.ceil(math.fsum(change.tolist()) / near.loss.unit - 1e-6) - 1.0
+    return math.ceil(math.fsum(change.tolist()) / near.loss.unit) - 1.0
 
 
 def _best(

@@ -35,7 +35,7 @@ class Survivors(NamedTuple):
     above : (S,) their reduced costs.
     cost, loss : differences to the layer's base option.
     room : the budget above the base point in units of cost, rounded up by the error.
-    left_out : the least reduced cost of an option that is not among them.
+    left_out : no option that is not among them has a smaller reduced cost.
     """
 
     options: np.ndarray
