@@ -10,12 +10,16 @@ from ccsolve.solution import Solution
 from ccsolve.solvers.reconstruction.answers import answered, first_step, is_settled
 from ccsolve.solvers.reconstruction.branching.tree import Tree, plant
 from ccsolve.solvers.reconstruction.perspective import bounds
+from ccsolve.solvers.reconstruction.relaxing.all_kept import all_kept_bound
 from ccsolve.solvers.reconstruction.searching.descents import (
     descended_point,
     descended_state,
     greedy_state,
 )
-from ccsolve.solvers.reconstruction.searching.working_form import working_form
+from ccsolve.solvers.reconstruction.searching.working_form import (
+    WorkingForm,
+    working_form,
+)
 
 STARTS = 4
 """Swap descents before the tree, besides that from the greedy removal."""
@@ -48,7 +52,9 @@ def _steps(problem: ReconstructionSelection, seed: int) -> Iterator[Step]:
     if is_settled(problem):
         yield from bounds(problem, 1, 0.0)
         return
-    best = yield from _points(problem, seed)
+    form = working_form(problem)
+    yield Step(bound=all_kept_bound(problem, form.V))
+    best = yield from _points(problem, form, seed)
     yield from bounds(problem, 4, 1e-3)
     tree = plant(problem, best)
     nodes = max(1, WORK // (problem.d**2 * problem.group + 1))
@@ -58,10 +64,11 @@ def _steps(problem: ReconstructionSelection, seed: int) -> Iterator[Step]:
         yield _step(problem, tree)
 
 
-def _points(problem: ReconstructionSelection, seed: int) -> Iterator[Step]:
+def _points(
+    problem: ReconstructionSelection, form: WorkingForm, seed: int
+) -> Iterator[Step]:
     """Give the steps of a few descents; return the least objective."""
-    form, rng = working_form(problem), np.random.default_rng(seed)
-    best = np.inf
+    best, rng = np.inf, np.random.default_rng(seed)
     state = yield from greedy_state(problem, form)
     runs = [descended_state(problem, form, state)]
     for _ in range(STARTS):

@@ -10,6 +10,7 @@ from ccsolve.problems.checks import whole_number
 from ccsolve.solution import Solution
 from ccsolve.solvers.reconstruction.answers import answered, first_step, is_settled
 from ccsolve.solvers.reconstruction.perspective import bounds
+from ccsolve.solvers.reconstruction.relaxing.all_kept import all_kept_bound
 from ccsolve.solvers.reconstruction.searching.descents import (
     descended_point,
     descended_state,
@@ -33,10 +34,11 @@ def solve(
 ) -> Solution:
     """Search by swaps, bound by the perspective relaxation, then search on.
 
-    First what `swap_search` does from the greedy removal, then the bound of
-    `perspective`, in one enlargement of its separable part; then descents from the best
-    point with one kept channel in 16 changed at random (iterated local search). The
-    point is a heuristic's, the bound is proven.
+    First the loss of keeping all, which bounds every choice; then what `swap_search`
+    does from the greedy removal; then the bound of `perspective`, in one enlargement of
+    its separable part; then descents from the best point with one kept channel in 16
+    changed at random (iterated local search). The point is a heuristic's, the bound is
+    proven.
 
     Parameters
     ----------
@@ -52,7 +54,7 @@ def _steps(problem: ReconstructionSelection, seed: int, kicks: int) -> Iterator[
         yield from bounds(problem, 1, 0.0)
         return
     form, rng = working_form(problem), np.random.default_rng(seed)
-    yield Step()
+    yield Step(bound=all_kept_bound(problem, form.V))
     state = yield from greedy_state(problem, form)
     best = yield from _best_of(descended_state(problem, form, state))
     yield from bounds(problem, 1, 1e-3)

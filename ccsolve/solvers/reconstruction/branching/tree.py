@@ -8,9 +8,13 @@ import scipy.linalg
 from ccsolve.kernels.leaps import NEVER, Levels, explore, open_root
 from ccsolve.linalg.minorant import block_minorant
 from ccsolve.linalg.rounding import EPS, gamma
-from ccsolve.linalg.spectrum import frobenius_norm
+from ccsolve.linalg.spectrum import eigenvalue_floor
 from ccsolve.problems import ReconstructionSelection
 from ccsolve.problems.checks import frozen
+from ccsolve.solvers.reconstruction.relaxing.all_kept import (
+    all_kept_bound,
+    residual,
+)
 
 _ROUNDS = 4
 """Enlargements of the separable part that the sums of its bound use."""
@@ -80,9 +84,9 @@ def plant(problem: ReconstructionSelection, record: float) -> Tree:
     tree = Tree(
         levels=_levels(problem),
         B=frozen(block_minorant(H, problem.group, _ROUNDS).blocks * (1.0 - 1e-12)),
-        all_kept=_value(problem, V),
+        all_kept=all_kept_bound(problem, V),
         relative=_relative_error(problem, P, C.shape[1]),
-        residual=_residual(H, C, V),
+        residual=residual(problem, V, C - H @ V, _least_eigenvalue(H)),
     )
     tree.levels.record[:] = max(record - tree.all_kept, 0.0), BETTER
     open_root(P, V @ V.T, tree.B, tree.levels)
@@ -105,17 +109,6 @@ def _levels(problem: ReconstructionSelection) -> Levels:
     )
 
 
-def _value(problem: ReconstructionSelection, V: np.ndarray) -> float:
-    """Give constant + ½tr(VᵀHV) - tr(CᵀV), less its rounding."""
-    H, C = problem.form.H, problem.form.C
-    constant = problem.constant + problem.form.offset
-    value = constant - 0.5 * float((C * V).sum() + (V * (C - H @ V)).sum())
-    size = frobenius_norm(V)
-    off = gamma(V.size + len(H) + 4) * size * (2.0 * frobenius_norm(C))
-    off += gamma(len(H) + 2) * size**2 * frobenius_norm(H)
-    return value - off - 4.0 * EPS * abs(constant)
-
-
 def _relative_error(problem: ReconstructionSelection, P: np.ndarray, r: int) -> float:
     """Bound what rounding changes of a rise, as a part of it, to first order, doubled.
 
@@ -135,10 +128,5 @@ def _least_scaled(A: np.ndarray) -> float:
     return max(least - 8.0 * len(A) ** 2 * EPS, 1e-300)
 
 
-def _residual(H: np.ndarray, C: np.ndarray, V: np.ndarray) -> float:
-    """Bound ‖C - HV‖ in H⁻¹."""
-    size = frobenius_norm(C - H @ V)
-    size += gamma(len(H) + 2) * (frobenius_norm(H) * frobenius_norm(V))
-    size += 2.0 * EPS * frobenius_norm(C)
-    least = float(np.linalg.eigvalsh(H).min(initial=1.0))
-    return size / np.sqrt(0.5 * least) if least > 0 else np.inf
+def _least_eigenvalue(H: np.ndarray) -> float:
+    return max(eigenvalue_floor(H), 1e-300)
