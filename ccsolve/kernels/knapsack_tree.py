@@ -55,7 +55,10 @@ def explore(core, node, proposals, held, incumbent, tree, nodes):
 
 @njit(cache=True)
 def open_bound(incumbent, tree):
-    """Give the least bound of the nodes not searched, at most the goal; O(depth)."""
+    """Give the least bound of the nodes not searched, at most the goal; O(depth).
+
+    The goal itself once all is searched.
+    """
     least = incumbent.values[1]
     for depth in range(tree.depth[0] + 1):
         if depth == tree.depth[0] or not tree.second[depth]:

@@ -49,9 +49,9 @@ ROWS: tuple[Method, ...] = (
     Method(
         "buckets",
         RateAllocation,
-        Kind.HEURISTIC,
+        Kind.RELAXATION,
         _ALLOCATION + "buckets",
-        "SPDY's dynamic program over costs rounded up to buckets; a baseline",
+        "SPDY's dynamic program: costs rounded up for a point, down for a bound",
         needs=(ONE_BUDGET, NO_PAIRS),
     ),
     Method(

@@ -26,7 +26,7 @@ _PATIENCE = 30
 """Steps spent on a corridor that is not the whole gap, about a tenth of a second."""
 
 _WIDE = 0.1
-"""Share of the options in a corridor beyond which points are polished first."""
+"""Share of the options, beside one per layer, that make a corridor wide."""
 
 
 def solve(problem: RateAllocation, limits: Limits) -> Solution:
@@ -137,9 +137,12 @@ def _goal(known: _Known, tolerance: np.ndarray, width: float) -> float:
 
 
 def _is_wide(program: Program, dual: Dual, goal: float) -> bool:
-    """Say whether a corridor holds so many options that its search will be long."""
-    reduced = reduced_costs(program.table, dual)
-    return bool((reduced <= goal - dual.bound).sum() > _WIDE * len(reduced))
+    """Say whether a corridor holds so many options that its search will be long.
+
+    Then a better point is worth more than the corridor; strongly correlated options.
+    """
+    near = (reduced_costs(program.table, dual) <= goal - dual.bound).sum()
+    return bool(near - program.layers > _WIDE * len(program.options))
 
 
 def _tolerance(program: Program, gap: float) -> np.ndarray:

@@ -58,9 +58,8 @@ def searched(
     exhausted = False
     while not exhausted:
         exhausted = explore(core.core, node, proposals, held, incumbent, tree, nodes)
-        best, bound, undecided = incumbent.values.tolist()
-        if not exhausted:
-            bound = open_bound(incumbent, tree)
+        best, _, undecided = incumbent.values.tolist()
+        bound = open_bound(incumbent, tree)
         chosen = core.chosen(incumbent.choice) if best < loss else None
         loss = min(loss, best)
         yield Find(min(bound, undecided), loss, chosen, exhausted)
