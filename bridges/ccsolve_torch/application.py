@@ -25,6 +25,7 @@ from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.layers import with_chains
 from ccsolve_torch.repairing.repairing import checked_repair, repaired
 from ccsolve_torch.report import Report
+from ccsolve_torch.rewriting.deviation import deviation
 from ccsolve_torch.running.comparison import tolerance
 from ccsolve_torch.running.footprint import footprint
 from ccsolve_torch.running.latency import measured
@@ -216,27 +217,36 @@ def _certificate(
         if group.approximate and len(keep[name]) < group.size
     }
     if not reasons:
-        distance = equivalence(model, small, graph, keep, inputs)
-        return _Certificate(_checked(model, distance), None, reasons)
+        distance = _checked(model, small, graph, keep, inputs)
+        return _Certificate(distance, None, reasons)
     exact = {
         name: np.arange(graph.groups[name].size) if name in reasons else kept
         for name, kept in keep.items()
     }
     part = remove_channels(model, graph, exact)
-    distance = _checked(model, equivalence(model, part, graph, exact, inputs))
+    distance = _checked(model, part, graph, exact, inputs)
     del part
     return _Certificate(
         distance, equivalence(model, small, graph, keep, inputs), reasons
     )
 
 
-def _checked(model: nn.Module, distance: float) -> float:
+def _checked(
+    model: nn.Module, small: nn.Module, graph: Graph, keep: Keep, inputs: Inputs
+) -> float:
+    """Give the difference to closed gates, which rounding must explain."""
+    try:
+        distance = equivalence(model, small, graph, keep, inputs)
+    except WrongAnswer as error:
+        where = deviation(model, small, graph, keep)
+        raise WrongAnswer(f"{error}{where}") from error
     most = tolerance(model)
     if not distance <= most:
+        where = deviation(model, small, graph, keep) or "; report this"
         raise WrongAnswer(
             f"the smaller model differs from the model with closed gates by "
             f"{distance:.2g}, expected at most {most:g}: the model's code uses a "
-            f"width that the graph does not show; report this"
+            f"width that the graph does not show{where}"
         )
     return distance
 

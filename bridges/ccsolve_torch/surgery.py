@@ -50,7 +50,11 @@ def remove_channels(model: nn.Module, graph: Graph, keep: Keep) -> nn.Module:
     small = _sliced(model, graph, keep)
     if _fits(model, small, graph, keep):
         return small
-    return mended(model, small, graph, keep)
+    small = mended(model, small, graph, keep)
+    # Looking at every number of the code takes longer, and is seldom needed.
+    if _exact(graph, keep) and not _fits(model, small, graph, keep):
+        small = mended(model, small, graph, keep, numbers=True)
+    return small
 
 
 def _fits(model: nn.Module, small: nn.Module, graph: Graph, keep: Keep) -> bool:
@@ -62,11 +66,15 @@ def _fits(model: nn.Module, small: nn.Module, graph: Graph, keep: Keep) -> bool:
         distance = equivalence(model, small, graph, keep, graph.exported.example)
     except WrongAnswer:
         return False
-    exact = all(
+    return _exact(graph, keep) and distance <= tolerance(model)
+
+
+def _exact(graph: Graph, keep: Keep) -> bool:
+    """Say whether all that is removed is the same as masking it."""
+    return all(
         not group.approximate or len(keep[name]) == group.size
         for name, group in graph.groups.items()
     )
-    return exact and distance <= tolerance(model)
 
 
 def _sliced(model: nn.Module, graph: Graph, keep: Keep) -> nn.Module:

@@ -1,6 +1,6 @@
 """Plans made by hand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -9,22 +9,34 @@ import ccsolve_torch as cct
 from ccsolve import Plan
 
 
-def every_other(model: nn.Module, x: Any, **more: Any) -> Plan:
+def every_other(
+    model: nn.Module, x: Any, declared: cct.Declared | None = None, **more: Any
+) -> Plan:
     """Give a plan that keeps every other class of every group."""
-    sizes = {name: group.size for name, group in cct.trace(model, x).groups.items()}
-    keep = {name: range(0, size, 2) for name, size in sizes.items()}
-    return by_hand(model, x, keep, **more)
+    groups = cct.trace(model, x, declared=declared).groups
+    return _made(model, groups, lambda n: range(0, n, 2), {}, **more)
 
 
 def by_hand(
     model: nn.Module, x: Any, keep: Mapping[str, Sequence[int]], **more: Any
 ) -> Plan:
     """Give a plan that keeps these classes of some groups, and all of the others."""
-    sizes = {name: group.size for name, group in cct.trace(model, x).groups.items()}
+    return _made(model, cct.trace(model, x).groups, range, keep, **more)
+
+
+def _made(
+    model: nn.Module,
+    groups: Mapping[str, Any],
+    kept: Callable[[int], Sequence[int]],
+    keep: Mapping[str, Sequence[int]],
+    **more: Any,
+) -> Plan:
     return Plan(
         recipe="by hand",
-        keep={name: list(keep.get(name, range(n))) for name, n in sizes.items()},
-        sizes=sizes,
+        keep={
+            name: list(keep.get(name, kept(item.size))) for name, item in groups.items()
+        },
+        sizes={name: item.size for name, item in groups.items()},
         fingerprint=cct.fingerprint(model),
         **more,
     )

@@ -2,6 +2,8 @@
 
 import copy
 import itertools
+import math
+import re
 from typing import Any
 
 import numpy as np
@@ -136,15 +138,26 @@ def test_bad_repairs_are_refused(residual, samples, repair, message) -> None:
         cct.apply(residual, plan, samples[0], repair=repair)
 
 
+class Scale(nn.Module):
+    """A width that no graph shows."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x / math.sqrt(x.shape[1])
+
+
 class Hidden(nn.Module):
-    """A width that the graph does not show: the scale is of the dense network."""
+    """One module meets streams of two widths: no single number can be written in it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.a, self.b = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1)
+        self.a, self.b = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 6, 1)
+        self.c, self.d = nn.Conv2d(6, 5, 1), nn.Conv2d(5, 4, 1)
+        self.scale = Scale()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.b(self.a(x) * self.a.out_channels)
+        x = torch.relu(self.scale(self.a(x)))
+        x = torch.relu(self.scale(self.b(x)))
+        return self.d(torch.relu(self.c(x)))
 
 
 class Literal(nn.Module):
@@ -159,9 +172,19 @@ class Literal(nn.Module):
 
 
 def test_a_width_in_the_code_is_found_by_the_check(samples) -> None:
-    net = Hidden()
-    with pytest.raises(WrongAnswer, match="closed gates"):
-        cct.apply(net, every_other(net, samples[0]), samples[0])
+    net, stays = Hidden(), []
+    where = r"closed gates.*first in div in scale \(test_surgery.py:\d+\); declare"
+    for _ in "ab":
+        declared = cct.Declared(ignore=stays)
+        plan = every_other(net, samples[0], declared)
+        with pytest.raises(WrongAnswer, match=where) as raised:
+            cct.apply(net, plan, samples[0], declared=declared)
+        stays += re.findall(r"ignore=\['(.)'\]", str(raised.value))
+    assert sorted(stays) == ["a", "b"]
+    declared = cct.Declared(ignore=stays)
+    plan = every_other(net, samples[0], declared)
+    small: Any = cct.apply(net, plan, samples[0], declared=declared)
+    assert small.report.equivalence < 1e-4
 
 
 def test_a_width_in_a_view_is_mended(samples) -> None:

@@ -38,7 +38,7 @@ _LOOKS = frozenset(
 
 def follow(exported: Exported) -> Flow:
     """Give the atoms of every value and all that the operators tie."""
-    flow, live = Flow(exported), _live(exported)
+    flow, live = Flow(exported), living(exported)
     for node in exported.nodes:
         if node.op == "placeholder":
             _begin(flow, node)
@@ -63,7 +63,7 @@ def followed_wholly(flow: Flow) -> dict[Node, Any]:
     return rest.values
 
 
-def _live(exported: Exported) -> set[Node]:
+def living(exported: Exported) -> set[Node]:
     """Give the nodes that the outputs depend on, or that write into others."""
     live: set[Node] = set()
     for node in reversed(exported.nodes):

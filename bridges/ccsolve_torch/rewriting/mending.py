@@ -4,10 +4,11 @@ After channels are removed, the code of some module may still hold a length that
 right before: view(-1, 512), C // heads, x[:, :8]. The coupling graph says what every
 operator should give now. Modules are gone through in the order in which they are
 entered; one whose own operators give something else gets other numbers in its
-attributes, or else is retraced.
+attributes, or else is retraced. So does, if asked for, one that computes with another
+number now: x / √channels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import Graph as Operators
 from torch.fx import Node
+from torch.utils import _pytree as pytree
 
 from ccsolve.errors import CcsolveError, Unsupported
 from ccsolve_torch.coupling.exported import argument, module_path
@@ -32,7 +34,14 @@ from ccsolve_torch.running.attention import SlimAttention
 from ccsolve_torch.running.state import evaluating
 
 
-def mended(model: nn.Module, small: nn.Module, graph: Graph, keep: Keep) -> nn.Module:
+def mended(
+    model: nn.Module,
+    small: nn.Module,
+    graph: Graph,
+    keep: Keep,
+    *,
+    numbers: bool = False,
+) -> nn.Module:
     """Give the smaller model with code that fits; it may be changed in place.
 
     Parameters
@@ -43,6 +52,8 @@ def mended(model: nn.Module, small: nn.Module, graph: Graph, keep: Keep) -> nn.M
         A copy of it with sliced tensors; its code may fail.
     keep
         The kept classes of every group.
+    numbers
+        Look at modules that hold any numbers, not only at those that hold lengths.
 
     Raises
     ------
@@ -54,7 +65,7 @@ def mended(model: nn.Module, small: nn.Module, graph: Graph, keep: Keep) -> nn.M
     before = _Before(model, Sizes(graph, kept_classes(graph, keep)), given)
     refused: list[Unsupported] = []
     with torch.no_grad(), evaluating(model), evaluating(small):
-        suspects = _suspects(model, before.sizes)
+        suspects = _suspects(model, before.sizes, _numbered if numbers else sized)
         for path, call in _entered(model, suspects, given).items():
             try:
                 small = _fitted(before, small, path, call)
@@ -102,8 +113,10 @@ def _fitted(before: _Before, small: nn.Module, path: str, call: Call) -> nn.Modu
 # --- which modules, and with what they are called --------------------------------
 
 
-def _suspects(model: nn.Module, sizes: Sizes) -> list[str]:
-    """Give the modules whose own code holds a length, in order of entry.
+def _suspects(
+    model: nn.Module, sizes: Sizes, holds: Callable[[Node], bool]
+) -> list[str]:
+    """Give the modules whose own code holds a length or number, in order of entry.
 
     Only those that lose something anywhere inside: a length may come from any shape.
     """
@@ -113,9 +126,15 @@ def _suspects(model: nn.Module, sizes: Sizes) -> list[str]:
         loses = is_operator(node) and _loses(sizes, node)
         for path in _stack(node):
             losing[path] = losing.get(path, False) or loses
-        if sized(node) and not _counts(model.get_submodule(module_path(node))):
+        if holds(node) and not _counts(model.get_submodule(module_path(node))):
             holding.add(module_path(node))
     return [path for path in losing if losing[path] and path in holding]
+
+
+def _numbered(node: Node) -> bool:
+    """Say whether the operator holds any number."""
+    given = pytree.tree_leaves((node.args, node.kwargs))
+    return is_operator(node) and any(type(value) in (int, float) for value in given)
 
 
 def _stack(node: Node) -> list[str]:

@@ -1,6 +1,7 @@
 """Code that fixes a width: the innermost module is given other numbers, or retraced."""
 
 import copy
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -122,6 +123,22 @@ class Gate(nn.Module):
         return self.down(value * gate.sigmoid())
 
 
+class Counting(nn.Module):
+    """Widths in arithmetic: a root, a number of entries, an attribute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 6, 1), nn.Conv2d(6, 10, 1)
+        self.c = nn.Conv2d(10, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(self.a(x))
+        x = functional.relu(self.b(x / math.sqrt(x.shape[1])))
+        x = x * self.b.out_channels / x[0].numel()
+        x[:, ::2] = 2 * x[:, ::2]
+        return self.c(x)
+
+
 def on_top(inner: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
     """Put a flat picture's layers around a module on tokens."""
     return lambda: nn.Sequential(
@@ -138,6 +155,7 @@ NETS: dict[str, tuple[Callable[[], nn.Module], set[str]]] = {
     "numbers": (Numbered, set()),
     "swap": (Swapped, {""}),
     "gate": (Gated, {"gate"}),
+    "counting": (Counting, {""}),
     "unflatten": (
         lambda: nn.Sequential(
             nn.Conv2d(3, 8, 3), nn.Unflatten(1, (8, 1)), nn.Flatten(), nn.Linear(288, 4)
