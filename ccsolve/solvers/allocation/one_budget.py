@@ -86,14 +86,17 @@ def solve_prepared(
 def steps(
     problem: RateAllocation, prepared: Prepared | None = None, *, states: int = STATES
 ) -> Iterator[Step]:
-    """Give the cheapest point, the relaxation's, and one after each search."""
+    """Give the best point if affordable, else the cheapest, the relaxation's, and more.
+
+    One point after each search.
+    """
     tables = prepare(problem) if prepared is None else prepared
     best = tables.vertices[tables.starts[1:] - 1]
+    affordable = problem.violation(best - tables.offsets[:-1]) == 0
+    first = best if affordable else tables.vertices[tables.starts[:-1]]
     lowest = sum_down(tables.losses[best].tolist())
-    free = np.zeros(1)
-    yield _step(problem, tables, tables.chosen(np.zeros(tables.n, dtype=int)), lowest)
-    if problem.violation(best - tables.offsets[:-1]) == 0:
-        yield _step(problem, tables, best, lowest, free)
+    yield _step(problem, tables, first, lowest, np.zeros(1))
+    if affordable:
         return
     relaxed = relax(tables, float(np.ldexp(problem.limits[0], tables.cost_exponent)))
     duals = in_problem_units(tables, np.array([relaxed.price]))
@@ -112,9 +115,8 @@ def _step(
     tables: Prepared,
     options: np.ndarray,
     bound: float,
-    prices: np.ndarray | None = None,
+    prices: np.ndarray,
 ) -> Step:
     x = options - tables.offsets[:-1]
-    duals = None if prices is None else {"budgets": prices}
     bound = float(np.ldexp(bound, -tables.loss_exponent))
-    return Step(x, problem.objective(x), bound, duals)
+    return Step(x, problem.objective(x), bound, {"budgets": prices})
