@@ -52,7 +52,7 @@ def pareto(
     ] = 50,
     recipe: Annotated[str, typer.Option(help="Whose widths: ccp, allocated.")] = "ccp",
     losses: Annotated[
-        str, typer.Option(help="Losses by width: auto, refit, taylor, selection.")
+        str, typer.Option(help="Losses by width: auto, refit, taylor, units, selection, ...")
     ] = "auto",
     multiple_of: Annotated[int, typer.Option(help="Widths are multiples of this.")] = 1,
     fixed: Annotated[

@@ -7,6 +7,14 @@ from ccsolve.iterate import Limits
 from ccsolve.problems import ReconstructionSelection
 from ccsolve.solution import Solution, Stop
 
+PROVABLE = 40
+"""Channels up to which ``auto`` tries a proof."""
+
+
+def pick(problem: ReconstructionSelection) -> str:
+    """Give the name of the method that ``auto`` uses."""
+    return "branch_and_bound" if problem.n <= PROVABLE else "search_and_bound"
+
 
 def settled(problem: ReconstructionSelection, limits: Limits) -> Solution | None:
     """Give the answer where keep leaves one point only; methods see no such problem."""
@@ -34,7 +42,7 @@ def as_point(x: np.ndarray) -> np.ndarray:
 
 RECONSTRUCTION = Handling(
     problem=ReconstructionSelection,
-    pick=lambda problem: "swap_search",
+    pick=pick,
     reduced=whole,
     settled=settled,
     feasible_point=ReconstructionSelection.feasible_point,

@@ -66,7 +66,7 @@ def plan(
         The statistics, and by resource the absolute amount that may remain.
     widths
         "uniform": every group cut alike (`uniform_widths`). Otherwise allocated by what
-        a group's width costs: "refit", "taylor" or "selection", see `losses_by`;
+        a group's width costs: "refit", "taylor", "selection", ..., see `losses_by`;
         "auto" is "refit" where its statistics are there, else "taylor".
     allocation
         How widths are allocated, see `allocated`.

@@ -7,15 +7,27 @@ import numpy as np
 
 from ccsolve.criteria import Removal, refit_removal, taylor_removal
 from ccsolve.errors import MissingStatistics, Unsupported
+from ccsolve.sensitivity.reconstruction import refit_curve
 from ccsolve.sensitivity.selection import ccp_curve
+from ccsolve.sensitivity.units import unit_removal
 from ccsolve.statistics import Statistics
 
-AUTO, SELECTION = "auto", "selection"
+AUTO = "auto"
 
 LOSSES: Mapping[str, Callable[[Statistics, str], Removal]] = MappingProxyType(
-    {"refit": refit_removal, "taylor": taylor_removal}
+    {"refit": refit_removal, "taylor": taylor_removal, "units": unit_removal}
 )
 """Orders in which classes go, with the loss at every width."""
+
+CURVES: Mapping[str, Callable[..., np.ndarray]] = MappingProxyType(
+    {
+        "selection": lambda stats, group, seed: (
+            ccp_curve(stats, group, seed=seed).losses
+        ),
+        "reconstruction": lambda stats, group, seed: refit_curve(stats, group).losses,
+    }
+)
+"""Values of programs at every width, whose choices need not be nested."""
 
 
 def removals_by(stats: Statistics, losses: str) -> dict[str, Removal]:
@@ -28,7 +40,8 @@ def removals_by(stats: Statistics, losses: str) -> dict[str, Removal]:
     losses
         "refit" (`refit_removal`): what is left after the next layers are fitted again;
         it needs ``collect(..., layers="moments")``. "taylor" (`taylor_removal`): what
-        is left without a repair. "auto": "refit" where its statistics are there.
+        is left without a repair. "units" (`unit_removal`): CC's first-order loss; it
+        needs mean weight gradients. "auto": "refit" where its statistics are there.
 
     Raises
     ------
@@ -57,13 +70,13 @@ def losses_by(
 ) -> dict[str, np.ndarray]:
     """Give every group's loss when 0, 1, ..., size classes have gone.
 
-    As `removals_by`, and "selection" (`ccp_curve`): the value of the channel selection
-    program at every width, whose choices need not be nested.
+    As `removals_by`, and the values of programs: "selection" (`ccp_curve`) and
+    "reconstruction" (`refit_curve`), whose choices need not be nested.
     """
-    if losses == SELECTION:
-        return {name: ccp_curve(stats, name, seed=seed).losses for name in stats.groups}
+    if losses in CURVES:
+        return {name: CURVES[losses](stats, name, seed) for name in stats.groups}
     if losses not in (AUTO, *LOSSES):
-        known = ", ".join([AUTO, *LOSSES, SELECTION])
+        known = ", ".join([AUTO, *LOSSES, *CURVES])
         raise Unsupported(f"{where} {losses!r}; expected one of {known}")
     removals = removals_by(stats, losses)
     return {name: removal.loss for name, removal in removals.items()}

@@ -7,7 +7,12 @@ is first used. A new method is one file under ``ccsolve/solvers`` and one row he
 from typing import Any
 
 from ccsolve.errors import InvalidProblem, UnknownMethod, Unsupported
-from ccsolve.registry import allocation, selection, smooth_allocation
+from ccsolve.registry import (
+    allocation,
+    reconstruction,
+    selection,
+    smooth_allocation,
+)
 from ccsolve.registry.row import Kind, Method, Need
 
 __all__ = [
@@ -23,6 +28,7 @@ __all__ = [
 
 TABLE: tuple[Method, ...] = (
     *selection.ROWS,
+    *reconstruction.ROWS,
     *allocation.ROWS,
     *smooth_allocation.ROWS,
 )

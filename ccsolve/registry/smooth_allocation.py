@@ -16,7 +16,7 @@ ROWS: tuple[Method, ...] = (
     Method(
         "exponential_cone",
         SmoothRateAllocation,
-        Kind.EXACT,
+        Kind.RELAXATION,
         _SMOOTH + "exponential_cone",
         "through cvxpy, repaired to a proof; an oracle",
     ),

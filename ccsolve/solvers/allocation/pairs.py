@@ -6,6 +6,7 @@ import numpy as np
 
 from ccsolve.errors import Infeasible, InvalidProblem
 from ccsolve.iterate import Limits, Step, run
+from ccsolve.linalg.exact_sums import sum_down
 from ccsolve.problems import RateAllocation
 from ccsolve.solution import Solution
 from ccsolve.solvers.allocation.pairing.branching import Branching
@@ -71,15 +72,23 @@ def steps(
     """Give the best point and bound after every piece of work."""
     program, incumbent = from_problem(problem), Incumbent(problem)
     nothing = np.zeros(len(problem.budgets))
+    yield incumbent.step(_least(problem), nothing)
     if cut_layers(program):
         search = Branching(program, incumbent, nothing, room, seed)
     else:
         search = Closing(program, incumbent, nothing, room)
     for _ in search.run():
-        yield incumbent.step(min(search.bound, incumbent.objective), search.prices)
+        yield incumbent.step(min(search.bound, incumbent.objective), search.shadow)
     if search.closed and incumbent.x is None:
         raise Infeasible(
             f"budgets = {problem.budgets.tolist()}, but no choice of options keeps all "
             "of them together; raise one, or add cheaper options"
         )
-    yield incumbent.step(min(search.bound, incumbent.objective), search.prices)
+    yield incumbent.step(min(search.bound, incumbent.objective), search.shadow)
+
+
+def _least(problem: RateAllocation) -> float:
+    """Give the sum of all least losses, a bound before any work is done; O(N)."""
+    own = np.minimum.reduceat(problem.flat_losses, problem.offsets[:-1])
+    pairs = [float(table.min()) for table in problem.pair_losses.values()]
+    return sum_down([*own.tolist(), *pairs])

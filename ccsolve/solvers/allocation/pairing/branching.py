@@ -73,6 +73,11 @@ class Branching:
     opened: int = 0
 
     @property
+    def shadow(self) -> np.ndarray:
+        """What a unit of budget is worth, (B,): the prices of the bound."""
+        return self.prices
+
+    @property
     def closed(self) -> bool:
         """Whether no point is left below the incumbent's loss."""
         return self.bound >= self.incumbent.target(self.program)

@@ -46,7 +46,9 @@ class Closing:
     ----------
     program : what is left: every point below the incumbent's loss is in it.
     bound : proven for all points below the incumbent's loss; inf once there are none.
-    prices : (B,) those of the bound.
+    prices : (B,) those of the last ascent.
+    shadow : (B,) those of the best bound of the program as it was given: what a unit of
+        budget is worth. Of what options are left later it says nothing.
     passed : points of the problem that the last ascent came by.
     room : sums looked at per option and pair in a list search, at most.
     """
@@ -57,6 +59,10 @@ class Closing:
     room: int
     bound: float = -math.inf
     passed: list[np.ndarray] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Remember the program before options are ruled out."""
+        self.given, self.shadow = self.program, self.prices
 
     @property
     def closed(self) -> bool:
@@ -96,6 +102,8 @@ class Closing:
             best = yield from self._ascent(self.program, most)
             if best.bound > self.bound:
                 self.bound, self.prices = best.bound, best.prices
+                if self.program is self.given:
+                    self.shadow = best.prices
             yield from self._improved(self.program)
             before = self.program.entries
             self._rule_out()

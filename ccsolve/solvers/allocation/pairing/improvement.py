@@ -47,19 +47,21 @@ class Improver:
         guide = np.maximum(prices, 1e-6 * unit_prices(program))
         if not repair(self.tables, x, guide, unit, self.layer_of):
             return None
-        self._descend(self.tables, x, guide)
+        self._descend(self.tables, x, guide, self.least_gain)
         return x
 
-    def _descend(self, tables: Tables, x: np.ndarray, prices: np.ndarray) -> None:
+    def _descend(
+        self, tables: Tables, x: np.ndarray, prices: np.ndarray, least_gain: float
+    ) -> None:
         """Improve a point in place by moves of one layer, then of two."""
         moves = Changes(np.empty_like(tables.losses), np.empty_like(tables.costs))
         while True:
-            slide(tables, x, self.layer_of, self.least_gain, moves)
+            slide(tables, x, self.layer_of, least_gain, moves)
             chosen = self._likeliest(moves, prices, x)
             gain, *options = best_exchange(
                 tables, x, moves, self.layer_of, self.between, chosen
             )
-            if gain >= -self.least_gain:
+            if gain >= -least_gain:
                 return
             for option in options:
                 layer = self.layer_of[option]
@@ -87,7 +89,10 @@ class Improver:
             pair_costs=np.zeros((len(met), 0)),
             limits=np.zeros(0),
         )
-        self._descend(free, x, np.zeros(0))
+        # High prices make the sums large, and what rounding seems to gain.
+        loss, cost = self.program.largest
+        rounding = 1e-12 * (loss + float(prices @ cost))
+        self._descend(free, x, np.zeros(0), max(self.least_gain, rounding))
         return x
 
     def kicked(
