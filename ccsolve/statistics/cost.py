@@ -22,8 +22,9 @@ COUNTED = ("macs", "params")
 RESOURCES = (*COUNTED, "latency", "memory")
 
 _COLLECTED_BY = {
-    "latency": "stats.with_latency(tables) or ccsolve_torch.measure_latency",
-    "memory": "ccsolve_torch.collect, which writes it down since version 0.2",
+    "latency": "give tables to stats.with_latency, or run "
+    "ccsolve_torch.measure_latency",
+    "memory": "collect them again with ccsolve_torch.collect",
 }
 
 
@@ -44,8 +45,7 @@ class Cost:
         amount = getattr(self, resource)
         if amount is None:
             raise MissingStatistics(
-                f"the statistics hold no {resource}; collect it: "
-                f"{_COLLECTED_BY[resource]}"
+                f"the statistics hold no {resource}; {_COLLECTED_BY[resource]}"
             )
         return amount
 

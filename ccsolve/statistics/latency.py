@@ -1,5 +1,6 @@
 """How long an operation takes at given widths: tables in microseconds."""
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -72,7 +73,7 @@ class LatencyTable:
             )
         object.__setattr__(self, "microseconds", times)
 
-    @property
+    @cached_property
     def groups(self) -> tuple[str, ...]:
         """The groups that the table speaks of, each once."""
         return tuple(dict.fromkeys((*self.inputs, *self.outputs)))
@@ -129,6 +130,8 @@ def _amount(entries: Mapping[str, int], widths: Mapping[str, Any]) -> Any:
 
 def _up(grid: Array, amount: Any) -> Any:
     """Give the place of the first grid point that is not below the amount."""
+    if isinstance(amount, int):  # the many calls of recipes; the other way takes 5 us
+        return min(bisect_left(grid, amount), len(grid) - 1)
     return np.minimum(np.searchsorted(grid, amount), len(grid) - 1)
 
 

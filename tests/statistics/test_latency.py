@@ -1,6 +1,8 @@
 """Latency tables: steps upwards, planes above, files, and what they refuse."""
 
 import itertools
+import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from ccsolve import Statistics
 from ccsolve.errors import InvalidFile, InvalidStatistics, MissingStatistics
-from ccsolve.statistics import LatencyTable, cost_tables
+from ccsolve.statistics import Bytes, LatencyTable, Memory, cost_tables
 from ccsolve.statistics.container import read_container, write_container
 from ccsolve.statistics.generate import random_chain
 from ccsolve.statistics.planes import plane_above
@@ -137,6 +139,16 @@ def test_files_hold_the_tables(tmp_path: Path):
         )
         np.testing.assert_array_equal(mine.read, other.read)
         np.testing.assert_array_equal(mine.microseconds, other.microseconds)
+
+
+def test_statistics_with_tables_and_memory_are_pickled_with_their_checks():
+    stats = replace(
+        STATS.with_latency((*TABLES, THREE)),
+        memory=Memory((Bytes(("conv1",), 4),), ((Bytes((), 8),),)),
+    )
+    back = pickle.loads(pickle.dumps(stats))
+    assert back.cost({"conv2": 3}) == stats.cost({"conv2": 3})
+    assert not back.latency[0].microseconds.flags.writeable
 
 
 def test_files_of_schema_1_are_read(tmp_path: Path):
