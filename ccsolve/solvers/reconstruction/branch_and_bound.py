@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ccsolve.errors import Unsupported
 from ccsolve.iterate import Limits, Step
 from ccsolve.problems import ReconstructionSelection
 from ccsolve.solution import Solution
@@ -24,6 +25,9 @@ from ccsolve.solvers.reconstruction.searching.working_form import (
 STARTS = 4
 """Swap descents before the tree, besides that from the greedy removal."""
 
+MOST_BYTES = 4e9
+"""What the matrices of a path through the tree may take."""
+
 WORK = 20_000_000
 """Multiplications between two looks at the clock, about 20 ms."""
 
@@ -43,8 +47,23 @@ def solve(
 
     Cost: O(d²·group) a node and less, some 10⁵ nodes a second at d = 30; exponential:
     half of 24 channels take under a second as a rule, half of 40 minutes.
+
+    Raises
+    ------
+    Unsupported
+        Where the matrices of a path, 16·(n - keep)·d² bytes, would take over 4 GB.
     """
+    _require_room(problem)
     return answered(problem, _steps(problem, seed), limits)
+
+
+def _require_room(problem: ReconstructionSelection) -> None:
+    size = 16.0 * (problem.n - problem.keep) * problem.d**2
+    if size > MOST_BYTES:
+        raise Unsupported(
+            f"n = {problem.n}, {problem.d} columns: the tree would take "
+            f"{size / 1e9:.1f} GB (limit {MOST_BYTES / 1e9:g}); use 'search_and_bound'"
+        )
 
 
 def _steps(problem: ReconstructionSelection, seed: int) -> Iterator[Step]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ccsolve.errors import Unsupported
 from ccsolve.iterate import Limits, Progress
 from ccsolve.problems import ReconstructionSelection
 from ccsolve.problems.generate_reconstruction import FAMILIES, layer
@@ -82,3 +83,9 @@ def test_limits_leave_point_and_bound():
     solution = branch_and_bound.solve(problem, Limits(step_limit=40))
     assert solution.stop is Stop.STEP_LIMIT
     assert problem.violation(solution.x) == 0
+
+
+def test_trees_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(branch_and_bound, "MOST_BYTES", 1e4)
+    with pytest.raises(Unsupported, match="the tree would take 0.0 GB .*search_and"):
+        branch_and_bound.solve(layer(12, 2, 3, 6), Limits())
