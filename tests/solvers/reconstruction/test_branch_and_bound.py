@@ -87,5 +87,5 @@ def test_limits_leave_point_and_bound():
 
 def test_trees_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(branch_and_bound, "MOST_BYTES", 1e4)
-    with pytest.raises(Unsupported, match="the tree would take 0.0 GB .*search_and"):
+    with pytest.raises(Unsupported, match=r"the tree would take 0.0 GB .*search_and"):
         branch_and_bound.solve(layer(12, 2, 3, 6), Limits())
