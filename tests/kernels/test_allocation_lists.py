@@ -35,8 +35,13 @@ def a_core(seed, n=6):
 
 
 def block(size):
-    floats = [np.empty(size) for _ in range(3)]
-    return Block(*floats, np.empty(size, np.int32), np.empty(size, np.int32))
+    return Block(
+        cost=np.empty(size),
+        loss=np.empty(size),
+        bound=np.empty(size),
+        parent=np.empty(size, np.int32),
+        option=np.empty(size, np.int32),
+    )
 
 
 def a_search(core, room, target, width, use_lattice=False):
@@ -143,7 +148,8 @@ def test_merging_keeps_what_is_not_dominated(seed):
                 points.append((c, v))
         blocks.append((part, size))
     out = block(40)
-    count = merged(*blocks[0], *blocks[1], out)
+    (one, n), (two, m) = blocks
+    count = merged(one, n, two, m, out)
     found = list(zip(out.cost[:count], out.loss[:count], strict=True))
     assert found == sorted(
         p
