@@ -45,6 +45,16 @@ TRIED: Mapping[str, Choice] = MappingProxyType(
     }
 )
 
+WIDTHS: Mapping[str, Choice] = MappingProxyType(
+    {
+        f"refit, {allocation} widths": planned(
+            recipe="allocated", allocation=allocation
+        )
+        for allocation in ("uniform", "smooth", "exact")
+    }
+)
+"""One selection at three kinds of widths: alike, by CC's program, by the exact one."""
+
 PEERS: Mapping[str, Choice] = MappingProxyType(
     {
         f"TP {importance}, {scope}": of_peer(importance, scope)
@@ -53,5 +63,5 @@ PEERS: Mapping[str, Choice] = MappingProxyType(
     }
 )
 
-CHOICES: Mapping[str, Choice] = MappingProxyType({**OURS, **PEERS, **TRIED})
+CHOICES: Mapping[str, Choice] = MappingProxyType({**OURS, **PEERS, **WIDTHS, **TRIED})
 """By name: what gives a plan for a scene and the MACs that may remain."""

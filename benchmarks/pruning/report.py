@@ -5,6 +5,7 @@ from itertools import groupby, product
 
 import numpy as np
 
+from benchmarks.pruning.choices import WIDTHS
 from benchmarks.pruning.goals import p_value, pairs, peers, points, verdicts
 from benchmarks.pruning.jobs import CHOICES, HEADLINE, REPAIRS
 from benchmarks.pruning.rows import CHOSEN_ON, Row
@@ -62,6 +63,17 @@ data; “refit” prices what the repair leaves.
 """
 
 
+_SHARING = """\
+### How the budget is shared
+
+The channels are those that the loss after refitting removes last, the repair is least
+squares; only the widths differ: every group alike, CC's smooth program on fitted
+exponentials, or the exact program on the losses as they are. The price is what the
+predicted loss would fall by, had the network a million MACs more; kept are the groups'
+widths in order.
+"""
+
+
 def page(rows: Sequence[Row]) -> str:
     """Give the page as Markdown."""
     last = CHOSEN_ON - 1
@@ -98,6 +110,10 @@ def _network(network: str, rows: list[Row]) -> Iterator[str]:
     for share, alike in groupby(by_share, key=lambda row: row.removed):
         yield f"### {share} % of the MACs removed\n"
         yield "\n".join(_table(list(alike))) + "\n"
+    shared = [row for row in by_share if row.choice in WIDTHS]
+    if shared:
+        yield _SHARING
+        yield "\n".join(_widths(shared)) + "\n"
     yield "### Against Torch-Pruning, the same repair\n"
     yield "\n".join(_pairs(by_share)) + "\n"
 
@@ -111,6 +127,23 @@ def _table(rows: list[Row]) -> Iterator[str]:
         whole = _mean(_of(own, "least_squares"), reported=False)
         removed = f"{own[0].removed_macs:.1f} %"
         yield f"| {' | '.join([choice, removed, *cells, whole])} |"
+
+
+def _widths(rows: list[Row]) -> Iterator[str]:
+    """Give loss, price, accuracy and widths of one selection at several widths."""
+    yield "| removed | widths | predicted loss | price per 10⁶ MACs | accuracy | kept |"
+    yield "|---|---|---|---|---|---|"
+    places = {name: place for place, name in enumerate(WIDTHS)}
+    shares = sorted({(row.removed, places[row.choice], row.choice) for row in rows})
+    for share, _, choice in shares:
+        own = [row for row in rows if (row.removed, row.choice) == (share, choice)]
+        first = own[0]
+        price = "-" if first.price is None else f"{1e6 * first.price:.3g}"
+        loss = "-" if first.loss is None else f"{first.loss:.4g}"
+        kept = " ".join(str(width) for width in (first.widths or {}).values())
+        name = choice.removeprefix("refit, ").removesuffix(" widths")
+        cells = [f"{share} %", name, loss, price, _mean(own, reported=True), kept]
+        yield f"| {' | '.join(cells)} |"
 
 
 def _pairs(rows: list[Row]) -> Iterator[str]:

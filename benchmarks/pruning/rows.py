@@ -18,7 +18,9 @@ class Row:
 
     `macs` and `params` are what remains, `dense_macs` what the network had; `right`
     holds the images' outcomes (`scoring.packed`); seconds are of the choice and of
-    `ccsolve_torch.apply` with its repair.
+    `ccsolve_torch.apply` with its repair. `widths`, `loss` and `price` are the plan's:
+    what remains of each group, the predicted loss and what a further MAC would take
+    off it; None where nobody wrote them down or no program was solved.
     """
 
     network: str
@@ -36,6 +38,9 @@ class Row:
     apply_seconds: float
     versions: dict[str, str]
     machine: str
+    widths: dict[str, int] | None = None
+    loss: float | None = None
+    price: float | None = None
 
     @property
     def job(self) -> Job:

@@ -1,6 +1,7 @@
 """Run jobs: choose, apply with a repair, classify the test images."""
 
 import itertools
+import math
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -73,7 +74,16 @@ def _row(
         apply_seconds=spent,
         versions=_versions(),
         machine=f"{platform.machine()}, {platform.system()}",
+        **_planned(plans[key][0] if job.removed else None),
     )
+
+
+def _planned(plan: Plan | None) -> dict[str, Any]:
+    """Give what a plan says of itself."""
+    if plan is None:
+        return {}
+    loss = plan.objective if math.isfinite(plan.objective) else None
+    return {"widths": plan.widths, "loss": loss, "price": plan.prices.get("macs")}
 
 
 def _applied(scene: Scene, plan: Plan, repair: str) -> Any:
@@ -83,7 +93,7 @@ def _applied(scene: Scene, plan: Plan, repair: str) -> Any:
         scene.loader[0][0],
         calibration=scene.loader,
         repair=repair,
-        latency=False,
+        timed=False,
         seed=scene.seed,
     )
 
