@@ -102,7 +102,7 @@ def _steps(problem: RateAllocation, limits: Limits) -> Iterator[Step]:
         raise no_mixture(program)
     yield known.raised(dual.bound)._replace(duals=program.duals(dual.prices))
     for chosen in first_points(program, dual):
-        yield known.point(chosen)
+        yield Step() if chosen is None else known.point(chosen)
     yield from _corridors(known, dual, _tolerance(program, limits.gap))
 
 
@@ -151,4 +151,4 @@ def _tolerance(program: Program, gap: float) -> np.ndarray:
     A little less than asked, so that the gap is within it after rounding.
     """
     absolute = max(program.problem.resolution * program.unit, program.grain)
-    return np.array([0.999 * gap, 0.999 * absolute])
+    return np.array([0.999 * min(gap, 1e9), 0.999 * absolute])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ccsolve.kernels.knapsack_moves import improve, mend
+from ccsolve.kernels.knapsack_moves import improve, mend, refill
 from ccsolve.solvers.allocation.cutting.dual import Dual
 from ccsolve.solvers.allocation.cutting.program import Program
 from ccsolve.solvers.allocation.cutting.selected import (
@@ -15,11 +15,12 @@ from ccsolve.solvers.allocation.cutting.selected import (
 
 _CORE, _STARTS, _NEAR, _PAIRS = 2000, 4, 150, 3_000_000
 _NEARER = 300, 600, 1200
-_CHANGES = 10_000
+_WORK = 2_000_000
+"""Options times budgets looked at before the clock is, about 2 ms."""
 
 
-def first_points(program: Program, dual: Dual) -> Iterator[np.ndarray]:
-    """Give points within the budgets, as options of the table; none if none is found.
+def first_points(program: Program, dual: Dual) -> Iterator[np.ndarray | None]:
+    """Give points within the budgets, as options of the table; None meanwhile.
 
     The proposals that the best mixture of options is made of exceed a budget or leave
     room. Each is mended by single changes, then improved by single changes and pairs,
@@ -31,14 +32,28 @@ def first_points(program: Program, dual: Dual) -> Iterator[np.ndarray]:
         core = nearest(table, dual, count, dual.starts.ravel())
         near = _near(core, program, dual, _NEAR)
         for start in dual.starts[:_STARTS]:
-            choice = core.choice(start)
-            if mend(core.core, choice, dual.prices, _CHANGES) == 1:
-                improve(core.core, choice, near, _PAIRS)
-                found = True
-                yield core.chosen(choice)
+            for chosen in _rounded(core, dual, start, near):
+                found = found or chosen is not None
+                yield chosen
         if count >= len(table.losses):
             return
         count = len(table.losses)
+
+
+def _rounded(
+    core: Selected, dual: Dual, start: np.ndarray, near: np.ndarray
+) -> Iterator[np.ndarray | None]:
+    """Give None while a start is mended and filled, then the point if it fits."""
+    choice = core.choice(start)
+    changes = max(1, _WORK // (core.core.costs.size + 1))
+    while (state := mend(core.core, choice, dual.prices, changes)) == 0:
+        yield None
+    if state < 0:
+        return
+    while not refill(core.core, choice, changes):
+        yield None
+    improve(core.core, choice, near, _PAIRS)
+    yield core.chosen(choice)
 
 
 def improved(program: Program, dual: Dual, chosen: np.ndarray) -> Iterator[np.ndarray]:
