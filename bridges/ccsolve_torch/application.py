@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +14,7 @@ from ccsolve.plans import Plan
 from ccsolve.statistics import Cost
 from ccsolve.statistics.cost import cost_at
 from ccsolve_torch.bundling.recording import recorded
+from ccsolve_torch.certificate import certificate
 from ccsolve_torch.coupling.costs import count
 from ccsolve_torch.coupling.declaring import Declared
 from ccsolve_torch.factoring.factor_report import FactoredLayer
@@ -25,8 +25,6 @@ from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.layers import with_chains
 from ccsolve_torch.repairing.repairing import checked_repair, repaired
 from ccsolve_torch.report import Report
-from ccsolve_torch.rewriting.deviation import deviation
-from ccsolve_torch.running.comparison import tolerance
 from ccsolve_torch.running.footprint import footprint
 from ccsolve_torch.running.latency import measured
 from ccsolve_torch.running.state import (
@@ -38,7 +36,6 @@ from ccsolve_torch.running.state import (
 )
 from ccsolve_torch.surgery import (
     checked_keep,
-    equivalence,
     kept_entries,
     remove_channels,
 )
@@ -136,7 +133,7 @@ def carried_out(
     _check_original(plan, dense)
     with watch("surgery"):
         small = remove_channels(model, graph, keep)
-        certificate = _certificate(model, small, graph, keep, inputs)
+        proof = certificate(model, small, graph, keep, inputs)
         achieved = _checked_cost(small, graph, keep, inputs)
         small, factored, achieved = _with_chains(small, plan, order, achieved)
     with watch("repair"):
@@ -151,9 +148,9 @@ def carried_out(
         original=dense,
         asked=plan.asked,
         achieved=achieved,
-        equivalence=certificate.exact,
-        approximation=certificate.approximate,
-        approximate=certificate.reasons,
+        equivalence=proof.exact,
+        approximation=proof.approximate,
+        approximate=proof.reasons,
         repair=outcome,
         factored=factored,
         memory=spaces,
@@ -161,6 +158,7 @@ def carried_out(
         kept=keep,
         frozen=dict(graph.frozen),
         seconds=watch.spent,
+        masking=proof.masking,
     )
     cut = kept_entries(graph, keep)
     small.surgery = recorded(model, small, cut, inputs)  # pyright: ignore
@@ -182,15 +180,6 @@ def _with_chains(
     return small, layers, achieved
 
 
-@dataclass(frozen=True)
-class _Certificate:
-    """Differences to closed gates: where both are the same, and with all removed."""
-
-    exact: float
-    approximate: float | None
-    reasons: Mapping[str, str]
-
-
 @dataclass
 class _Stopwatch:
     """Seconds by phase."""
@@ -202,53 +191,6 @@ class _Stopwatch:
         start = time.perf_counter()
         yield
         self.spent[phase] = time.perf_counter() - start
-
-
-def _certificate(
-    model: nn.Module, small: nn.Module, graph: Graph, keep: Keep, inputs: Inputs
-) -> _Certificate:
-    """Compare with closed gates: the exact groups by themselves, then all groups.
-
-    Where removing is not masking by nature, the difference is measured, not refused.
-    """
-    reasons = {
-        name: group.approximate
-        for name, group in graph.groups.items()
-        if group.approximate and len(keep[name]) < group.size
-    }
-    if not reasons:
-        distance = _checked(model, small, graph, keep, inputs)
-        return _Certificate(distance, None, reasons)
-    exact = {
-        name: np.arange(graph.groups[name].size) if name in reasons else kept
-        for name, kept in keep.items()
-    }
-    part = remove_channels(model, graph, exact)
-    distance = _checked(model, part, graph, exact, inputs)
-    del part
-    return _Certificate(
-        distance, equivalence(model, small, graph, keep, inputs), reasons
-    )
-
-
-def _checked(
-    model: nn.Module, small: nn.Module, graph: Graph, keep: Keep, inputs: Inputs
-) -> float:
-    """Give the difference to closed gates, which rounding must explain."""
-    try:
-        distance = equivalence(model, small, graph, keep, inputs)
-    except WrongAnswer as error:
-        where = deviation(model, small, graph, keep)
-        raise WrongAnswer(f"{error}{where}") from error
-    most = tolerance(model)
-    if not distance <= most:
-        where = deviation(model, small, graph, keep) or "; report this"
-        raise WrongAnswer(
-            f"the smaller model differs from the model with closed gates by "
-            f"{distance:.2g}, expected at most {most:g}: the model's code uses a "
-            f"width that the graph does not show{where}"
-        )
-    return distance
 
 
 def _check_fingerprint(model: nn.Module, plan: Plan) -> None:

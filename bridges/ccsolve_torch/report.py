@@ -54,6 +54,10 @@ class Report:
         Layer name -> why its channels could not be removed.
     seconds
         What each phase of the surgery took.
+    masking
+        What closing the gates changes in the dense model's outputs, measured like
+        `equivalence`, None if unknown. At 0 the outputs do not depend on what was
+        removed, and `equivalence` says nothing.
     """
 
     recipe: str
@@ -70,22 +74,34 @@ class Report:
     kept: Mapping[str, NDArray[np.int64]]
     frozen: Mapping[str, str]
     seconds: Mapping[str, float] = field(default_factory=dict)
+    masking: float | None = None
 
     __reduce__ = reduced
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Say where the result is less than the numbers promise."""
+        return (*self._vacuous(), *self._slow())
+
+    def _vacuous(self) -> Iterator[str]:
+        cut = self.achieved.params < self.original.params
+        if self.masking == 0 and cut:
+            yield (
+                "closing the gates changes nothing in the outputs: that the smaller "
+                "model gives the same could not fail; check with inputs, or outputs, "
+                "that depend on what was removed"
+            )
+
+    def _slow(self) -> Iterator[str]:
         if self.latency is None or not self.achieved.macs:
-            return ()
+            return
         predicted = self.original.macs / self.achieved.macs
-        if self.latency.gain >= SLACK * predicted:
-            return ()
-        return (
-            f"measured {self.latency.gain:.2f} times as fast, MACs predict "
-            f"{predicted:.2f}: at these sizes the time goes elsewhere; widths in "
-            f"multiples of 8 or more (multiple_of) or larger batches may gain more",
-        )
+        if self.latency.gain < SLACK * predicted:
+            yield (
+                f"measured {self.latency.gain:.2f} times as fast, MACs predict "
+                f"{predicted:.2f}: at these sizes the time goes elsewhere; widths in "
+                f"multiples of 8 or more (multiple_of) or larger batches may gain more"
+            )
 
     def data(self) -> dict[str, Any]:
         """Give all of it as JSON can hold it."""
@@ -132,7 +148,12 @@ class Report:
             yield f"warning: {warning}"
 
     def _checks(self) -> Iterator[str]:
-        yield f"closed gates = smaller model up to {self.equivalence:.1e}"
+        masking = (
+            ""
+            if self.masking is None
+            else (f"; the gates change the outputs by {self.masking:.1e}")
+        )
+        yield f"closed gates = smaller model up to {self.equivalence:.1e}{masking}"
         if self.approximation is not None:
             reasons = sorted(set(self.approximate.values()))
             yield (

@@ -135,6 +135,31 @@ def test_exact_groups_are_checked_and_others_measured() -> None:
     assert reason in str(report)
 
 
+class Beside(nn.Module):
+    """Its convolutions can be cut, and its output may not ask for them."""
+
+    def __init__(self, asks: bool) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 4, 1)
+        self.asks = asks
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.b(torch.relu(self.a(x)))
+        return x.mean(dim=(1, 2, 3)) + y.mean(dim=(1, 2, 3)) * float(self.asks)
+
+
+def test_a_check_that_could_not_fail_is_said(loader) -> None:
+    x = loader[0][0]
+    for asks in (True, False):
+        model = Beside(asks).eval()
+        plan = every_other(model, x)
+        report = cct.apply(model, plan, x, latency=False).report
+        assert report.equivalence < 1e-4
+        assert (report.masking > 1e-3) == asks
+        assert f"change the outputs by {report.masking:.1e}" in str(report)
+        assert any("could not fail" in warning for warning in report.warnings) != asks
+
+
 def test_models_on_meta_are_refused(residual, loader) -> None:
     plan = every_other(residual, loader[0][0])
     with pytest.raises(InvalidProblem, match="meta"):
