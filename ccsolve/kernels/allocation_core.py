@@ -66,15 +66,61 @@ def lattice(core):
     return 0.0, common_divisor(core.loss)
 
 
-@njit(cache=True)
-def build(layer_of, cost, loss, above, gap):
-    """Give the core of the options with reduced cost ``above`` ≤ gap, and its error.
+def core_of(
+    layer_of: np.ndarray, cost: np.ndarray, loss: np.ndarray, above: np.ndarray
+) -> tuple[Core, float]:
+    """Give the core of options (S,) with reduced costs ``above``, and its error.
 
     Options come layer by layer, sorted by cost and then loss within each; those that
     another one dominates are left out, except a base option. Layers with one option
     left are. The error bounds by how much an edge list can promise too little, apart
     from rounding: 0 unless rounding left a base option above the hull. O(S log S).
     """
+    size = len(cost)
+    whole = [np.empty(size + 1, dtype=np.int64) for _ in range(4)]
+    real = [np.empty(size) for _ in range(6)]
+    room = Core(
+        whole[0],
+        real[0],
+        real[1],
+        whole[1],
+        whole[2],
+        real[2],
+        real[3],
+        whole[3],
+        real[4],
+        real[5],
+    )
+    sizes = np.empty(4, dtype=np.int64)
+    error = build(layer_of, cost, loss, above, room, sizes)
+    n, count, ups, downs = sizes.tolist()
+    ends = (n + 1, count, count, count, ups, ups, ups, downs, downs, downs)
+    return Core(*(part[:end] for part, end in zip(room, ends, strict=True))), error
+
+
+@njit(cache=True)
+def build(layer_of, cost, loss, above, room, sizes):
+    """Write the core of `core_of` into ``room``; give its error.
+
+    ``sizes`` (4,) receives how many layers, options and edges of both kinds it has.
+    """
+    core, error = _built(layer_of, cost, loss, above)
+    sizes[0], sizes[1] = core.start.shape[0] - 1, core.cost.shape[0]
+    sizes[2], sizes[3] = core.up_cost.shape[0], core.down_cost.shape[0]
+    room.start[: sizes[0] + 1] = core.start
+    room.cost[: sizes[1]], room.loss[: sizes[1]] = core.cost, core.loss
+    room.place[: sizes[1]] = core.place
+    room.up_layer[: sizes[2]] = core.up_layer
+    room.up_cost[: sizes[2]], room.up_saving[: sizes[2]] = core.up_cost, core.up_saving
+    room.down_layer[: sizes[3]] = core.down_layer
+    room.down_cost[: sizes[3]] = core.down_cost
+    room.down_loss[: sizes[3]] = core.down_loss
+    return error
+
+
+@njit(cache=True)
+def _built(layer_of, cost, loss, above):
+    """Find the options and layers that stay, and the order of the layers."""
     size = cost.shape[0]
     kept = np.empty(size, np.int64)
     first = np.empty(size + 1, np.int64)
@@ -84,7 +130,7 @@ def build(layer_of, cost, loss, above, gap):
         stop = at
         while stop < size and layer_of[stop] == layer_of[at]:
             stop += 1
-        end = _undominated(cost, loss, above, gap, at, stop, kept, count)
+        end = _undominated(cost, loss, at, stop, kept, count)
         if end - count > 1:
             first[layers] = count
             key[layers] = _nearest(cost, above, kept, count, end)
@@ -97,12 +143,12 @@ def build(layer_of, cost, loss, above, gap):
 
 
 @njit(cache=True)
-def _undominated(cost, loss, above, gap, at, stop, kept, count):
+def _undominated(cost, loss, at, stop, kept, count):
     """Append the options of a layer that stay to ``kept``; give the new count."""
     best = np.inf
     for j in range(at, stop):
         is_base = cost[j] == 0.0 and loss[j] == 0.0
-        if above[j] <= gap and loss[j] < best:
+        if loss[j] < best:
             kept[count] = j
             count += 1
             best = loss[j]

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from ccsolve.kernels.allocation_core import build, lattice
+from ccsolve.kernels.allocation_core import core_of, lattice
 from ccsolve.kernels.allocation_lists import (
     BEST,
     DONE,
@@ -31,7 +31,7 @@ def a_core(seed, n=6):
         cost += [c for c, _ in points]
         loss += [v for _, v in points]
     cost, loss = np.array(cost, dtype=float), np.array(loss, dtype=float)
-    return build(np.array(layer), cost, loss, loss + cost, np.inf)[0]
+    return core_of(np.array(layer), cost, loss, loss + cost)[0]
 
 
 def block(size):

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ccsolve.kernels.allocation_core import Core, build, lattice
+from ccsolve.kernels.allocation_core import Core, core_of, lattice
 from ccsolve.kernels.allocation_lists import (
-    BEST,
     DROPPED,
     MORE,
     TARGET,
@@ -93,9 +92,7 @@ def _search(
 ) -> Iterator[Found | None]:
     gap = max(0.0, math.nextafter(incumbent.objective - relaxed.bound, math.inf))
     near = survivors(relaxed, gap, most)
-    core, error = build(
-        near.layer, near.cost.values, near.loss.values, near.above, np.inf
-    )
+    core, error = core_of(near.layer, near.cost.values, near.loss.values, near.above)
     search = _begin(core, near, _target(near, relaxed, incumbent), error, width)
     while advance(core, search, _WORK) == MORE:
         yield None
@@ -113,7 +110,7 @@ def _begin(
     """Give a search that has taken no layer: both lists hold the empty choice."""
     n = len(core.start) - 1
     records = min(_RECORDS, n * width)
-    tilt, step = lattice(core) if near.loss.error == 0 else (0.0, 1.0)
+    tilt, step = lattice(core)
     margin = _margin(core) + error
     return Search(
         cost=np.zeros((2, width)),
@@ -168,8 +165,6 @@ def _best(
     incumbent: Incumbent,
 ) -> Incumbent:
     """Give the best point of a search where it is feasible and better."""
-    if search.numbers[BEST] == np.inf:
-        return incumbent
     taken = np.full(len(search.side), -1)
     choice(search, taken)
     moved = core.place[taken[taken >= 0]]
@@ -184,10 +179,8 @@ def _best(
 def _least(search: Search) -> float:
     """Give what every choice of the core loses at least above the base, in units."""
     numbers = search.numbers
-    least = numbers[TARGET] + 1.0
-    if numbers[DROPPED] < np.inf:
-        least = min(least, math.ceil(ceil_to_step(numbers, numbers[DROPPED])))
-    return least
+    dropped = np.ceil(ceil_to_step(numbers, numbers[DROPPED]))
+    return min(numbers[TARGET] + 1.0, float(dropped))
 
 
 def _loss_of(relaxed: Relaxed, near: Survivors, least: float) -> float:
