@@ -24,11 +24,11 @@ collect: Any = cct.collect
         ({"loss": lambda f, y: f.sum(dim=1) * float("nan")}, "NaN"),
         ({"curvature": "hessian"}, "'ggn' or 'fisher'"),
         ({"layers": "all"}, "none, weights, gradients, moments"),
-        ({"sketches": 0}, "sketches 0"),
+        ({"sketches": 0}, "sketches = 0"),
         ({"sketches": 2, "curvature": "fisher"}, "only with curvature='ggn'"),
-        ({"positions": 0, "layers": "moments"}, "positions 0"),
+        ({"positions": 0, "layers": "moments"}, "positions = 0"),
         ({"positions": 4}, "only with layers='moments'"),
-        ({"max_rows": -1}, "max_rows -1"),
+        ({"max_rows": -1}, "max_rows = -1"),
         ({"layers": {"stem": "all"}}, "none, weights, gradients, moments"),
         ({"layers": {"trunk": "moments"}}, "no layer 'trunk'"),
         ({"layers": "moments", "max_bytes": 1e3}, "choose layers"),
@@ -77,3 +77,13 @@ def test_models_that_cannot_be_read_are_refused(
 ) -> None:
     with pytest.raises(InvalidProblem, match=message):
         collect(wrap(residual), loader)
+
+
+@pytest.mark.parametrize("tensor", ["first.conv1.weight", "norm.running_var"])
+def test_a_model_that_holds_nan_is_refused(residual, loader, tensor) -> None:
+    with torch.no_grad():
+        residual.state_dict()[tensor].view(-1)[1] = torch.nan
+    with pytest.raises(InvalidProblem, match=f"{tensor} holds NaN"):
+        cct.collect(residual, loader)
+    with pytest.raises(InvalidProblem, match=f"{tensor} holds NaN"):
+        cct.compress(residual, loader, macs=0.5)

@@ -92,6 +92,44 @@ def test_the_cost_does_not_depend_on_the_batch(residual, samples) -> None:
     assert cct.count(residual, samples[0][:1]) == cct.count(residual, samples[0][:7])
 
 
+class Constants(nn.Module):
+    """Layers read a table of that many rows, and a token that each sample has."""
+
+    def __init__(self, rows: int) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(rows, 6))
+        self.token = nn.Parameter(torch.randn(1, 1, 6))
+        self.a, self.b = nn.Linear(6, 5), nn.Linear(6, 5)
+        self.head = nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = torch.relu(self.b(self.token.expand(len(x), -1, -1)))
+        return self.head(x + torch.relu(self.a(self.table)).mean(0) + tokens.mean(1))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_constants_count_nothing_and_what_each_sample_holds_does(rows) -> None:
+    for samples in (1, 2, 3, 4):
+        cost = cct.count(Constants(rows), torch.ones(samples, 5))
+        assert cost.macs == 6 * 5 + 5 * 3
+
+
+class Single(nn.Module):
+    """Takes one sample alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(6, 5), nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(torch.relu(self.a(x.reshape(1, 6))))
+
+
+def test_a_model_of_single_samples_is_traced_with_one() -> None:
+    graph = cct.trace(Single(), torch.ones(1, 6))
+    assert {name: group.size for name, group in graph.groups.items()} == {"a": 5}
+
+
 class Attention(nn.Module):
     """One product of activations: 5 by 5 scores of 4 numbers, 5 values of 4."""
 

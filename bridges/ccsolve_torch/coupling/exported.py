@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.export import ExportedProgram
 from torch.fx import Node
 
 from ccsolve.errors import Unsupported
@@ -73,20 +74,10 @@ def export(model: nn.Module, example: Inputs) -> Exported:
     Unsupported
         If `torch.export` cannot follow the model.
     """
-    inputs = _first_samples(as_inputs(example))
+    given = as_inputs(example)
     start = time.perf_counter()
     with evaluating(model), spelled_out(model, whole=False), torch.no_grad():
-        try:
-            with warnings.catch_warnings():
-                # Recurrent layers set the list of their weights anew; it is the same.
-                warnings.filterwarnings("ignore", "The tensor attributes? ")
-                program = torch.export.export(model, inputs)
-        except Exception as error:  # torch.export raises errors of many kinds
-            raise Unsupported(
-                f"torch.export cannot follow this {type(model).__name__}: "
-                f"{first_line(error)}; expected a model without data-dependent control "
-                f"flow"
-            ) from error
+        inputs, program = _followed(model, given)
     signature = program.graph_signature
     return Exported(
         nodes=tuple(program.graph.nodes),
@@ -150,6 +141,31 @@ def source_line(node: Node) -> str:
     return f"{found[-1][0].rpartition('/')[2]}:{found[-1][1]}" if found else ""
 
 
-def _first_samples(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Give two samples: enough to tell the batch axis from axes of length one."""
-    return tuple(value[:2] if value.ndim else value for value in inputs)
+def _followed(
+    model: nn.Module, given: tuple[Tensor, ...]
+) -> tuple[tuple[Tensor, ...], ExportedProgram]:
+    """Export with two samples: enough to tell their axis from axes of length one.
+
+    A single one is taken twice, if the model allows it.
+    """
+    two = tuple(value[:2] if value.ndim else value for value in given)
+    ways = [two]
+    if len(given[0]) == 1:
+        ways.insert(0, tuple(_twice(value) for value in two))
+    failure: Exception | None = None
+    for inputs in ways:
+        try:
+            with warnings.catch_warnings():
+                # Recurrent layers set the list of their weights anew; it is the same.
+                warnings.filterwarnings("ignore", "The tensor attributes? ")
+                return inputs, torch.export.export(model, inputs)
+        except Exception as error:  # torch.export raises errors of many kinds
+            failure = error
+    raise Unsupported(
+        f"torch.export cannot follow this {type(model).__name__}: "
+        f"{first_line(failure)}; expected a model without data-dependent control flow"
+    ) from failure
+
+
+def _twice(value: Tensor) -> Tensor:
+    return torch.cat([value, value]) if value.ndim and len(value) == 1 else value

@@ -1,6 +1,7 @@
 """One pass over the operators of an exported model."""
 
 from collections.abc import Iterator
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from ccsolve_torch.coupling import (
     shuffling,
 )
 from ccsolve_torch.coupling.exported import Exported, operator, shape
-from ccsolve_torch.coupling.flow import Flow, Rule
+from ccsolve_torch.coupling.flow import Flow, Rule, tensors
 from ccsolve_torch.coupling.links import Ids, Links
 
 _RULES: dict[str, Rule] = {
@@ -95,9 +96,7 @@ def _step(flow: Flow, node: Node) -> None:
     if operator(node) in _LOOKS:
         return
     sources = node.all_input_nodes
-    # What is spread over the samples is computed for each of them.
-    spread = "val" in node.meta and _lengths(node)[:1] == (flow.exported.batch,)
-    if not spread and all(source in flow.constant for source in sources):
+    if not _spread(flow, node) and all(source in flow.constant for source in sources):
         flow.constant.add(node)
     rule = _RULES.get(operator(node)) or pointwise.rule(node)
     if rule is not None and "val" in node.meta:
@@ -105,6 +104,21 @@ def _step(flow: Flow, node: Node) -> None:
         return
     for ids in _read(flow, node):
         flow.links.freeze(ids, f"is read by {flow.place(node)}, which has no rule")
+
+
+def _spread(flow: Flow, node: Node) -> bool:
+    """Say whether a constant begins to be held once for each sample.
+
+    It has their number along axis 0, which nothing that it is made from has.
+    """
+    first = (flow.exported.batch,)
+    if "val" not in node.meta or _lengths(node)[:1] != first:
+        return False
+    made_from = [_lengths(source) for source in tensors(node)]
+    return all(
+        lengths[:1] != first and prod(lengths) < prod(_lengths(node))
+        for lengths in made_from
+    )
 
 
 def _lengths(node: Node) -> tuple[int, ...]:

@@ -59,6 +59,11 @@ def checked_model(model: nn.Module) -> nn.Module:
                 f"model: {name} is on the meta device and has no values; load the "
                 f"weights first"
             )
+        if tensor.is_floating_point() and bool(tensor.isnan().any()):
+            raise InvalidProblem(
+                f"model: {name} holds NaN; expected numbers, weights that training has "
+                f"not spoilt"
+            )
     return model
 
 
