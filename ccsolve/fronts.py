@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsolve.batch import each
 from ccsolve.recipes.exact import exact_widths
 from ccsolve.recipes.ladders import Allocation, Ladder, ladders, loss_at
 from ccsolve.recipes.steps import admissible_steps
@@ -119,6 +121,7 @@ def front_of(
     budgets: Sequence[float] | None = None,
     points: int = 50,
     time_limit: float = 10.0,
+    n_jobs: int | None = None,
     **rules: Any,
 ) -> Front:
     """Give the front over one resource.
@@ -142,6 +145,8 @@ def front_of(
         they are not given and breakpoints do not come from a sort.
     time_limit
         Seconds for each budget.
+    n_jobs
+        How many budgets are solved side by side, see `ccsolve.batch.each`.
     **rules
         ``multiple_of``, ``min_keep`` and ``fixed``, see `admissible_steps`.
     """
@@ -158,10 +163,8 @@ def front_of(
             return Front(over, recipe, tuple(found), dense, losses, stats)
         narrow = stats.cost({k: v[0] for k, v in steps.items()}).of(over)
         wanted = np.linspace(float(narrow), dense, points).tolist()
-    solved = (
-        _solved(stats, losses, over, limit, time_limit, rules)
-        for limit in sorted(wanted)
-    )
+    work = partial(_solved, stats, losses, over, time_limit, rules)
+    solved = each(work, sorted(wanted), n_jobs=n_jobs)
     return Front(over, recipe, tuple(_falling(solved)), dense, losses, stats)
 
 
@@ -193,9 +196,9 @@ def _solved(
     stats: Statistics,
     losses: Mapping[str, Array],
     over: str,
-    limit: float,
     time_limit: float,
     rules: Mapping[str, Any],
+    limit: float,
 ) -> FrontPoint:
     found = exact_widths(stats, {over: limit}, losses, time_limit=time_limit, **rules)
     return FrontPoint(

@@ -108,6 +108,7 @@ def pareto(
     min_keep: int = 1,
     fixed: Mapping[str, int] | None = None,
     time_limit: float = 10.0,
+    n_jobs: int | None = None,
     seed: int = 0,
 ) -> Front:
     """Give the least predicted loss at every budget: the loss-budget curve.
@@ -133,6 +134,8 @@ def pareto(
         See `admissible_steps`.
     time_limit
         Seconds for each budget.
+    n_jobs
+        How many budgets are solved side by side, see `ccsolve.batch.each`.
     seed
         For losses that are searched for.
 
@@ -174,6 +177,7 @@ def pareto(
         budgets=wanted,
         points=whole_number("points", points, 2, 10**6),
         time_limit=time_limit,
+        n_jobs=n_jobs,
         multiple_of=multiple_of,
         min_keep=min_keep,
         fixed=fixed,

@@ -12,10 +12,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from joblib import effective_n_jobs
 from numpy.typing import NDArray
 
 from ccsolve.api import solve
+from ccsolve.batch import each
 from ccsolve.plans import Plan
+from ccsolve.problems import ChannelSelection
 from ccsolve.problems.checks import real_number
 from ccsolve.recipes.allocation import allocated
 from ccsolve.recipes.ladders import Allocation
@@ -50,6 +53,7 @@ def plan(
     min_keep: int = 1,
     fixed: Mapping[str, int] | None = None,
     time_limit: float = 10.0,
+    n_jobs: int | None = None,
     seed: int = 0,
 ) -> Plan:
     """Solve the channel selection of every group, at widths that are found first.
@@ -78,6 +82,8 @@ def plan(
         See `admissible_steps`.
     time_limit
         Seconds for all groups together; what one leaves, the others share.
+    n_jobs
+        How many groups are solved side by side, see `ccsolve.batch.each`.
     seed
         For the solver.
     """
@@ -89,7 +95,7 @@ def plan(
         for name, width in shares.widths.items()
         if width < stats.groups[name].size
     }
-    solutions = dict(_solutions(stats, narrowed, taylor, time_limit, seed))
+    solutions = dict(_solutions(stats, narrowed, taylor, time_limit, seed, n_jobs))
     objective = math.fsum(solution.objective for solution in solutions.values())
     bound = math.fsum(solution.bound for solution in solutions.values())
     return Plan(
@@ -141,21 +147,39 @@ def _allocation(
     return allocated(stats, limits, losses, allocation=allocation, **steps, seed=seed)
 
 
+class _Task(NamedTuple):
+    """A group's program, and the seconds that it has."""
+
+    problem: ChannelSelection
+    seconds: float
+    seed: int
+
+
+def _solved(task: _Task) -> Solution:
+    return solve(task.problem, time_limit=task.seconds, seed=task.seed)
+
+
 def _solutions(
     stats: Statistics,
     widths: Mapping[str, int],
     taylor: Taylor,
     time_limit: float,
     seed: int,
+    n_jobs: int | None,
 ) -> Iterator[tuple[str, Solution]]:
-    """Solve the groups one after the other, each with its share of the time left."""
+    """Solve the groups; each has its share of the time left when it is begun."""
     end = time.perf_counter() + real_number("time_limit", time_limit, 0.0)
-    for left, (name, width) in zip(
-        range(len(widths), 0, -1), widths.items(), strict=True
-    ):
-        problem = stats.channel_selection(name, width, **taylor._asdict())
-        share = max(0.0, end - time.perf_counter()) / left
-        solution = solve(problem, time_limit=share, seed=seed)
+    # None is what joblib is configured to; its types do not say so.
+    workers = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]
+
+    def tasks() -> Iterator[_Task]:
+        for done, (name, width) in enumerate(widths.items()):
+            problem = stats.channel_selection(name, width, **taylor._asdict())
+            share = min(workers, len(widths) - done) / (len(widths) - done)
+            yield _Task(problem, max(0.0, end - time.perf_counter()) * share, seed)
+
+    found = each(_solved, tasks(), n_jobs=n_jobs)
+    for name, solution in zip(widths, found, strict=True):
         if _interrupted(solution):
             end = time.perf_counter()
         yield name, solution

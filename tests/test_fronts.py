@@ -1,0 +1,113 @@
+"""Fronts: points that fall, bounds below, what-if solves, parallel as in series."""
+
+import numpy as np
+import pytest
+
+import ccsolve
+from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve.statistics import Group, Operation, Statistics, Term
+from ccsolve.statistics.generate import random_chain
+
+CHAIN = random_chain((8, 10, 6))
+
+
+def separate(seed: int = 0) -> Statistics:
+    """Give groups whose costs add up, with the curvature of a chain's."""
+    chain = random_chain((9, 12, 7), seed=seed)
+    operations = tuple(
+        Operation(name, "conv", (), name, (Term((name,), 3 + place, 1),))
+        for place, name in enumerate(chain.groups)
+    )
+    return Statistics(
+        {
+            name: Group(name, group.size, ggn_rows=group.ggn_rows)
+            for name, group in chain.groups.items()
+        },
+        operations=operations,
+    )
+
+
+@pytest.mark.parametrize("stats", [CHAIN, separate()], ids=["pairs", "separate"])
+def test_points_fall_and_bounds_are_below(stats: Statistics):
+    front = ccsolve.pareto(stats, points=12)
+    assert len(front) >= 5
+    assert (np.diff(front.column("cost")) > 0).all()
+    assert (np.diff(front.column("loss")) < 0).all()
+    assert (front.column("bound") <= front.column("loss")).all()
+    assert (front.column("price") >= 0).all()
+    for point in front:
+        assert point.cost == stats.cost(point.widths).macs <= point.limit
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_breakpoints_are_the_best_at_their_own_cost(seed: int):
+    stats = separate(seed)
+    for point in ccsolve.pareto(stats):
+        if point.cost > 0:
+            exact = ccsolve.pareto(stats, budgets=[int(point.cost)])
+            assert exact.points[0].loss == pytest.approx(point.loss, abs=1e-12)
+
+
+def test_prices_of_breakpoints_fall_with_the_budget():
+    """The convex hull: each further unit of budget is worth less."""
+    prices = ccsolve.pareto(separate()).column("price")
+    assert (np.diff(prices) <= 0).all() and prices[-1] == 0
+
+
+def test_points_are_those_that_plan_gives():
+    front = ccsolve.pareto(CHAIN, budgets=[0.4, 0.7], losses="taylor")
+    for fraction, point in zip((0.4, 0.7), front, strict=True):
+        plan = ccsolve.plan(CHAIN, macs=fraction, recipe="allocated", losses="taylor")
+        assert plan.widths == point.widths
+        assert plan.objective == pytest.approx(point.loss)
+
+
+def test_what_if_freezes_rounds_and_changes_budgets():
+    front = ccsolve.pareto(CHAIN, budgets=[0.6])
+    first, *_ = CHAIN.groups
+    limit = 0.6 * front.dense
+    free = front.what_if({"macs": limit})
+    assert free.loss == pytest.approx(front.points[0].loss)
+    frozen = front.what_if({"macs": limit}, fixed={first: 8})
+    assert frozen.widths[first] == 8 and frozen.loss >= free.bound
+    rounded = front.what_if({"macs": limit}, multiple_of=2)
+    assert all(
+        width % 2 == 0 or width == CHAIN.groups[name].size
+        for name, width in rounded.widths.items()
+    )
+    both = front.what_if({"macs": limit, "params": 0.5 * CHAIN.cost().params})
+    assert CHAIN.cost(both.widths).params <= 0.5 * CHAIN.cost().params
+
+
+def test_parallel_fronts_are_those_in_series():
+    budgets = [0.3, 0.5, 0.8]
+    series = ccsolve.pareto(CHAIN, budgets=budgets)
+    side_by_side = ccsolve.pareto(CHAIN, budgets=budgets, n_jobs=2)
+    assert [p.widths for p in series] == [p.widths for p in side_by_side]
+
+
+def test_the_point_within_an_amount():
+    front = ccsolve.pareto(separate())
+    middle = front.points[len(front) // 2]
+    assert front.at(middle.cost) == middle
+    assert front.at(middle.cost + 0.5).cost >= middle.cost
+    assert front.at(front.points[0].cost - 1) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"over": "time"}, "resource 'time'; expected one of macs"),
+        ({"points": 1}, "points = 1; expected a whole number from 2"),
+        ({"budgets": [1.5]}, "macs = 1.5; expected what may remain"),
+        ({"multiple_of": 0}, "multiple_of = 0"),
+    ],
+)
+def test_malformed_options_are_refused(options, message: str):
+    with pytest.raises(InvalidProblem, match=message):
+        ccsolve.pareto(CHAIN, **options)
+
+
+def test_recipes_without_losses_are_refused():
+    with pytest.raises(Unsupported, match="recipe 'uniform' has no losses"):
+        ccsolve.pareto(CHAIN, recipe="uniform")
