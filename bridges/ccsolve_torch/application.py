@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +25,10 @@ from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.layers import with_chains
 from ccsolve_torch.repairing.repairing import checked_repair, repaired
-from ccsolve_torch.report import Report
+from ccsolve_torch.report import Report, checked_names
 from ccsolve_torch.running.footprint import footprint
 from ccsolve_torch.running.latency import measured
+from ccsolve_torch.running.ranks import failing_together
 from ccsolve_torch.running.state import (
     Inputs,
     Loader,
@@ -51,7 +53,7 @@ def apply(
     repair: str | None = None,
     declared: Declared | None = None,
     check_fingerprint: bool = True,
-    latency: bool = True,
+    timed: bool = True,
     seed: int = 0,
 ) -> nn.Module:
     """Give a new, smaller model that keeps what the plan keeps; `model` stays as it is.
@@ -82,7 +84,7 @@ def apply(
         What `trace` and `collect` were given.
     check_fingerprint
         Refuse a plan that was made for other weights.
-    latency
+    timed
         Measure both models' forward passes, for about a second.
     seed
         For what the repair draws.
@@ -95,17 +97,17 @@ def apply(
     WrongAnswer
         The smaller model is not the model with closed gates, or misses the budget.
     """
-    checked_model(model)
+    checked_names(checked_model(model))
+    _check_plan(plan)
     if check_fingerprint:
         _check_fingerprint(model, plan)
     inputs = tuple(value.to(device_of(model)) for value in as_inputs(example_inputs))
-    order = Order(
-        inputs, calibration, checked_repair(repair, calibration), latency, seed
-    )
-    start = time.perf_counter()
-    graph = trace(model, inputs, declared=declared)
-    seconds = {"graph": time.perf_counter() - start}
-    return carried_out(model, graph, plan, order, seconds)
+    order = Order(inputs, calibration, checked_repair(repair, calibration), timed, seed)
+    with failing_together():
+        start = time.perf_counter()
+        graph = trace(model, inputs, declared=declared)
+        seconds = {"graph": time.perf_counter() - start}
+        return carried_out(model, graph, plan, order, seconds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +117,7 @@ class Order:
     inputs: tuple[Tensor, ...]
     calibration: Loader | None
     repair: str
-    latency: bool
+    timed: bool
     seed: int
 
 
@@ -142,7 +144,7 @@ def carried_out(
         )
     with watch("measurement"):
         spaces = footprint(model, inputs), footprint(small, inputs)
-        times = measured(model, small, inputs) if order.latency else None
+        times = measured(model, small, inputs) if order.timed else None
     small.report = Report(  # pyright: ignore[reportArgumentType]
         recipe=plan.recipe,
         original=dense,
@@ -191,6 +193,14 @@ class _Stopwatch:
         start = time.perf_counter()
         yield
         self.spent[phase] = time.perf_counter() - start
+
+
+def _check_plan(plan: Any) -> None:
+    if not isinstance(plan, Plan):
+        raise InvalidProblem(
+            f"plan: {type(plan).__name__}; expected a ccsolve.Plan, which ccsolve.plan "
+            f"makes"
+        )
 
 
 def _check_fingerprint(model: nn.Module, plan: Plan) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ccsolve.errors import InvalidProblem
+from ccsolve.problems.checks import whole_number
 from ccsolve.statistics import Group, Layer, Memory, Statistics
 from ccsolve_torch.collecting.accumulation import Sums, add_batches
 from ccsolve_torch.collecting.losses import PerSample, as_loss
@@ -18,7 +19,7 @@ from ccsolve_torch.collecting.moments import (
     layer_of,
     layer_sums,
 )
-from ccsolve_torch.collecting.pooling import check_alike, failing_together, rank, summed
+from ccsolve_torch.collecting.pooling import check_alike, rank, summed
 from ccsolve_torch.collecting.rows import Rows
 from ccsolve_torch.collecting.tallies import Activations, Readers
 from ccsolve_torch.coupling.declaring import Declared
@@ -26,6 +27,7 @@ from ccsolve_torch.coupling.memory import memory
 from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.running.precision import exactly
+from ccsolve_torch.running.ranks import failing_together
 from ccsolve_torch.running.state import (
     Loader,
     check_runs,
@@ -36,6 +38,8 @@ from ccsolve_torch.running.state import (
 )
 
 CURVATURES = ("ggn", "fisher")
+
+_MANY = 2**62
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,7 @@ def collect(
     known, device = as_loss(loss), device_of(checked_model(model))
     with (
         torch.inference_mode(False),
-        failing_together(device),
+        failing_together(),
         evaluating(model),
     ):
         inputs, every = peeked(model, loader)
@@ -264,10 +268,10 @@ def _check(options: _Options) -> None:
             raise InvalidProblem(f"layers {level!r}; expected {', '.join(LEVELS)}")
     for name in ("sketches", "positions"):
         value = getattr(options, name)
-        if value is not None and value < 1:
-            raise InvalidProblem(f"{name} {value}; expected 1 or more, or None")
-    if options.max_rows < 0:
-        raise InvalidProblem(f"max_rows {options.max_rows}; expected 0 or more")
+        if value is not None:
+            whole_number(name, value, 1, _MANY)
+    whole_number("max_rows", options.max_rows, 0, _MANY)
+    whole_number("seed", options.seed, 0, _MANY)
     if options.positions is not None and "moments" not in levels:
         raise InvalidProblem("positions: used only with layers='moments'; leave it out")
     if options.sketches is not None and options.curvature == "fisher":

@@ -23,7 +23,7 @@ from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve.statistics import Operation
 from ccsolve_torch.coupling.classes import Classes, classified
 from ccsolve_torch.coupling.costs import operations
-from ccsolve_torch.coupling.declaring import Declared, declare
+from ccsolve_torch.coupling.declaring import Declared, checked_declared, declare
 from ccsolve_torch.coupling.exported import (
     Exported,
     export,
@@ -176,7 +176,7 @@ def trace(
     exported = export(model, example_inputs)
     start = time.perf_counter()
     flow = follow(exported)
-    known = declared or Declared()
+    known = checked_declared(declared)
     declare(flow, known)
     classes = classified(flow)
     if not classes.sizes:

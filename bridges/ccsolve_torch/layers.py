@@ -27,7 +27,7 @@ from ccsolve_torch.factoring.factorisation import product
 from ccsolve_torch.factoring.fits import Fit, fitted, moments_of
 from ccsolve_torch.factoring.input_moments import measured_moments
 from ccsolve_torch.reasons import first_line
-from ccsolve_torch.report import Report
+from ccsolve_torch.report import Report, checked_names
 from ccsolve_torch.running.comparison import difference_of, tolerance
 from ccsolve_torch.running.state import (
     Inputs,
@@ -91,7 +91,12 @@ def factorise(
         of their own, to 1e-4 of the largest output (8 machine epsilons in half
         precision).
     """
-    checked_model(model)
+    checked_names(checked_model(model))
+    if not isinstance(factors, Mapping):
+        raise InvalidProblem(
+            f"factors: {type(factors).__name__}; expected a mapping from names of "
+            f"layers to Factor"
+        )
     inputs = tuple(value.to(device_of(model)) for value in as_inputs(example_inputs))
     asked = {n: factor_of(value, f"factors[{n!r}]") for n, value in factors.items()}
     if statistics is not None and calibration is not None:

@@ -1,42 +1,40 @@
 """Collect, plan and apply in one call, in one step or in several."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from ccsolve.errors import InvalidProblem
-from ccsolve.planning import plan as make_plan
-from ccsolve.plans import Plan
-from ccsolve.statistics import Statistics
-from ccsolve.statistics.cost import cost_at
-from ccsolve_torch.application import Order, apply, carried_out
+from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve.problems.checks import whole_number
+from ccsolve_torch.advancing import State, advanced, finished, resumed
 from ccsolve_torch.collecting.losses import PerSample
 from ccsolve_torch.collection import collect
-from ccsolve_torch.coupling.declaring import Declared
+from ccsolve_torch.coupling.declaring import Declared, checked_declared
+from ccsolve_torch.coupling.memory import memory as memory_of
 from ccsolve_torch.graph import trace
 from ccsolve_torch.repairing.repairing import checked_repair
-from ccsolve_torch.running.footprint import footprint
-from ccsolve_torch.running.latency import measured
-from ccsolve_torch.running.ranks import alike, decided, first
-from ccsolve_torch.running.state import Loader, checked_model, first_inputs
+from ccsolve_torch.report import checked_names
+from ccsolve_torch.running.ranks import decided, failing_together
+from ccsolve_torch.running.state import Loader, checked_model, evaluating, first_inputs
 from ccsolve_torch.stepwise.job import (
     Ground,
     Job,
     Progress,
-    asked,
     budgets_of,
     given,
     logged,
-    seeded_options,
+    recipe_options,
 )
+from ccsolve_torch.stepwise.recognition import asked
 from ccsolve_torch.stepwise.resuming import Store
-from ccsolve_torch.stepwise.steps import begun, composed, filled
-from ccsolve_torch.surgery import kept_entries
+
+MOST_STEPS = 10_000
+LARGEST_SEED = 2**62
 
 
 @torch.inference_mode(False)
@@ -46,6 +44,8 @@ def compress(
     macs: float | None = None,
     params: float | None = None,
     *,
+    latency: float | None = None,
+    memory: float | None = None,
     steps: int = 1,
     recipe: str = "ccp",
     repair: str | None = None,
@@ -56,7 +56,7 @@ def compress(
     finetune: Callable[[nn.Module], object] | None = None,
     folder: str | Path | None = None,
     progress: Progress | None = None,
-    latency: bool = True,
+    timed: bool = True,
     seed: int = 0,
     **options: Any,
 ) -> nn.Module:
@@ -73,15 +73,22 @@ def compress(
 
     Parameters
     ----------
-    model, loader
-        See `collect`; the loader also serves the repair, and is read several times.
-    macs, params
+    model
+        See `collect`.
+    loader
+        See `collect`; it also serves the repair, and is read several times: a
+        `DataLoader` or a list, no generator.
+    macs, params, memory
         What may remain: a float in (0, 1] is a fraction, an int an absolute amount.
+        Memory is in bytes, of one sample's forward pass.
+    latency
+        The same in microseconds, of a forward pass of the loader's first batch. It
+        takes steps=1, and about a minute to measure; see `measure_latency`.
     steps
         How often statistics are taken.
     recipe, **options
-        See `ccsolve.plan`.
-    repair, latency
+        See `ccsolve.plan`. A recipe that has `curvature` is given it, and the seed.
+    repair, timed
         See `apply`.
     loss, curvature
         See `collect`.
@@ -94,7 +101,9 @@ def compress(
     folder
         Where to keep the plan, and the trained weights, of every finished step. A
         call with the same arguments goes on behind the last finished step and gives
-        what an undisturbed one would have given. New, or of such a call.
+        what an undisturbed one would have given. New, or of such a call: told by the
+        model, all samples, the options, and the code of `loss` and `finetune` (not of
+        what that calls). All samples are read once more for it.
     progress
         Called with (step, steps, phase) when a phase begins: "collect", "plan",
         "apply", "finetune". Default: the logger "ccsolve" is told, at level INFO.
@@ -104,181 +113,114 @@ def compress(
 
     Returns
     -------
-    The smaller model of `apply`; its `report` compares it with `model`. Under
+    The smaller model of `apply`; its `report` compares it with `model`. After a
+    `finetune` its checks and its distance "cut" are of the whole plan's cut of `model`
+    before any repair, and the distance "trained" is of what training gave. Under
     `torch.distributed` every process calls this with its own samples; plans are made
-    by the first, and all get the same model.
+    by the first, all get the same model, and where one fails, all do.
 
     Raises
     ------
     InvalidProblem
         Bad options, or a folder that was begun with other ones or another model.
+    Unsupported
+        A latency budget in several steps; see also `collect`.
     Infeasible
         A budget that the narrowest network allowed does not keep.
     """
-    if steps < 1:
-        raise InvalidProblem(f"steps {steps}; expected 1 or more")
-    checked_model(model)
+    checked_names(checked_model(model))
+    whole_number("steps", steps, 1, MOST_STEPS)
+    whole_number("seed", seed, 0, LARGEST_SEED)
+    if folder is not None and not isinstance(folder, str | PathLike):
+        raise InvalidProblem(f"folder: {type(folder).__name__}; expected a path")
     checked_repair(repair, loader)
+    _check_functions(finetune=finetune, progress=progress)
+    _check_again(loader)
+    if latency is not None and steps > 1:
+        raise Unsupported(
+            f"latency={latency!r} with steps={steps}: tables measured in every step "
+            f"differ by chance; take steps=1, or another budget"
+        )
     job = Job(
         model=model,
         loader=loader,
-        given=given(macs=macs, params=params),
+        given=given(macs=macs, params=params, latency=latency, memory=memory),
         steps=steps,
         recipe=recipe,
-        options=seeded_options(recipe, options, seed),
+        options=recipe_options(recipe, options, seed=seed, curvature=curvature),
         repair=repair,
-        collecting={"loss": loss, "curvature": curvature, **(collecting or {})},
-        declared=declared or Declared(),
+        collecting=_collecting(collecting, loss=loss, curvature=curvature),
+        declared=checked_declared(declared),
         finetune=finetune,
         progress=progress or logged,
-        latency=latency,
+        timed=timed,
         seed=seed,
     )
-    with job.random(0, "begin"):
-        inputs = first_inputs(model, loader)
-    ground = Ground(inputs, trace(model, inputs, declared=declared))
+    with failing_together():
+        return _compressed(job, folder)
+
+
+def _compressed(job: Job, folder: str | Path | None) -> nn.Module:
+    ground = _ground(job)
     store = None
     if folder is not None:
-        store = decided(lambda: Store.open(folder, asked(job, inputs)))
-    state = _resumed(job, ground, store)
+        wanted = asked(job)
+        store = decided(lambda: Store.open(folder, wanted))
+    state = resumed(job, ground, store)
     for step, budgets in enumerate(budgets_of(job, ground), 1):
         if step > state.step:
-            state = _advanced(job, ground, state, step, budgets)
-            if store is not None and first():
-                trained = state.model if finetune is not None else None
-                store.write(step, state.plan, trained)  # pyright: ignore
-    return _finished(job, ground, state)
+            state = advanced(job, ground, state, step, budgets)
+            _keep(job, store, state)
+    return finished(job, ground, state)
 
 
-@dataclass(frozen=True, eq=False)
-class _State:
-    """How far it has come: a plan for the original model, and the model it gives."""
-
-    step: int
-    plan: Plan | None
-    model: nn.Module
+def _keep(job: Job, store: Store | None, state: State) -> None:
+    """Write the step down, in the first process."""
+    if store is not None and state.plan is not None:
+        plan, trained = state.plan, None if job.finetune is None else state.model
+        decided(lambda: store.write(state.step, plan, trained))
 
 
-def _advanced(
-    job: Job, ground: Ground, state: _State, step: int, budgets: Mapping[str, Any]
-) -> _State:
-    """Take one step."""
-    declared = _declared_in(job, ground, state)
-    with job.phase(step, "collect"):
-        stats = collect(
-            state.model, job.loader, **job.collecting, declared=declared, seed=job.seed
+def _ground(job: Job) -> Ground:
+    with job.random(0, "begin"):
+        inputs = first_inputs(job.model, job.loader)
+    graph, space = trace(job.model, inputs, declared=job.declared), None
+    if "memory" in job.given:
+        with evaluating(job.model):
+            space = memory_of(job.model, graph.flow, graph.classes)
+    return Ground(inputs, graph, space)
+
+
+def _collecting(options: Mapping[str, Any] | None, **own: Any) -> dict[str, Any]:
+    """Give the options of `collect`: those with a name here, and the further ones."""
+    more = {} if options is None else options
+    if not isinstance(more, Mapping):
+        raise InvalidProblem(
+            f"collecting: {type(more).__name__}; expected a mapping from options of "
+            f"collect to their values"
         )
-    with job.phase(step, "plan"):
-        found = decided(
-            lambda: make_plan(stats, **budgets, recipe=job.recipe, **job.options)
+    taken = {*inspect.signature(collect).parameters} - {"model", "loader"}
+    known = sorted(taken - {"declared", "seed", *own})
+    for name in more:
+        if name not in known:
+            raise InvalidProblem(
+                f"collecting: no option {name!r}; expected {', '.join(known)}; what "
+                f"compress has itself is given to it"
+            )
+    return {**own, **more}
+
+
+def _check_functions(**functions: object) -> None:
+    for name, function in functions.items():
+        if function is not None and not callable(function):
+            raise InvalidProblem(
+                f"{name}: {type(function).__name__}; expected a function"
+            )
+
+
+def _check_again(loader: Loader) -> None:
+    if isinstance(loader, Iterator):
+        raise InvalidProblem(
+            f"loader: {type(loader).__name__} is an iterator, empty after one reading; "
+            f"expected a DataLoader or a list; list(loader) makes one of a generator"
         )
-    plan = _together(job, ground, state, found, stats)
-    if step == job.steps and job.finetune is None:
-        plan = _with_all_that_fits(job, ground, state, found, plan)
-    if job.finetune is None:
-        return _State(step, plan, _applied(job, ground, step, plan))
-    with job.phase(step, "apply"):
-        small = apply(
-            state.model,
-            found,
-            ground.inputs,
-            calibration=job.loader,
-            repair=job.repair,
-            declared=declared,
-            latency=False,
-            seed=job.seed,
-        )
-    return _State(step, plan, _trained(job, step, small))
-
-
-def _applied(job: Job, ground: Ground, step: int, plan: Plan) -> nn.Module:
-    """Cut the original model, whose graph is there."""
-    latency = job.latency and step == job.steps
-    repair = checked_repair(job.repair, job.loader)
-    order = Order(ground.inputs, job.loader, repair, latency, job.seed)
-    with job.phase(step, "apply"):
-        return carried_out(
-            job.model, ground.graph, plan, order, dict(ground.graph.seconds)
-        )
-
-
-def _trained(job: Job, step: int, small: nn.Module) -> nn.Module:
-    """Let the user train the model in place; modes come back, gradients go."""
-    modes = [(module, module.training) for module in small.modules()]
-    with job.phase(step, "finetune"), torch.enable_grad():
-        job.finetune(small)  # pyright: ignore[reportOptionalCall]
-    for module, training in modes:
-        module.training = training
-    small.zero_grad(set_to_none=True)
-    alike(small)
-    return small
-
-
-def _together(
-    job: Job, ground: Ground, state: _State, found: Plan, stats: Statistics
-) -> Plan:
-    """Give the plan for the original model, with what was asked of that."""
-    if state.plan is None:
-        return begun(found, stats)
-    plan = composed(state.plan, found, stats)
-    if plan.factors:  # what chains save, the statistics' costs know alone
-        return replace(plan, given=dict(job.given))
-    achieved = cost_at(ground.graph.operations, plan.widths).known()
-    return replace(plan, given=dict(job.given), achieved=achieved)
-
-
-def _with_all_that_fits(
-    job: Job, ground: Ground, state: _State, found: Plan, plan: Plan
-) -> Plan:
-    if state.plan is None or plan.factors:
-        return plan
-    whole = [
-        name for name, kept in found.keep.items() if len(kept) == found.sizes[name]
-    ]
-    multiple = int(job.options.get("multiple_of", 1))
-    return filled(plan, ground.graph.operations, whole, multiple)
-
-
-def _resumed(job: Job, ground: Ground, store: Store | None) -> _State:
-    """Give the state after the last finished step, which may be none."""
-    step, plan = decided(lambda: store.last(job.steps)) if store else (0, None)
-    if plan is None or store is None:
-        return _State(0, None, job.model)
-    if job.finetune is None:
-        return _State(step, plan, _applied(job, ground, step, plan))
-    order = Order(ground.inputs, None, "none", False, job.seed)
-    small = carried_out(job.model, ground.graph, plan, order, {})
-    if first():
-        store.restore(step, small)
-    alike(small)
-    return _State(step, plan, small)
-
-
-def _finished(job: Job, ground: Ground, state: _State) -> nn.Module:
-    """Give the model, with a report that compares it with the original one."""
-    small: Any = state.model
-    if job.finetune is not None and state.plan is not None:
-        models = job.model, small
-        small.report = replace(
-            small.report,
-            original=ground.cost,
-            asked=state.plan.asked,
-            kept=state.plan.keep,
-            memory=tuple(footprint(each, ground.inputs) for each in models),
-            latency=measured(*models, ground.inputs) if job.latency else None,
-        )
-    return small
-
-
-def _declared_in(job: Job, ground: Ground, state: _State) -> Declared:
-    """Give what was declared in the numbers of the smaller model."""
-    if state.plan is None:
-        return job.declared
-    left = kept_entries(ground.graph, state.plan.keep)
-    keep = {
-        name: np.searchsorted(left[name, 0], entries).tolist()
-        if (name, 0) in left
-        else entries
-        for name, entries in job.declared.keep.items()
-    }
-    return replace(job.declared, keep=keep)

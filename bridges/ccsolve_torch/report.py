@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
+from ccsolve.errors import InvalidProblem
 from ccsolve.io.strict_json import plain
 from ccsolve.problems.records import reduced
 from ccsolve.statistics import Cost
@@ -18,6 +20,26 @@ from ccsolve_torch.typed_json import as_json
 
 SLACK = 0.9
 """Share of the predicted gain that counts as reached: times scatter."""
+
+RECORDS = ("report", "surgery", "factor_report")
+"""The attributes of a result that say how it was made."""
+
+
+def checked_names(model: nn.Module) -> nn.Module:
+    """Give the model back if results of it can carry their records.
+
+    InvalidProblem where it has something else under one of their names.
+    """
+    for name in RECORDS:
+        kind = type(getattr(model, name, None))
+        ours = kind.__module__.partition(".")[0] == __package__
+        if hasattr(model, name) and not ours:
+            raise InvalidProblem(
+                f"model: its attribute {name!r} is a {kind.__name__} of its own, and "
+                f"results keep a record under this name; expected a model without it, "
+                f"rename the attribute"
+            )
+    return model
 
 
 @dataclass(frozen=True, eq=False, repr=False)

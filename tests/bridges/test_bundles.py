@@ -91,7 +91,7 @@ def test_chains_come_back_with_what_was_cut_around_them(make, loader, tmp_path) 
     model, x = make("plain").eval(), loader[0][0]
     factors = {"2": cct.Factor("tucker", 2), "7": cct.Factor("svd", 1)}
     plan = every_other(model, x, factors=factors)
-    small: Any = cct.apply(model, plan, x, latency=False)
+    small: Any = cct.apply(model, plan, x, timed=False)
     cct.save(small, tmp_path / "one")
     loaded: Any = cct.load(lambda: make("plain"), tmp_path / "one")
     assert torch.equal(loaded(x), small(x))

@@ -56,7 +56,7 @@ def test_a_part_may_lose_all_of_its_channels(part, keep) -> None:
     first, last = nn.Conv2d(3, 16, 3), nn.Conv2d(16, 4, 1)
     model = nn.Sequential(first, part(), last).eval()
     x = torch.randn(4, 3, 8, 8)
-    small: Any = cct.apply(model, by_hand(model, x, {"0": keep}), x, latency=False)
+    small: Any = cct.apply(model, by_hand(model, x, {"0": keep}), x, timed=False)
     assert small.report.equivalence < 1e-5
     with torch.no_grad():
         gone = np.setdiff1d(range(16), keep)

@@ -19,11 +19,11 @@ Make = Callable[[nn.Module, Loader], nn.Module]
 def applied(model: nn.Module, loader: Loader) -> nn.Module:
     x = loader[0][0]
     plan = every_other(model, x)
-    return cct.apply(model, plan, x, calibration=loader, latency=False)
+    return cct.apply(model, plan, x, calibration=loader, timed=False)
 
 
 def compressed(model: nn.Module, loader: Loader) -> nn.Module:
-    return cct.compress(model, loader, macs=0.6, recipe="uniform", latency=False)
+    return cct.compress(model, loader, macs=0.6, recipe="uniform", timed=False)
 
 
 def factorised(model: nn.Module, loader: Loader) -> nn.Module:
@@ -37,7 +37,7 @@ def recalibrated(model: nn.Module, loader: Loader) -> nn.Module:
 
 def fitted(model: nn.Module, loader: Loader) -> nn.Module:
     x = loader[0][0]
-    small: Any = cct.apply(model, every_other(model, x), x, latency=False)
+    small: Any = cct.apply(model, every_other(model, x), x, timed=False)
     graph = cct.trace(model, x)
     cct.fit_next_layers(small, model, graph, small.report.kept, loader)
     return small

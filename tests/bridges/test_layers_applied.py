@@ -27,7 +27,7 @@ def test_chains_are_of_the_layers_that_are_left(model, loader, repair: str) -> N
     factors = dict.fromkeys(plain_layers(model), Factor("tucker", 0.7))
     plan = every_other(model, x, factors=factors)
     small: Any = cct.apply(
-        model, plan, x, calibration=loader, repair=repair, latency=False
+        model, plan, x, calibration=loader, repair=repair, timed=False
     )
     report = small.report
     assert [layer.name for layer in report.factored] == list(factors)
@@ -40,11 +40,11 @@ def test_calibration_weighs_the_fits(residual, loader) -> None:
     x, factors = loader[0][0], {"stem": Factor("svd", 2), "linear": Factor("tt", 2)}
     plan = every_other(residual, x, factors=factors)
     small: Any = cct.apply(
-        residual, plan, x, calibration=loader, repair="none", latency=False
+        residual, plan, x, calibration=loader, repair="none", timed=False
     )
     stem, linear = small.report.factored
     assert stem.weighted_error < 1 and linear.weighted_error is None
-    plain: Any = cct.apply(residual, plan, x, latency=False)
+    plain: Any = cct.apply(residual, plan, x, timed=False)
     assert plain.report.factored[0].weighted_error is None
     assert plain.report.factored[0].error <= stem.error
 
@@ -53,7 +53,7 @@ def test_full_ranks_change_nothing(residual, samples) -> None:
     x = samples[0]
     factors = dict.fromkeys(plain_layers(residual), Factor("svd", 1.0))
     plan = every_other(residual, x, factors=factors)
-    small: Any = cct.apply(residual, plan, x, latency=False)
+    small: Any = cct.apply(residual, plan, x, timed=False)
     graph = cct.trace(residual, x)
     with torch.no_grad(), closed(residual, graph, checked_keep(graph, plan.keep)):
         wanted = residual(x)
@@ -65,7 +65,7 @@ def test_what_was_cut_and_factored_is_loaded(make, samples, tmp_path) -> None:
     factors = {"first.conv1": Factor("tt", 2), "linear": Factor("svd", 2)}
     plan = every_other(model, x, factors=factors)
     plan.save(tmp_path / "plan.json")
-    small: Any = cct.apply(model, Plan.load(tmp_path / "plan.json"), x, latency=False)
+    small: Any = cct.apply(model, Plan.load(tmp_path / "plan.json"), x, timed=False)
     cct.save(small, tmp_path / "bundle")
     loaded: Any = cct.load(lambda: make("residual"), tmp_path / "bundle")
     torch.testing.assert_close(loaded(x), small(x))
@@ -74,13 +74,13 @@ def test_what_was_cut_and_factored_is_loaded(make, samples, tmp_path) -> None:
 
 def test_a_chain_larger_than_its_layer_is_said(residual, samples) -> None:
     plan = every_other(residual, samples[0], factors={"stem": Factor("svd", 1.0)})
-    small: Any = cct.apply(residual, plan, samples[0], latency=False)
+    small: Any = cct.apply(residual, plan, samples[0], timed=False)
     assert "WARNING larger than the layer" in str(small.report)
 
 
 def test_the_report_of_what_was_cut_is_brought_up_to_date(residual, samples) -> None:
     x = samples[0]
-    cut = cct.apply(residual, every_other(residual, x), x, latency=False)
+    cut = cct.apply(residual, every_other(residual, x), x, timed=False)
     small: Any = cct.factorise(cut, {"linear": Factor("svd", 2)}, x)
     assert small.report.achieved == small.factor_report.achieved == cct.count(small, x)
     assert small.report.factored == small.factor_report.layers
@@ -91,20 +91,20 @@ def test_budgets_are_of_the_chains(residual, samples) -> None:
     x = samples[0]
     factors = {"second.conv1": Factor("svd", 0.4)}
     small: Any = cct.apply(
-        residual, every_other(residual, x, factors=factors), x, latency=False
+        residual, every_other(residual, x, factors=factors), x, timed=False
     )
     left = small.report.achieved.params
     fits = every_other(
         residual, x, factors=factors, asked={"params": left}, achieved={"params": left}
     )
-    cct.apply(residual, fits, x, latency=False)
+    cct.apply(residual, fits, x, timed=False)
     with pytest.raises(WrongAnswer, match="params"):
         missed = {"asked": {"params": left - 1}, "achieved": {"params": left - 1}}
         cct.apply(
             residual,
             every_other(residual, x, factors=factors, **missed),
             x,
-            latency=False,
+            timed=False,
         )
 
 
@@ -116,5 +116,5 @@ def test_factors_of_another_model_are_refused(residual, samples) -> None:
     ]:
         with pytest.raises(InvalidProblem, match=message):
             cct.apply(
-                residual, every_other(residual, x, factors=factors), x, latency=False
+                residual, every_other(residual, x, factors=factors), x, timed=False
             )

@@ -20,7 +20,7 @@ def test_the_smaller_network_holds_what_was_planned(
     stats = cct.collect(residual, loader, layers="weights")
     x = loader[0][0]
     plan = ccsolve.plan(stats, memory=share, recipe="uniform", criterion="l1")
-    small: Any = cct.apply(residual, plan, x[:1], latency=False)
+    small: Any = cct.apply(residual, plan, x[:1], timed=False)
     seen = footprint(small, x[:1])
     assert plan.achieved["memory"] <= plan.asked["memory"]
     assert seen.weights + seen.activations == plan.achieved["memory"]

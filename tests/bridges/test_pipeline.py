@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 import ccsolve_torch as cct
-from ccsolve.errors import InvalidProblem
 from ccsolve.statistics.cost import cost_at
 from ccsolve_torch.coupling.declaring import Declared
+from tests.bridges.plans import by_hand
 
 pytestmark = pytest.mark.torch
 
@@ -179,11 +179,9 @@ def test_options_of_collect_are_handed_on(residual, loader) -> None:
         recipe="uniform",
         criterion="taylor",
         collecting={"layers": "none"},
-        latency=False,
+        timed=False,
     )
     assert small.report.latency is None
-    with pytest.raises(TypeError, match="unheard"):
-        cct.compress(residual, loader, macs=0.7, collecting={"unheard": 1})
 
 
 def test_kept_classes_are_those_of_the_original(residual, loader) -> None:
@@ -205,6 +203,28 @@ def test_kept_classes_are_those_of_the_original(residual, loader) -> None:
     assert torch.equal(small.second.conv1.weight, weight)
 
 
-def test_wrappers_are_refused(residual, loader) -> None:
-    with pytest.raises(InvalidProblem, match="the module inside"):
-        cct.compress(nn.DataParallel(residual), loader, macs=0.5)
+@pytest.mark.parametrize("steps", [1, 2])
+@pytest.mark.parametrize("repair", [None, "none"])
+def test_the_fisher_alone_is_enough_for_the_default_recipe(
+    residual, loader, steps, repair
+) -> None:
+    small: Any = cct.compress(
+        residual, loader, macs=0.6, curvature="fisher", steps=steps, repair=repair
+    )
+    assert small.report.recipe == "ccp"
+    assert small.report.achieved.macs <= small.report.asked["macs"]
+
+
+def test_the_report_of_a_training_is_of_what_it_gave(residual, loader) -> None:
+    small: Any = cct.compress(
+        residual, loader, macs=0.5, steps=2, finetune=Marks(), timed=False
+    )
+    report, x = small.report, loader[0][0]
+    assert report.repair.asked == "least_squares"
+    distances = report.repair.distances
+    assert list(distances) == ["cut", "trained"]
+    assert distances["trained"] != distances["cut"]
+    assert "distance to the dense outputs, trained" in str(report)
+    assert "taken back" not in str(report)
+    bare: Any = cct.apply(residual, by_hand(residual, x, report.kept), x, timed=False)
+    assert report.equivalence == bare.report.equivalence

@@ -1,5 +1,6 @@
 """A compression that was killed goes on, and gives what it would have given."""
 
+import functools
 import json
 import os
 import signal
@@ -47,24 +48,29 @@ def training(model: Any) -> None:
 
 def smaller(model: nn.Module, loader: Any, **options: Any) -> Any:
     return cct.compress(
-        model, loader, macs=0.5, steps=STEPS, recipe="uniform", latency=False, **options
+        model,
+        loader,
+        macs=0.5,
+        steps=STEPS,
+        timed=False,
+        **{"recipe": "uniform", **options},
     )
 
 
 @pytest.mark.parametrize(
-    ("finetune", "step", "phase"),
+    ("recipe", "finetune", "step", "phase"),
     [
-        (None, 2, "apply"),
-        (None, 3, "collect"),
-        (training, 1, "plan"),
-        (training, 3, "apply"),
+        ("ccp", None, 2, "apply"),
+        ("uniform", None, 3, "collect"),
+        ("uniform", training, 1, "plan"),
+        ("ccp", training, 3, "apply"),
     ],
 )
 def test_a_killed_compression_goes_on(
-    residual, loader, tmp_path: Path, finetune, step, phase
+    residual, loader, tmp_path: Path, recipe, finetune, step, phase
 ) -> None:
-    whole = smaller(residual, loader, finetune=finetune)
-    options = {"finetune": finetune, "folder": tmp_path / "run"}
+    whole = smaller(residual, loader, recipe=recipe, finetune=finetune)
+    options = {"recipe": recipe, "finetune": finetune, "folder": tmp_path / "run"}
     with pytest.raises(Killed):
         smaller(residual, loader, **options, progress=killed_at(step, phase))
     seen = []
@@ -114,9 +120,80 @@ def test_a_folder_of_another_model_or_other_samples_is_refused(
         smaller(residual, loader, folder=tmp_path, progress=killed_at(1, "plan"))
     with pytest.raises(InvalidProblem, match="begun with model"):
         smaller(make("tokens").eval(), loader, folder=tmp_path)
-    others = [(x + 1, y) for x, y in loader]
-    with pytest.raises(InvalidProblem, match="begun with first inputs"):
-        smaller(residual, others, folder=tmp_path)
+    first, *rest = loader
+    for others in (
+        [(first[0] + 1, first[1]), *rest],
+        [first, *((x + 1, y) for x, y in rest)],
+        [*rest, first],
+        [*loader, first],
+        [(x, (y + 1) % 4) for x, y in loader],
+    ):
+        with pytest.raises(InvalidProblem, match="begun with samples"):
+            smaller(residual, others, folder=tmp_path)
+    # Other objects that hold the same are the same.
+    again = [(x.clone(), y.tolist()) for x, y in loader]
+    with pytest.raises(Killed):
+        smaller(residual, again, folder=tmp_path, progress=killed_at(1, "plan"))
+
+
+def shifted(by: float) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    return lambda outputs, targets: (outputs - by).square().sum(dim=1)
+
+
+class Rate:
+    """A training with a rate."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+
+    def __call__(self, model: nn.Module) -> None:
+        training(model)
+
+
+@pytest.mark.parametrize(
+    ("named", "one", "same", "other"),
+    [
+        ("collecting", shifted(1.0), shifted(1.0), shifted(2.0)),
+        ("collecting", shifted(1.0), shifted(1.0), lambda z, y: z.square().sum(dim=1)),
+        ("finetune", training, training, lambda model: None),
+        ("finetune", Rate(0.1), Rate(0.1), Rate(0.2)),
+        (
+            "finetune",
+            functools.partial(cct.finetune, lr=0.1),
+            functools.partial(cct.finetune, lr=0.1),
+            functools.partial(cct.finetune, lr=0.2),
+        ),
+    ],
+)
+def test_other_functions_are_other_options(
+    residual, loader, tmp_path, named, one, same, other
+) -> None:
+    name = {"collecting": "loss"}.get(named, named)
+
+    def begun(function: Any) -> None:
+        smaller(
+            residual,
+            loader,
+            folder=tmp_path,
+            progress=killed_at(1, "plan"),
+            **{name: function},
+        )
+
+    for function in (one, same):
+        with pytest.raises(Killed):
+            begun(function)
+    with pytest.raises(InvalidProblem, match=f"begun with {named}"):
+        begun(other)
+
+
+def test_the_report_is_the_same_after_a_resume(residual, loader, tmp_path) -> None:
+    options = {"finetune": training, "folder": tmp_path, "recipe": "ccp"}
+    first = smaller(residual, loader, **options)
+    (tmp_path / "step-3.json").unlink()
+    for _ in range(2):
+        again = smaller(residual, loader, **options)
+        assert str(again.report) == str(first.report)
+        assert again.report.repair == first.report.repair
 
 
 def test_a_folder_of_other_files_is_refused(residual, loader, tmp_path) -> None:
@@ -160,7 +237,7 @@ torch.manual_seed(3)
 model = Residual().eval()
 x = torch.randn(24, 3, 8, 8)
 loader = [(x, torch.arange(24) % 4)]
-cct.compress(model, loader, macs=0.5, steps=3, recipe="uniform", latency=False,
+cct.compress(model, loader, macs=0.5, steps=3, recipe="uniform", timed=False,
              folder={folder!r}, progress=progress)
 """
 

@@ -4,20 +4,18 @@ Every function is a collective call where `torch.distributed` is initialised: al
 processes make it, in the same order. In a single process they give back what they get.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from torch import Tensor, distributed
 
 from ccsolve.errors import InvalidProblem
-from ccsolve_torch.running.ranks import several
+from ccsolve_torch.running.ranks import everywhere, met, several
 
 
 def summed(value: Tensor, device: torch.device) -> Tensor:
     """Give the sum of the tensor over all processes."""
     if not several():
         return value
+    met()
     total = value.detach().clone().to(_meeting_place(device))
     distributed.all_reduce(total)
     return total.to(value.device)
@@ -27,6 +25,7 @@ def largest(value: int, device: torch.device) -> int:
     """Give the largest value that a process holds."""
     if not several():
         return value
+    met()
     held = torch.tensor([value], device=_meeting_place(device))
     distributed.all_reduce(held, distributed.ReduceOp.MAX)
     return int(held)
@@ -54,29 +53,11 @@ def rank() -> int:
 
 def check_alike(text: str, what: str) -> None:
     """Raise InvalidProblem where processes hold different texts."""
-    if not several():
-        return
-    texts: list[str | None] = [None for _ in _ranks()]
-    distributed.all_gather_object(texts, text)
+    texts = everywhere(text)
     if len(set(texts)) > 1:
         raise InvalidProblem(
             f"torch.distributed: {what} differs between processes; expected the same "
             f"in all {len(texts)}"
-        )
-
-
-@contextmanager
-def failing_together(device: torch.device) -> Iterator[None]:
-    """Raise in every process if one fails inside: none waits for it in vain."""
-    try:
-        yield
-    except BaseException:
-        largest(1, device)
-        raise
-    if largest(0, device):
-        raise InvalidProblem(
-            "torch.distributed: another process failed while it collected; see its "
-            "error"
         )
 
 

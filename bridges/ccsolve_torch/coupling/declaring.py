@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ccsolve.errors import InvalidProblem
 from ccsolve_torch.coupling.flow import Flow
 from ccsolve_torch.coupling.links import Ids
@@ -25,6 +27,18 @@ class Declared:
     ignore: Sequence[str] = ()
     keep: Mapping[str, Sequence[int]] = field(default_factory=dict)
     tie: Sequence[tuple[str, str]] = ()
+
+
+def checked_declared(declared: Declared | None) -> Declared:
+    """Give what is declared, nothing for None; InvalidProblem for other types."""
+    if declared is None:
+        return Declared()
+    if not isinstance(declared, Declared):
+        raise InvalidProblem(
+            f"declared: {type(declared).__name__}; expected a Declared, such as "
+            f"Declared(ignore=['head'])"
+        )
+    return declared
 
 
 def declare(flow: Flow, declared: Declared) -> None:
@@ -58,10 +72,14 @@ def _entries(
             f"declared: no tensor {tensor!r} in the model; expected the full name of "
             f"a parameter or buffer"
         )
-    try:
-        return axes[tensor] if entries is None else axes[tensor][list(entries)]
-    except (IndexError, TypeError):
+    if entries is None:
+        return axes[tensor]
+    last = len(axes[tensor]) - 1
+    found = np.asarray(entries)
+    whole = found.dtype.kind in "iu" or found.size == 0
+    if found.ndim != 1 or not whole or not ((found >= 0) & (found <= last)).all():
         raise InvalidProblem(
             f"declared: keep of {tensor!r} is {entries!r:.80}; expected entries of its "
-            f"axis 0, 0 to {len(axes[tensor]) - 1}"
-        ) from None
+            f"axis 0, 0 to {last}"
+        )
+    return axes[tensor][found.astype(np.int64)]

@@ -117,6 +117,10 @@ def fit_next_layers(
     """
     if not 0 <= held_back < 1:
         raise InvalidProblem(f"held_back {held_back}; expected a share in [0, 1)")
+    if isinstance(layers, str):
+        raise InvalidProblem(
+            f"layers {layers!r}; expected a list of names, such as [{layers!r}]"
+        )
     settings = Settings(ridges, positions, memory, seed)
     calibration = Calibration.of(small, loader, held_back)
     return refitted(small, dense, graph, keep, calibration, layers, settings)

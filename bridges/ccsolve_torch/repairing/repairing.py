@@ -38,6 +38,8 @@ class Repair:
         Squared distance of the outputs to those of the dense network, relative to
         their spread, on samples that no repair has seen (on all where they are fewer
         than five): after "cut", and after each repair that was tried, kept or not.
+        Where a model was trained: after "cut" and when it was "trained", which may have
+        seen the samples.
     refits
         One per layer that least squares fitted.
     unfitted
@@ -105,6 +107,19 @@ def repaired(
     if "least_squares" not in trial.done:
         refits.clear()
     return Repair(mode, tuple(trial.done), trial.distances, tuple(refits), left)
+
+
+def trained(
+    small: nn.Module, cut: nn.Module, dense: nn.Module, asked: str, loader: Loader
+) -> Repair:
+    """Say how far a trained network is from the dense one, and how far its cut was."""
+    calibration = Calibration.of(small, loader, HELD_BACK)
+    yardstick = Yardstick.of(dense, calibration.held_back or calibration.fitting)
+    distances = {
+        name: yardstick.distance(model)
+        for name, model in (("cut", cut), ("trained", small))
+    }
+    return Repair(asked, ("trained",), distances)
 
 
 def _unfitted(graph: Graph, keep: Keep, refits: list[Refit]) -> tuple[str, ...]:

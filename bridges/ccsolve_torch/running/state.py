@@ -44,8 +44,18 @@ def device_of(model: nn.Module) -> torch.device:
 def checked_model(model: nn.Module) -> nn.Module:
     """Give the model back if it can be run and cut as it stands.
 
-    InvalidProblem for a wrapper around the model, and for one without values.
+    InvalidProblem for what is no module, for a wrapper around the model, and for one
+    without values.
     """
+    if not isinstance(model, nn.Module):
+        raise InvalidProblem(
+            f"model: {type(model).__name__}; expected an nn.Module, an object of it"
+        )
+    if isinstance(model, torch.jit.ScriptModule):
+        raise InvalidProblem(
+            f"model: {type(model).__name__} is TorchScript; expected the module it was "
+            f"made of"
+        )
     # The name under which `torch.compile` keeps the model it wraps.
     compiled = "_orig_mod" in dict(model.named_children())
     if compiled or isinstance(model, _WRAPPERS):

@@ -1,25 +1,22 @@
-"""What was asked of a compression, and what it is recognised by."""
+"""What was asked of a compression, and what it begins with."""
 
 import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 import torch
 from torch import nn
 
-from ccsolve.io.strict_json import plain
 from ccsolve.planning import RECIPES
-from ccsolve.statistics import Cost
+from ccsolve.statistics import Cost, Memory
 from ccsolve.statistics.cost import cost_at
 from ccsolve_torch.coupling.declaring import Declared
 from ccsolve_torch.graph import Graph
-from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.running.state import Loader, device_of
-from ccsolve_torch.stepwise.resuming import digest
 from ccsolve_torch.stepwise.steps import schedule
 
 Progress = Callable[[int, int, str], object]
@@ -42,7 +39,7 @@ class Job:
     declared: Declared
     finetune: Callable[[nn.Module], object] | None
     progress: Progress
-    latency: bool
+    timed: bool
     seed: int
 
     @contextmanager
@@ -66,16 +63,23 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """The original model as it was seen: example inputs and coupling graph."""
+    """The original model as it was seen: example inputs, coupling graph, memory.
+
+    The memory is None where no budget is on it.
+    """
 
     inputs: tuple[torch.Tensor, ...]
     graph: Graph
+    memory: Memory | None
 
     @property
     def cost(self) -> Cost:
         """Give the dense cost."""
-        sizes = {name: group.size for name, group in self.graph.groups.items()}
-        return cost_at(self.graph.operations, sizes)
+        return self.at({name: group.size for name, group in self.graph.groups.items()})
+
+    def at(self, widths: Mapping[str, int]) -> Cost:
+        """Give the cost at the widths of the groups."""
+        return cost_at(self.graph.operations, widths, memory=self.memory)
 
 
 def budgets_of(job: Job, ground: Ground) -> Iterator[dict[str, Any]]:
@@ -88,37 +92,13 @@ def given(**budgets: Any) -> dict[str, Any]:
     return {name: value for name, value in budgets.items() if value is not None}
 
 
-def seeded_options(recipe: str, options: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Give the recipe's options with the seed, where it takes one."""
-    known = inspect.signature(RECIPES[recipe]).parameters if recipe in RECIPES else {}
-    return {"seed": seed, **options} if "seed" in known else options
-
-
-def asked(job: Job, inputs: tuple[torch.Tensor, ...]) -> dict[str, Any]:
-    """Give what the folder of a compression is recognised by."""
-    return {
-        "model": fingerprint(job.model),
-        "first inputs": digest(inputs),
-        "budgets": dict(job.given),
-        "steps": job.steps,
-        "seed": job.seed,
-        "recipe": job.recipe,
-        "options": _plain(job.options),
-        "repair": job.repair,
-        "collecting": _plain(job.collecting),
-        "declared": plain(asdict(job.declared)),
-        "finetune": job.finetune is not None,
-    }
-
-
-def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Give options as JSON holds them; functions by their names."""
-    return {
-        name: getattr(value, "__qualname__", "a function")
-        if callable(value)
-        else plain(value)
-        for name, value in options.items()
-    }
+def recipe_options(
+    recipe: str, options: Mapping[str, Any], **known: Any
+) -> dict[str, Any]:
+    """Give the recipe's options, with those of `known` that it has and lacks."""
+    made = RECIPES.get(recipe)
+    taken = inspect.signature(made).parameters if made else {}
+    return {name: value for name, value in known.items() if name in taken} | {**options}
 
 
 def logged(step: int, steps: int, phase: str) -> None:

@@ -7,7 +7,6 @@ where they were trained. The plan is written last, each file under another name 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -86,16 +85,6 @@ class Store:
 
     def _weights(self, step: int) -> Path:
         return self.folder / f"step-{step}.safetensors"
-
-
-def digest(inputs: tuple[Tensor, ...]) -> str:
-    """Give the SHA-256 of the values, shapes and types of some inputs, in hex."""
-    found = sha256()
-    for value in inputs:
-        found.update(f"{tuple(value.shape)} {value.dtype};".encode())
-        plain_bytes = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        found.update(plain_bytes.numpy().tobytes())
-    return found.hexdigest()
 
 
 def _compare(found: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:

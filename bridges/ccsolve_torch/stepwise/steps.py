@@ -2,7 +2,7 @@
 
 import heapq
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from ccsolve.criteria import score
 from ccsolve.errors import InvalidProblem, Unsupported, WrongAnswer
 from ccsolve.plans import Plan
-from ccsolve.statistics import Cost, Operation, Statistics
-from ccsolve.statistics.cost import cost_at
+from ccsolve.statistics import Cost, Statistics
 
 Budgets = dict[str, Any]
 Ranking = Mapping[str, NDArray[np.int64]]
@@ -31,7 +30,7 @@ def schedule(given: Mapping[str, Any], dense: Cost, steps: int) -> Iterator[Budg
     # A later step's statistics are of a smaller model: fractions would be of that.
     for step in range(1, steps + 1):
         yield {
-            name: _between(value, getattr(dense, name), step / steps, name)
+            name: _between(value, dense.of(name), step / steps, name)
             for name, value in given.items()
         }
 
@@ -89,7 +88,7 @@ def removed(plan: Plan, stats: Statistics) -> dict[str, NDArray[np.int64]]:
 
 def filled(
     plan: Plan,
-    operations: Iterable[Operation],
+    cost: Callable[[Mapping[str, int]], Cost],
     untouched: Iterable[str],
     multiple_of: int = 1,
 ) -> Plan:
@@ -97,10 +96,11 @@ def filled(
 
     A step can leave room that none of its own groups can use, where a group that it
     left `untouched` could, had an earlier step not narrowed it. The group of the
-    smallest share gets its next multiple of `multiple_of` back, again and again.
+    smallest share gets its next multiple of `multiple_of` back, again and again. `cost`
+    gives what the network costs at any widths.
     """
-    listed, widths = tuple(operations), plan.widths
-    if not set(plan.asked) <= set(cost_at(listed, widths).known()):
+    widths = plan.widths
+    if not set(plan.asked) <= set(cost(widths).known()):
         return plan
     queue = [(widths[name] / plan.sizes[name], name) for name in sorted(untouched)]
     heapq.heapify(queue)
@@ -108,10 +108,10 @@ def filled(
         _, name = heapq.heappop(queue)
         wider = min((widths[name] // multiple_of + 1) * multiple_of, plan.sizes[name])
         # Costs grow with every width: what does not fit now never will.
-        if wider > widths[name] and _fits(plan, listed, widths | {name: wider}):
+        if wider > widths[name] and _fits(plan, cost(widths | {name: wider})):
             widths = widths | {name: wider}
             heapq.heappush(queue, (wider / plan.sizes[name], name))
-    return _widened(plan, widths, cost_at(listed, widths).known())
+    return _widened(plan, widths, cost(widths).known())
 
 
 def _widened(plan: Plan, widths: Mapping[str, int], achieved: dict[str, float]) -> Plan:
@@ -126,8 +126,7 @@ def _widened(plan: Plan, widths: Mapping[str, int], achieved: dict[str, float]) 
     return replace(plan, keep=keep, achieved=achieved, provenance=provenance)
 
 
-def _fits(plan: Plan, listed: tuple[Operation, ...], widths: Mapping[str, int]) -> bool:
-    cost = cost_at(listed, widths)
+def _fits(plan: Plan, cost: Cost) -> bool:
     return all(cost.of(name) <= limit for name, limit in plan.asked.items())
 
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.torch
 
 def cut(model: nn.Module, x: Any, **options: Any) -> Any:
     plan = every_other(model, x)
-    return cct.apply(model, plan, x, latency=False, **options)
+    return cct.apply(model, plan, x, timed=False, **options)
 
 
 @pytest.mark.parametrize("sizes", [[24], [10, 10, 4], [1] * 24, [23, 1]])
@@ -74,7 +74,7 @@ def test_a_recalibration_that_harms_is_taken_back(residual, loader) -> None:
     )
     assert plan.keys() == sizes.keys()
     same: Any = cct.apply(
-        residual, whole, x, calibration=loader, repair="recalibrate", latency=False
+        residual, whole, x, calibration=loader, repair="recalibrate", timed=False
     )
     assert same.report.repair.done == ()
     assert same.report.repair.distances["recalibrate"] > 0

@@ -43,7 +43,7 @@ def smaller(loader: Any, folder: Path) -> Any:
         steps=2,
         recipe="uniform",
         criterion="taylor",
-        latency=False,
+        timed=False,
         folder=folder,
     )
 

@@ -1,0 +1,173 @@
+"""The steps of a compression: each collects, plans, cuts and repairs, or trains."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from torch import enable_grad, nn
+
+from ccsolve.planning import plan as make_plan
+from ccsolve.plans import Plan
+from ccsolve.statistics import Statistics
+from ccsolve_torch.application import Order, apply, carried_out
+from ccsolve_torch.collection import collect
+from ccsolve_torch.coupling.declaring import Declared
+from ccsolve_torch.repairing.repairing import checked_repair, trained
+from ccsolve_torch.running.footprint import footprint
+from ccsolve_torch.running.latency import measured
+from ccsolve_torch.running.ranks import alike, decided
+from ccsolve_torch.stepwise.job import Ground, Job
+from ccsolve_torch.stepwise.resuming import Store
+from ccsolve_torch.stepwise.steps import begun, composed, filled
+from ccsolve_torch.surgery import kept_entries
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """How far it has come: a plan for the original model, and the model it gives."""
+
+    step: int
+    plan: Plan | None
+    model: nn.Module
+
+
+def advanced(
+    job: Job, ground: Ground, state: State, step: int, budgets: Mapping[str, Any]
+) -> State:
+    """Take one step."""
+    declared = _declared_in(job, ground, state)
+    with job.phase(step, "collect"):
+        stats = collect(
+            state.model, job.loader, **job.collecting, declared=declared, seed=job.seed
+        )
+    with job.phase(step, "plan"):
+        found = decided(
+            lambda: make_plan(stats, **budgets, recipe=job.recipe, **job.options)
+        )
+    plan = _together(job, ground, state, found, stats)
+    if step == job.steps and job.finetune is None:
+        plan = _with_all_that_fits(job, ground, state, found, plan)
+    if job.finetune is None:
+        return State(step, plan, _applied(job, ground, step, plan))
+    with job.phase(step, "apply"):
+        small = apply(
+            state.model,
+            found,
+            ground.inputs,
+            calibration=job.loader,
+            repair=job.repair,
+            declared=declared,
+            timed=False,
+            seed=job.seed,
+        )
+    return State(step, plan, _trained(job, step, small))
+
+
+def resumed(job: Job, ground: Ground, store: Store | None) -> State:
+    """Give the state after the last finished step, which may be none."""
+    step, plan = decided(lambda: store.last(job.steps)) if store else (0, None)
+    if plan is None or store is None:
+        return State(0, None, job.model)
+    if job.finetune is None:
+        return State(step, plan, _applied(job, ground, step, plan))
+    small = _cut(job, ground, plan)
+    # The files may be damaged: the first process alone reads them, and all hear of it.
+    decided(lambda: store.restore(step, small))
+    alike(small)
+    return State(step, plan, small)
+
+
+def finished(job: Job, ground: Ground, state: State) -> nn.Module:
+    """Give the model, with a report that compares it with the original one.
+
+    After a training that is the cut of the original model by the whole plan, and how
+    far what was trained is from it.
+    """
+    small: Any = state.model
+    if job.finetune is None or state.plan is None:
+        return small
+    with job.random(job.steps, "report"):
+        cut: Any = _cut(job, ground, state.plan)
+        repair = trained(
+            small, cut, job.model, checked_repair(job.repair, job.loader), job.loader
+        )
+    models = job.model, small
+    small.report = replace(
+        cut.report,
+        repair=repair,
+        memory=tuple(footprint(each, ground.inputs) for each in models),
+        latency=measured(*models, ground.inputs) if job.timed else None,
+    )
+    return small
+
+
+def _applied(job: Job, ground: Ground, step: int, plan: Plan) -> nn.Module:
+    """Cut the original model, whose graph is there."""
+    timed = job.timed and step == job.steps
+    repair = checked_repair(job.repair, job.loader)
+    order = Order(ground.inputs, job.loader, repair, timed, job.seed)
+    with job.phase(step, "apply"):
+        return carried_out(
+            job.model, ground.graph, plan, order, dict(ground.graph.seconds)
+        )
+
+
+def _cut(job: Job, ground: Ground, plan: Plan) -> nn.Module:
+    """Cut the original model without a repair."""
+    order = Order(ground.inputs, job.loader, "none", False, job.seed)
+    return carried_out(job.model, ground.graph, plan, order, {})
+
+
+def _trained(job: Job, step: int, small: nn.Module) -> nn.Module:
+    """Let the user train the model in place; modes come back, gradients go."""
+    modes = [(module, module.training) for module in small.modules()]
+    with job.phase(step, "finetune"), enable_grad():
+        job.finetune(small)  # pyright: ignore[reportOptionalCall]
+    for module, training in modes:
+        module.training = training
+    small.zero_grad(set_to_none=True)
+    alike(small)
+    return small
+
+
+def _together(
+    job: Job, ground: Ground, state: State, found: Plan, stats: Statistics
+) -> Plan:
+    """Give the plan for the original model, with what was asked of that."""
+    if state.plan is None:
+        return begun(found, stats)
+    plan = composed(state.plan, found, stats)
+    if plan.factors:  # what chains save, the statistics' costs know alone
+        return replace(plan, given=dict(job.given))
+    achieved = ground.at(plan.widths).known()
+    return replace(plan, given=dict(job.given), achieved=achieved)
+
+
+def _with_all_that_fits(
+    job: Job, ground: Ground, state: State, found: Plan, plan: Plan
+) -> Plan:
+    if state.plan is None or plan.factors:
+        return plan
+    fixed = job.options.get("fixed") or {}
+    whole = [
+        name
+        for name, kept in found.keep.items()
+        if len(kept) == found.sizes[name] and name not in fixed
+    ]
+    multiple = int(job.options.get("multiple_of", 1))
+    return filled(plan, ground.at, whole, multiple)
+
+
+def _declared_in(job: Job, ground: Ground, state: State) -> Declared:
+    """Give what was declared in the numbers of the smaller model."""
+    if state.plan is None:
+        return job.declared
+    left = kept_entries(ground.graph, state.plan.keep)
+    keep = {
+        name: np.searchsorted(left[name, 0], entries).tolist()
+        if (name, 0) in left
+        else entries
+        for name, entries in job.declared.keep.items()
+    }
+    return replace(job.declared, keep=keep)
