@@ -44,6 +44,10 @@ def _layer(
     if kind == "scaled":
         losses = 1e-9 * rng.random(size) + 1e-5
         return losses, rng.random((size, budgets)) * 10.0 ** np.arange(budgets) * 1e6
+    if kind == "spread":
+        losses = rng.random(size) * 10.0 ** rng.integers(-150, 150, size)
+        costs = rng.random((size, budgets)) * 10.0 ** rng.integers(-150, 150, budgets)
+        return losses, costs * (rng.random((size, budgets)) < 0.8)
     if kind == "whole":
         losses = rng.integers(-9, 10, size)
         return losses, rng.integers(0, 9, (size, budgets))

@@ -11,7 +11,7 @@ from ccsolve.solvers.allocation import greedy
 
 
 @pytest.mark.parametrize("budgets", [1, 2, 4])
-@pytest.mark.parametrize("kind", ["real", "scaled", "whole", "degenerate"])
+@pytest.mark.parametrize("kind", ["real", "scaled", "spread", "whole", "degenerate"])
 def test_points_keep_the_budgets(kind: str, budgets: int, small_allocation):
     for seed in range(30):
         try:

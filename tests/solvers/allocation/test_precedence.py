@@ -10,7 +10,7 @@ from ccsolve.solvers.allocation import precedence, several_budgets
 
 
 @pytest.mark.parametrize("count", [7, 10_000])
-@pytest.mark.parametrize("kind", ["real", "scaled", "whole", "degenerate"])
+@pytest.mark.parametrize("kind", ["real", "scaled", "spread", "whole", "degenerate"])
 def test_points_keep_the_budget(kind: str, count: int, small_allocation):
     for seed in range(25):
         problem = small_allocation(kind, 1, seed)

@@ -16,7 +16,7 @@ from ccsolve.solution import Solution, Stop, verify
 from ccsolve.solvers.allocation import several_budgets
 from ccsolve.solvers.allocation.cutting import corridors
 
-KINDS = ("real", "scaled", "whole", "correlated", "degenerate")
+KINDS = ("real", "scaled", "spread", "whole", "correlated", "degenerate")
 
 
 def solved(problem: RateAllocation, gap: float = 0.0, **limits: Any) -> Solution:

@@ -85,7 +85,8 @@ def prepared(problem: RateAllocation) -> Program:
         losses=losses,
         costs=costs,
         offsets=offsets,
-        limits=problem.limits * units,
+        # Costs are below 1: more than this is never spent, and might overflow.
+        limits=np.minimum(problem.limits, 2.0 * problem.n / units) * units,
         weight=weight,
     )
     return Program(
