@@ -44,9 +44,12 @@ def solve(
     forests.
 
     Proven: the bound, by outward rounding of every sweep, at any limit; prices come
-    with it. Heuristic: the point, until bound and point meet. On trees of up to 100
-    layers with 256 options that took about a second with one to three budgets; dense
-    graphs of 20 layers and more often end with a gap.
+    with it. Heuristic: the point, until bound and point meet. Where the widths of
+    neighbouring layers multiply they do: chains of 50 layers with 64 options and
+    streams with blocks in a quarter of a second under three budgets, 20 layers of 32
+    options in which each is paired with each in one second. Tables of random numbers on
+    dense graphs keep a gap of a fifth, and many budgets on strongly correlated losses
+    one of a thousandth. Memory: the tables twice, 16(1 + B) bytes an entry.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ from ccsolve.solvers.allocation.pairing.relaxation import Relaxation, relaxation
 _LOOKS = 40
 """Prices tried by local search before the first bound."""
 
-_KICKS = 40
+_KICKS = 16
 """Kicks of the best point, each followed by local search."""
 
 _IMPROVED = 6
