@@ -73,7 +73,7 @@ def exact_widths(
         min_keep=min_keep,
         fixed=fixed,
     )
-    grids = thinned(stats, rungs, start)
+    grids = thinned(stats, limits, rungs, start)
     solved = _solved(stats, limits, grids, time_limit, gap, seed)
     chosen = _better(stats, limits, grids, solved.solution, start)
     widths = filled_up(stats, limits, rungs, chosen)

@@ -79,27 +79,36 @@ def _columns(
 
 
 def thinned(
-    stats: Statistics, rungs: Mapping[str, Ladder], start: Mapping[str, int]
+    stats: Statistics,
+    limits: Mapping[str, float],
+    rungs: Mapping[str, Ladder],
+    start: Mapping[str, int],
 ) -> dict[str, Ladder]:
     """Give ladders whose pair tables are affordable; the same ones if they are.
 
     The longest ladder loses every second rung, again and again; the narrowest, the
     dense and the starting width always stay.
     """
-    pairs = {
-        tuple(term.groups)
-        for operation in stats.operations
-        for term in operation.terms
-        if len(set(term.groups)) == 2
-    }
-    kept = dict(rungs)
+    kept, pairs = dict(rungs), _pairs(stats, limits, rungs)
     while _entries(kept, pairs) > MOST_ENTRIES:
         longest = max(kept, key=lambda name: len(kept[name].widths))
         kept[longest] = _every_second(kept[longest], start[longest])
     return kept
 
 
-def _entries(rungs: Mapping[str, Ladder], pairs: set[tuple[str, ...]]) -> int:
+def _pairs(
+    stats: Statistics, limits: Mapping[str, float], rungs: Mapping[str, Ladder]
+) -> set[tuple[str, str]]:
+    """Give the pairs of groups that have a table, from tables of the ladders' ends."""
+    ends = {name: ladder.widths[[0, -1]].tolist() for name, ladder in rungs.items()}
+    additive = [name for name in limits if name != MEMORY]
+    found = set(cost_tables(stats, additive, ends).pairs)
+    return found | (
+        set(memory_tables(stats, ends).pairs) if MEMORY in limits else set()
+    )
+
+
+def _entries(rungs: Mapping[str, Ladder], pairs: set[tuple[str, str]]) -> int:
     return sum(len(rungs[a].widths) * len(rungs[b].widths) for a, b in pairs)
 
 
