@@ -16,6 +16,9 @@ _product = scipy.linalg.get_blas_funcs(("symv",), dtype=np.float64)[0]
 _FILL, _ALL = 0.7, 1.0 - 1e-6
 """Of the largest multiple: in all rounds but the last, and in the last."""
 
+_CONDITION = 1e-12
+"""Least over largest eigenvalue of a block whose inverse is of use."""
+
 _CUTS = (1.0, 0.999, *(10.0**-power for power in range(1, 17)))
 """Parts of B that are tried until the rest is proven semidefinite."""
 
@@ -58,7 +61,11 @@ def block_minorant(H: np.ndarray, group: int, rounds: int) -> Minorant:
     blocks = np.zeros((len(H) // group, group, group))
     for turn in range(rounds):
         part = _ALL if turn == rounds - 1 else _FILL
-        blocks = blocks + part * _share(_less(H, blocks), group)
+        try:
+            blocks = blocks + part * _share(_less(H, blocks), group)
+        except np.linalg.LinAlgError:
+            # Nothing is left to take that rounding would not take back.
+            break
     return _proven(H, blocks)
 
 
@@ -101,6 +108,7 @@ def _largest_eigenvalue(matvec: Callable[[np.ndarray], np.ndarray], d: int) -> f
 
 
 def _proven(H: np.ndarray, blocks: np.ndarray) -> Minorant:
+    blocks = _well_conditioned(H, blocks)
     for cut in _CUTS:
         less = cut * blocks
         A = _less(H, less)
@@ -109,6 +117,16 @@ def _proven(H: np.ndarray, blocks: np.ndarray) -> Minorant:
             inverses = 0.5 * (inverses + inverses.transpose(0, 2, 1))
             return Minorant(A, less, inverses, _excess(A, less, inverses))
     raise np.linalg.LinAlgError("the matrix is not definite enough to be proven so")
+
+
+def _well_conditioned(H: np.ndarray, blocks: np.ndarray) -> np.ndarray:
+    """Put a multiple of the identity, below λ_min(H), where a block has no inverse."""
+    blocks = 0.5 * (blocks + blocks.transpose(0, 2, 1))
+    values = np.linalg.eigvalsh(blocks)
+    bad = ~(values[:, 0] > _CONDITION * values[:, -1])
+    least = (len(H) + 2) * EPS * float(np.trace(H))
+    blocks[bad] = least * np.eye(blocks.shape[1])
+    return blocks
 
 
 def is_semidefinite(A: np.ndarray) -> bool:

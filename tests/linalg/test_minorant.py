@@ -64,3 +64,15 @@ def test_semidefiniteness_is_proven_or_not():
     assert is_semidefinite(definite(8))
     assert not is_semidefinite(np.ones((3, 3)) - 1e-8 * np.eye(3))
     assert is_semidefinite(np.zeros((0, 0)))
+
+
+def test_blocks_without_an_inverse_are_replaced_by_little():
+    """Two columns of a block are copies but for 1e-13."""
+    rows = np.random.default_rng(3).standard_normal((9, 6))
+    rows[:, 5] = rows[:, 4]
+    H = rows.T @ rows
+    H += 4 * 8 * 2.3e-16 * np.trace(H) * np.eye(6)
+    parts = block_minorant(H, 3, 4)
+    assert np.linalg.eigvalsh(parts.A).min() >= 0
+    assert (np.linalg.eigvalsh(parts.blocks) > 0).all()
+    assert np.isfinite(parts.excess).all()

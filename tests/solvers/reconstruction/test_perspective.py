@@ -11,7 +11,11 @@ from ccsolve.errors import InvalidProblem
 from ccsolve.iterate import Limits
 from ccsolve.problems import ReconstructionSelection
 from ccsolve.problems.generate_reconstruction import FAMILIES, layer
-from ccsolve.solvers.reconstruction import perspective
+from ccsolve.solvers.reconstruction import (
+    branch_and_bound,
+    perspective,
+    search_and_bound,
+)
 from ccsolve.solvers.reconstruction.relaxing.perspective_form import (
     evaluate,
     perspective_form,
@@ -120,3 +124,28 @@ def test_limits_leave_point_and_bound():
         solution = perspective.solve(problem, limits(problem, step_limit=steps))
         assert problem.violation(solution.x) == 0
         assert (solution.bound > -np.inf) == (steps > 2)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_bounds_hold_on_badly_conditioned_moments(
+    seed: int, values: Callable[..., Any]
+):
+    """Dead columns, near copies within and between channels, few samples."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((rng.choice([7, 12, 40]), 12))
+    x[:, 5], x[:, rng.integers(12)] = x[:, 4] * (1 + 1e-7 * x[:, 3]), 0
+    x[:, 9] = x[:, 1] + 1e-5 * x[:, 9]
+    y = x @ rng.standard_normal((12, 4)) + rng.choice([0, 1])
+    problem = ReconstructionSelection.from_layer(
+        x.T @ x,
+        rng.standard_normal((12, 4)),
+        int(rng.integers(5)),
+        group=3,
+        cross=x.T @ y,
+        target=y.T @ y,
+    )
+    best = min(values(problem))
+    for method in (perspective, search_and_bound, branch_and_bound):
+        solution = method.solve(problem, limits(problem))
+        assert solution.bound <= best + problem.resolution + 1e-12 * abs(best)
+        assert solution.objective >= best - 1e-9 * problem.data_scale

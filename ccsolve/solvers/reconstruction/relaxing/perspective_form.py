@@ -75,13 +75,21 @@ def _minimiser(form: PerspectiveForm, z: np.ndarray) -> np.ndarray:
     matrix *= roots[:, None]
     columns = np.arange(len(matrix)).reshape(-1, form.group)
     matrix[columns[:, :, None], columns[:, None, :]] += parts.blocks
-    factor = scipy.linalg.cholesky(
-        matrix, lower=True, overwrite_a=True, check_finite=False
-    )
+    factor = _factor(matrix)
     scaled = scipy.linalg.cho_solve(
         (factor, True), roots[:, None] * form.C, check_finite=False
     )
     return roots[:, None] * scaled
+
+
+def _factor(matrix: np.ndarray) -> np.ndarray:
+    """Factorise, with a ridge of rounding where it takes one: any W gives a bound."""
+    try:
+        return scipy.linalg.cholesky(matrix, lower=True, check_finite=False)
+    except scipy.linalg.LinAlgError:
+        ridge = 4.0 * (len(matrix) + 2) * EPS * float(np.trace(matrix))
+        matrix[np.diag_indices(len(matrix))] += ridge
+        return scipy.linalg.cholesky(matrix, lower=True, check_finite=False)
 
 
 def _by_channel(form: PerspectiveForm, T: np.ndarray) -> np.ndarray:
