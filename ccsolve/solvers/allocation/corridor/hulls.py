@@ -20,6 +20,7 @@ class Prepared:
 
     Attributes
     ----------
+    problem : the one they were prepared from; its budget plays no part.
     losses, costs, offsets : (N,), (N,), (L + 1,) the tables, perhaps scaled.
     loss_exponent, cost_exponent : the tables are the problem's times 2 to these.
     vertices : the hulls' options, those of layer l in starts[l]:starts[l + 1], from its
@@ -30,6 +31,7 @@ class Prepared:
     scale : the largest absolute loss.
     """
 
+    problem: RateAllocation
     losses: np.ndarray
     costs: np.ndarray
     offsets: np.ndarray
@@ -57,8 +59,10 @@ class Prepared:
         return np.bincount(self.edge_layer[:count], minlength=self.n)
 
     def fits(self, problem: RateAllocation) -> bool:
-        """Say whether a problem has the shape of these tables; O(L)."""
-        return np.array_equal(self.offsets, problem.offsets)
+        """Say whether a problem has these tables, whatever its budget; O(N)."""
+        names = ("offsets", "flat_losses", "flat_costs")
+        pairs = [(getattr(self.problem, n), getattr(problem, n)) for n in names]
+        return all(a is b or np.array_equal(a, b) for a, b in pairs)
 
 
 class Front(NamedTuple):
@@ -97,11 +101,7 @@ def prepare(problem: RateAllocation) -> Prepared:
     Unsupported
         For several budgets, or pairs.
     """
-    if len(problem.budgets) != 1 or problem.edges:
-        raise Unsupported(
-            f"{len(problem.budgets)} budgets and {len(problem.edges)} pairs; this "
-            "method takes one budget and no pairs"
-        )
+    require_supported(problem)
     scale = problem.data_scale
     losses, loss_exponent = _tame(problem.flat_losses, scale)
     costs, dearest = problem.flat_costs[:, 0], float(problem.flat_costs.max())
@@ -113,6 +113,7 @@ def prepare(problem: RateAllocation) -> Prepared:
     order = np.argsort(-price, kind="stable")
     spent = np.cumsum(np.append(costs[vertices[starts[:-1]]].sum(), cost[order]))
     return Prepared(
+        problem=problem,
         losses=losses,
         costs=costs,
         offsets=problem.offsets,
@@ -126,6 +127,15 @@ def prepare(problem: RateAllocation) -> Prepared:
         spent=frozen(spent),
         scale=float(np.ldexp(scale, loss_exponent)),
     )
+
+
+def require_supported(problem: RateAllocation) -> None:
+    """Refuse several budgets, and pairs."""
+    if len(problem.budgets) != 1 or problem.edges:
+        raise Unsupported(
+            f"{len(problem.budgets)} budgets and {len(problem.edges)} pairs; this "
+            "method takes one budget and no pairs"
+        )
 
 
 def hull_front(problem: RateAllocation, prepared: Prepared | None = None) -> Front:
