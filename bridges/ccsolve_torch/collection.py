@@ -232,10 +232,10 @@ def _statistics(
 def _layers(sums: Sums) -> Iterator[tuple[str, Layer]]:
     for name, site in sums.graph.layers.items():
         if site.weight in sums.layers:
-            yield name, sums.layers[site.weight].layer(sums.samples)
+            yield site.title, sums.layers[site.weight].layer(sums.samples)
         elif sums.levels[name] != "none":
             bias = None if site.bias is None else sums.parameters[site.bias]
-            yield name, layer_of(site, sums.parameters[site.weight], bias)
+            yield site.title, layer_of(site, sums.parameters[site.weight], bias)
 
 
 def _group(sums: Sums, name: str) -> Group:

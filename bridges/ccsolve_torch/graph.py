@@ -30,6 +30,7 @@ from ccsolve_torch.coupling.exported import (
     module_path,
     operator,
     shape,
+    spelled,
 )
 from ccsolve_torch.coupling.flow import Flow, LayerCall, Width
 from ccsolve_torch.coupling.following import follow
@@ -96,6 +97,11 @@ class Site:
     calls: int
     batch_norm: str | None
     summed: bool
+
+    @property
+    def title(self) -> str:
+        """Give the name that tables hold; the model itself may run the layer."""
+        return spelled(self.name or self.weight)
 
 
 @dataclass(frozen=True, eq=False)

@@ -187,7 +187,11 @@ def test_other_functions_are_other_options(
 
 
 def test_the_report_is_the_same_after_a_resume(residual, loader, tmp_path) -> None:
-    options = {"finetune": training, "folder": tmp_path, "recipe": "ccp"}
+    options: dict[str, Any] = {
+        "finetune": training,
+        "folder": tmp_path,
+        "recipe": "ccp",
+    }
     first = smaller(residual, loader, **options)
     (tmp_path / "step-3.json").unlink()
     for _ in range(2):

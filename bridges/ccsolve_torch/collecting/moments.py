@@ -159,7 +159,7 @@ def layer_of(site: Site, weight: Tensor, bias: Tensor | None) -> Layer:
         for name, value in tensors.items()
     }
     return Layer(
-        site.name, site.kind, inputs=site.inputs, outputs=site.outputs, **values
+        site.title, site.kind, inputs=site.inputs, outputs=site.outputs, **values
     )
 
 

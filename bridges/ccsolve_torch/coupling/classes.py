@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsolve_torch.coupling.exported import spelled
 from ccsolve_torch.coupling.flow import Flow
 from ccsolve_torch.coupling.links import NONE, Ids, Solved
 
@@ -168,8 +169,8 @@ def _numbered(
 
 def _names(owners: list[str]) -> list[str]:
     """Give each group its layer's name, numbered where a layer has several groups."""
-    several, seen, names = Counter(owners), Counter(), []
-    for owner in owners:
+    several, seen, names = Counter(map(spelled, owners)), Counter(), []
+    for owner in map(spelled, owners):
         seen[owner] += 1
         names.append(owner if several[owner] == 1 else f"{owner}:{seen[owner]}")
     return names
@@ -182,6 +183,8 @@ def _frozen(
     for owner, ids in reversed(flow.links.born):
         components = solved.classes[ids]
         stay = components[(ordinal[components] == FIXED) & (ids != NONE)]
+        if len(ids) > 1 and (ids == NONE).all():
+            yield owner, "computes its weight by what mixes or hides its channels"
         if not len(stay):
             continue
         reason = solved.frozen.get(int(stay[0]))

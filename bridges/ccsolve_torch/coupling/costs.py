@@ -8,7 +8,7 @@ from torch import nn
 from ccsolve.statistics import Cost, Operation, Term
 from ccsolve.statistics.cost import cost_at
 from ccsolve_torch.coupling.classes import Classes, classified
-from ccsolve_torch.coupling.exported import export
+from ccsolve_torch.coupling.exported import export, spelled
 from ccsolve_torch.coupling.flow import Flow, Product
 from ccsolve_torch.coupling.following import follow
 from ccsolve_torch.coupling.links import Ids
@@ -62,7 +62,9 @@ def _tensor(
     terms = _parameters(flow, classes, name, lengths)
     groups = tuple(dict.fromkeys(group for term in terms for group in term.groups))
     kind = "channelwise" if groups else "parameters"
-    return Operation(name, kind, groups, groups[0] if groups else None, tuple(terms))
+    return Operation(
+        spelled(name), kind, groups, groups[0] if groups else None, tuple(terms)
+    )
 
 
 def _parameters(

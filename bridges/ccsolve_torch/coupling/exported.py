@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +59,17 @@ class Exported:
         while isinstance(value, Node) and operator(value) in _PARTS and value.args:
             value = value.args[0]
         return self.parameters.get(value.name) if isinstance(value, Node) else None
+
+    def source_name(self, value: Any) -> str | None:
+        """Give the name of the first parameter that the node is computed from."""
+        nodes, seen = [value] if isinstance(value, Node) else [], set()
+        while nodes:
+            node = nodes.pop(0)
+            if node.name in self.parameters:
+                return self.parameters[node.name]
+            nodes += [one for one in node.all_input_nodes if one not in seen]
+            seen.update(nodes)
+        return None
 
     def tensor_name(self, value: Any) -> str | None:
         """Give the full name of the parameter or buffer, None for other values."""
@@ -116,6 +128,14 @@ def argument(node: Node, name: str, default: Any = None) -> Any:
                 else node.kwargs.get(name, declared.default_value)
             )
     return default
+
+
+def spelled(name: str) -> str:
+    """Give the name as a table can hold it: "/" and what is not printed as %2F."""
+    return "".join(
+        mark if mark.isprintable() and mark not in "/%" else quote(mark, safe="")
+        for mark in name
+    )
 
 
 def shape(node: Node) -> tuple[int, ...]:

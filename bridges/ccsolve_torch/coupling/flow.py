@@ -231,9 +231,16 @@ def _merged(arrays: Sequence[Ids]) -> Labels:
 
 
 def owner(flow: Flow, node: Node, weight: Any) -> str:
-    """Give the name of the layer: the module that owns its weight, or runs it."""
+    """Give the name of the layer: the module that owns its weight, or runs it.
+
+    Where the model's own code computes the weight, the name is that of what it is
+    computed from.
+    """
     name = flow.exported.weight_name(weight)
-    return (name.rpartition(".")[0] or name) if name else module_path(node)
+    if name is None and (path := module_path(node)):
+        return path
+    name = name or flow.exported.source_name(weight) or node.name
+    return name.rpartition(".")[0] or name
 
 
 def vector(flow: Flow, node: Node, part: str, ids: Ids) -> None:
