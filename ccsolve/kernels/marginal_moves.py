@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from ccsolve.kernels.pair_moves import repair, slide
+from ccsolve.kernels.pair_moves import Changes, repair, slide
 
 
 @njit(cache=True)
@@ -16,5 +16,6 @@ def mend_and_fill(tables, x, unit, layer_of):
     """
     if not repair(tables, x, np.zeros(unit.size), unit, layer_of):
         return False
-    slide(tables, x, layer_of, 0.0)
+    moves = Changes(np.empty_like(tables.losses), np.empty_like(tables.costs))
+    slide(tables, x, layer_of, 0.0, moves)
     return True
