@@ -110,8 +110,8 @@ def pick(problem: Any) -> str:
        it bounds by the low-rank semidefinite descent and goes on searching.
     3. Otherwise ``search_and_bound``: the convex relaxation's bound, then tabu search.
 
-    `ReconstructionSelection`: ``branch_and_bound`` up to 40 channels, else
-    ``search_and_bound``.
+    `ReconstructionSelection`: ``branch_and_bound`` up to 40 channels and 600 columns,
+    else ``search_and_bound``.
 
     `SmoothRateAllocation`: ``bisection``, which is exact.
 

@@ -105,6 +105,11 @@ class Solution:
         )
 
     @property
+    def weights(self) -> Any:
+        """The refitted weights (d, n_out) of a reconstruction; None for the others."""
+        return self.extra.get("weights")
+
+    @property
     def absolute_gap(self) -> float:
         """Objective minus bound, 0 within rounding; inf without a point or a bound."""
         return absolute_gap(self.objective, self.bound, self.resolution)

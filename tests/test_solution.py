@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+import ccsolve
 from ccsolve import ChannelSelection, Claim, Solution, Stop, merge, verify
 from ccsolve.errors import WrongAnswer
 
@@ -117,3 +118,14 @@ def test_verify_refutes_an_objective_without_a_point():
     problem = ChannelSelection(np.eye(2), keep=1)
     with pytest.raises(WrongAnswer, match="without a point"):
         verify(problem, Solution(None, 1.0, 0.0, Stop.FINISHED))
+
+
+def test_reconstructions_hold_the_refitted_weights():
+    for keep in (0, 2, 3):
+        problem = ccsolve.ReconstructionSelection(
+            np.eye(6), np.arange(12.0).reshape(6, 2), keep, group=2
+        )
+        solution = ccsolve.solve(problem)
+        np.testing.assert_allclose(solution.weights, problem.refit(solution.x))
+    selection = ccsolve.solve(ccsolve.ChannelSelection(np.eye(3), keep=1))
+    assert selection.weights is None

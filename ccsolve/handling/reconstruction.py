@@ -10,10 +10,14 @@ from ccsolve.solution import Solution, Stop
 PROVABLE = 40
 """Channels up to which ``auto`` tries a proof."""
 
+MOST_COLUMNS = 600
+"""Columns up to which it does: a node of the tree costs their square."""
+
 
 def pick(problem: ReconstructionSelection) -> str:
     """Give the name of the method that ``auto`` uses."""
-    return "branch_and_bound" if problem.n <= PROVABLE else "search_and_bound"
+    small = problem.n <= PROVABLE and problem.d <= MOST_COLUMNS
+    return "branch_and_bound" if small else "search_and_bound"
 
 
 def settled(problem: ReconstructionSelection, limits: Limits) -> Solution | None:
@@ -23,7 +27,10 @@ def settled(problem: ReconstructionSelection, limits: Limits) -> Solution | None
     x = np.full(problem.n, bool(problem.keep))
     value = problem.objective(x)
     bound = value - problem.resolution
-    return Solution(x, value, bound, Stop.FINISHED, seconds=limits.seconds())
+    extra = {"weights": problem.refit(x)}
+    return Solution(
+        x, value, bound, Stop.FINISHED, seconds=limits.seconds(), extra=extra
+    )
 
 
 def kernels(problem: ReconstructionSelection) -> None:

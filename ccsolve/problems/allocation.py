@@ -1,5 +1,6 @@
 """RateAllocation: one option per layer, under budgets; a multiple-choice knapsack."""
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,6 +97,28 @@ class RateAllocation:
         for name, value in fields.items():
             object.__setattr__(self, name, value)
         _require_attainable(self)
+
+    def with_budgets(self, budgets: Any) -> "RateAllocation":
+        """Give the same program under as many other budgets; tables are shared, O(N).
+
+        InvalidProblem and Infeasible as in the constructor.
+        """
+        budgets = _checked_budgets(budgets)
+        if len(budgets) != len(self.budgets):
+            raise InvalidProblem(
+                f"budgets has {len(budgets)} entries; expected {len(self.budgets)}, one "
+                "for each column of the costs"
+            )
+        other = object.__new__(RateAllocation)
+        slack = self.limits - self.budgets
+        fields = {
+            item.name: getattr(self, item.name) for item in dataclasses.fields(self)
+        }
+        fields |= {"budgets": budgets, "limits": frozen(budgets + slack)}
+        for name, value in fields.items():
+            object.__setattr__(other, name, value)
+        _require_attainable(other)
+        return other
 
     def __reduce__(self) -> tuple[Any, ...]:
         parts = {

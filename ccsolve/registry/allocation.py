@@ -30,7 +30,7 @@ ROWS: tuple[Method, ...] = (
         RateAllocation,
         Kind.EXACT,
         _ALLOCATION + "pairs",
-        "trees by dynamic programming inside the dual; bound and point on other graphs",
+        "trees by dynamic programming in the dual and lists; else branch and bound",
     ),
     Method(
         "milp",

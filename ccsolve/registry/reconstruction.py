@@ -61,5 +61,6 @@ ROWS: tuple[Method, ...] = (
         Kind.EXACT,
         _RECONSTRUCTION + "branch_and_bound",
         "leaps and bounds over the channels that go, under the perspective bound",
+        max_size=64,
     ),
 )

@@ -29,10 +29,7 @@ def front(instance: Instance, seconds: float, *, gap: float) -> Answer:
     assert isinstance(problem, RateAllocation)
     ccsolve.solve(instance.tiny(), "one_budget", gap=gap)
     # Making a problem of each budget checks the tables again; that is not solving.
-    at = [
-        RateAllocation(problem.losses, problem.costs, budget)
-        for budget in instance.budgets
-    ]
+    at = [problem.with_budgets(budget) for budget in instance.budgets]
 
     def work() -> tuple[np.ndarray, np.ndarray]:
         prepared = prepare(problem)
