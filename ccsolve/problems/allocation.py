@@ -106,17 +106,14 @@ class RateAllocation:
         budgets = _checked_budgets(budgets)
         if len(budgets) != len(self.budgets):
             raise InvalidProblem(
-                f"budgets has {len(budgets)} entries; expected {len(self.budgets)}, one "
-                "for each column of the costs"
+                f"budgets has {len(budgets)} entries; expected {len(self.budgets)}, "
+                "one for each column of the costs"
             )
         other = object.__new__(RateAllocation)
         slack = self.limits - self.budgets
-        fields = {
-            item.name: getattr(self, item.name) for item in dataclasses.fields(self)
-        }
-        fields |= {"budgets": budgets, "limits": frozen(budgets + slack)}
-        for name, value in fields.items():
-            object.__setattr__(other, name, value)
+        changed = {"budgets": budgets, "limits": frozen(budgets + slack)}
+        for name in (item.name for item in dataclasses.fields(self)):
+            object.__setattr__(other, name, changed.get(name, getattr(self, name)))
         _require_attainable(other)
         return other
 
