@@ -87,6 +87,8 @@ def _removable(flow: Flow, solved: Solved, born: Mapping[int, str]) -> set[int]:
         solved.frozen.setdefault(component, reason)
     for component, reason in _read_otherwise(flow, solved):
         solved.frozen.setdefault(component, reason)
+    for component, reason in _of_no_sample(flow, solved):
+        solved.frozen.setdefault(component, reason)
     candidates = set(born) - set(solved.frozen)
     for component in _crowding(flow, solved, candidates):
         solved.frozen[component] = (
@@ -110,6 +112,19 @@ def _read_otherwise(flow: Flow, solved: Solved) -> Iterator[tuple[int, str]]:
                 f"another place: transposed, or in parts"
             )
             for component in np.unique(np.concatenate([mine, other])):
+                yield int(component), reason
+
+
+def _of_no_sample(flow: Flow, solved: Solved) -> Iterator[tuple[int, str]]:
+    """Give the components that a weight reads where no sample changes them.
+
+    Statistics are derivatives of each sample's own loss in what layers read.
+    """
+    sampled = {reading.weight for reading in flow.readings if reading.sampled}
+    for reading in flow.readings:
+        if reading.weight not in sampled:
+            reason = f"is read through {reading.weight} alike for all samples"
+            for component in np.unique(solved.classes[reading.ids]):
                 yield int(component), reason
 
 

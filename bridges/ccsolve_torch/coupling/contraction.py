@@ -11,7 +11,6 @@ from ccsolve_torch.coupling.exported import argument, operator, shape
 from ccsolve_torch.coupling.flow import (
     Flow,
     Product,
-    Reading,
     Rule,
     joined,
     owner,
@@ -208,7 +207,7 @@ def _layer(
         for other in beside:
             flow.links.tie_along(ids, other, flow.place(node))
         column = np.moveaxis(ids, axis, -1).reshape(-1, ids.shape[axis])[0]
-        flow.readings.append(Reading(name, column))
+        flow.read(node, name, column)
         read = True
 
 

@@ -27,10 +27,14 @@ from ccsolve_torch.coupling.links import NONE, Ids, Links
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """A layer that mixes channels: the atoms on its input's channel axis."""
+    """A layer that mixes channels: the atoms on its input's channel axis.
+
+    `sampled` says whether what it reads depends on the samples.
+    """
 
     weight: str
     ids: Ids
+    sampled: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +129,10 @@ class Flow:
             else:
                 kept.append(ids)
         return tuple(kept)
+
+    def read(self, node: Node, weight: str, ids: Ids) -> None:
+        """Note that a layer mixes these channels."""
+        self.readings.append(Reading(weight, ids, node not in self.constant))
 
     def freeze(self, node: Node, arrays: Sequence[Ids], why: str = "") -> None:
         """Freeze all channels of the arrays: the node has no rule for them."""

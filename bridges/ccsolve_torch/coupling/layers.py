@@ -11,7 +11,6 @@ from ccsolve_torch.coupling.flow import (
     Flow,
     LayerCall,
     Product,
-    Reading,
     Rule,
     channels,
     owner,
@@ -79,7 +78,7 @@ def _plain(
     if name is None:
         flow.freeze(node, [ids], ", which computes its weight")
     else:
-        flow.readings.append(Reading(name, ids))
+        flow.read(node, name, ids)
     flow.links.tie(_column(labels, inner, lengths[inner]), ids, flow.place(node))
     made = _column(labels, outer, lengths[outer])
     flow.links.bear(owner(flow, node, weight), made)

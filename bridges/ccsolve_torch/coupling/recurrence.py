@@ -9,7 +9,6 @@ from ccsolve_torch.coupling.exported import argument, operator, shape
 from ccsolve_torch.coupling.flow import (
     Flow,
     Product,
-    Reading,
     Rule,
     channels,
     owner,
@@ -57,7 +56,7 @@ def _cell(flow: Flow, node: Node, cell: Any, entering: Ids, hidden: Ids) -> None
         assert rows is not None and columns is not None and name is not None
         flow.links.tie(columns, ids, flow.place(node))
         flow.links.tie(rows.reshape(-1, len(hidden)), hidden, flow.place(node))
-        flow.readings.append(Reading(name, ids))
+        flow.read(node, name, ids)
         steps = np.prod(shape(node.args[0])[:-1]) // flow.exported.batch  # pyright: ignore
         flow.products.append(
             Product(node, "recurrent", float(steps), (ids, rows), name)

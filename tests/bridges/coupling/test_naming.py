@@ -1,4 +1,4 @@
-"""Groups have names that statistics can hold, and layers that stay a reason."""
+"""Groups have names that statistics can hold, and what stays has a reason."""
 
 from typing import Any
 
@@ -97,3 +97,35 @@ def test_a_computed_weight_is_told_of_its_own_layer(loader) -> None:
     graph = cct.trace(model, loader[0][0])
     assert list(graph.groups) == ["2"]
     assert "computes its weight" in graph.frozen["0"]
+
+
+class Biased(nn.Module):
+    """A bias that layers compute from a table, and a token that samples share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(64, 2))
+        self.token = nn.Parameter(torch.randn(1, 1, 3))
+        self.deep, self.flat = nn.Linear(2, 8), nn.Linear(8, 3)
+        self.up, self.down = nn.Linear(3, 9), nn.Linear(9, 3)
+        self.head = nn.Linear(3, 6)
+        self.last = nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        bias = self.flat(torch.relu(self.deep(self.table)))
+        x = x.flatten(2).transpose(1, 2) + bias
+        tokens = self.token.expand(len(x), -1, -1)
+        tokens = self.down(torch.relu(self.up(tokens)))
+        x = torch.cat([tokens, x], dim=1)
+        return self.last(torch.relu(self.head(x)).mean(dim=1))
+
+
+def test_what_is_the_same_for_all_samples_stays(loader) -> None:
+    torch.manual_seed(0)
+    model, x = Biased().eval(), loader[0][0]
+    graph = cct.trace(model, x)
+    assert list(graph.groups) == ["up", "head"]
+    assert "alike for all samples" in graph.frozen["deep"]
+    assert list(cct.collect(model, loader, layers="moments").groups) == ["up", "head"]
+    small: Any = cct.compress(model, loader, macs=0.6, timed=False)
+    assert small.head.out_features < 6
