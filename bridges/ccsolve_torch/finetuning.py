@@ -25,6 +25,8 @@ from ccsolve_torch.training.stepping import (
     precision_of,
 )
 
+TEMPERATURE, ALPHA = 4.0, 0.5
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -60,14 +62,14 @@ def finetune(
     optimizer: str = "sgd",
     lr: float | None = None,
     weight_decay: float | None = None,
-    momentum: float = 0.9,
+    momentum: float | None = None,
     warmup: float = 0.05,
     clip: float | None = None,
     loss: str | PerSample = "cross_entropy",
     label_smoothing: float = 0.0,
     teacher: nn.Module | None = None,
-    temperature: float = 4.0,
-    alpha: float = 0.5,
+    temperature: float | None = None,
+    alpha: float | None = None,
     amp: str = "auto",
     freeze_norms: bool = False,
     validate: Validate | None = None,
@@ -85,7 +87,8 @@ def finetune(
     Parameters
     ----------
     model
-        Any module, on the device to train on.
+        Any module, on the device to train on. Its output is a tensor (N, ...) or has
+        one as `logits`; for a callable loss what `collect` takes.
     loader
         An iterable of (inputs, targets) that can be read once per epoch; read once
         more where it has no length. Torch's random state is seeded, so that a
@@ -97,7 +100,7 @@ def finetune(
     lr, weight_decay
         At most, see above; default `RATES` and `DECAYS`.
     momentum
-        For "sgd".
+        For "sgd"; default 0.9.
     warmup
         Share of the steps in which the rate rises, in [0, 1).
     clip
@@ -109,8 +112,10 @@ def finetune(
         For "cross_entropy", in [0, 1).
     teacher
         A network whose outputs are to be met too, such as the dense one; it runs in
-        evaluation mode and is not changed. See `objectives.objective` for
-        `temperature` and `alpha`, the share of this part in [0, 1].
+        evaluation mode and is not changed.
+    temperature, alpha
+        With a teacher: how soft the outputs are made, default 4, and the share of this
+        part in [0, 1], default 0.5. See `objectives.objective`.
     amp
         "auto": on a GPU forward and loss run in bfloat16, or float16 with scaled
         losses where the GPU lacks it; elsewhere, and with "off", in the model's own
@@ -134,11 +139,11 @@ def finetune(
     if not isinstance(epochs, int):
         raise InvalidProblem(f"epochs {epochs!r}; expected an integer")
     check(epochs=(epochs, 1, math.inf), warmup=(warmup, 0, BELOW_ONE))
-    check(label_smoothing=(label_smoothing, 0, BELOW_ONE), alpha=(alpha, 0, 1))
-    check(temperature=(temperature, TINY, math.inf))
+    check(label_smoothing=(label_smoothing, 0, BELOW_ONE))
+    softness, share = _distilling(teacher, temperature, alpha)
     check(clip=(1.0 if clip is None else clip, TINY, math.inf))
     _check_models(model, teacher)
-    aim = objective(loss, label_smoothing, teacher, temperature, alpha)
+    aim = objective(loss, label_smoothing, teacher, softness, share)
     weights = _Weights(model)
     with _seeded(model, seed), _resting(teacher), _kept(weights):
         steps = Steps(
@@ -161,6 +166,21 @@ def finetune(
             if progress is not None:
                 progress(epoch)
     return Training(tuple(done), weights.number, before)
+
+
+def _distilling(
+    teacher: nn.Module | None, temperature: float | None, alpha: float | None
+) -> tuple[float, float]:
+    """Give the softness and the share of the distance to a teacher."""
+    for name, value in (("temperature", temperature), ("alpha", alpha)):
+        if teacher is None and value is not None:
+            raise InvalidProblem(
+                f"{name} {value!r}: is for a teacher; give teacher=, or leave it out"
+            )
+    softness = TEMPERATURE if temperature is None else temperature
+    share = ALPHA if alpha is None else alpha
+    check(temperature=(softness, TINY, math.inf), alpha=(share, 0, 1))
+    return softness, share
 
 
 @dataclass

@@ -2,7 +2,8 @@
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ccsolve.errors import InvalidProblem
 from ccsolve_torch.finetuning import finetune
 from ccsolve_torch.training.objectives import distillation
 from ccsolve_torch.training.stepping import precision_of
@@ -178,3 +180,62 @@ def test_iterables_without_a_length_are_counted(mlp, clouds) -> None:
     finetune(mlp, clouds, epochs=2)
     finetune(other, Stream(), epochs=2)
     assert same(state(mlp), state(other))
+
+
+class Wrapped(nn.Module):
+    """Gives more than one tensor, or that one under a name."""
+
+    def __init__(self, inner: nn.Module, give: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.inner, self.give = inner, give
+
+    def forward(self, x: Tensor) -> Any:
+        return self.give(self.inner(x))
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "user"])
+@pytest.mark.parametrize(
+    "give",
+    [
+        lambda y: {"logits": y},
+        lambda y: SimpleNamespace(logits=y),
+        lambda y: (y, y.argmax(dim=1)),
+    ],
+)
+def test_outputs_that_statistics_take_train_alike(mlp, clouds, give, loss) -> None:
+    def user(outputs: Any, targets: Tensor) -> Tensor:
+        kinds = {dict: "logits", tuple: 0}
+        if isinstance(outputs, SimpleNamespace):
+            outputs = outputs.logits
+        elif not isinstance(outputs, Tensor):
+            outputs = outputs[kinds[type(outputs)]]
+        return functional.cross_entropy(outputs, targets, reduction="none")
+
+    plain, other = copy.deepcopy(mlp), Wrapped(copy.deepcopy(mlp), give)
+    if loss == "cross_entropy" and isinstance(give(torch.ones(1, 1)), tuple):
+        with pytest.raises(InvalidProblem, match="the logits alone"):
+            finetune(other, clouds, epochs=1)
+        return
+    if loss == "user" and isinstance(give(torch.ones(1, 1)), SimpleNamespace):
+        return  # collect does not know what is in it either
+    chosen: Any = loss if loss == "cross_entropy" else user
+    finetune(plain, clouds, epochs=2, loss=chosen)
+    finetune(other, clouds, epochs=2, loss=chosen)
+    for one, two in zip(plain.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(one, two)
+
+
+def test_a_teacher_may_give_logits_by_name(mlp, clouds) -> None:
+    teacher = Wrapped(copy.deepcopy(mlp), lambda y: {"logits": y})
+    again = Wrapped(copy.deepcopy(mlp), lambda y: {"logits": y})
+    training = finetune(again, clouds, epochs=1, teacher=teacher)
+    assert math.isfinite(training.epochs[0].loss)
+
+
+def test_batches_of_ignored_targets_change_nothing(mlp, clouds) -> None:
+    before = state(mlp)
+    padding = [(x, torch.full_like(y, -100)) for x, y in clouds]
+    options: Any = {"weight_decay": 0.0, "freeze_norms": True, "epochs": 2}
+    training = finetune(mlp, padding, **options)
+    assert [epoch.loss for epoch in training.epochs] == [0.0, 0.0]
+    assert same(before, state(mlp))

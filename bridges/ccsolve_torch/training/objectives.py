@@ -1,19 +1,19 @@
 """What fine-tuning minimises: the loss on the labels, and the distance to a teacher."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ccsolve.errors import InvalidProblem
-from ccsolve_torch.collecting.losses import PerSample, as_loss
+from ccsolve_torch.collecting.differentiation import differentiated
+from ccsolve_torch.collecting.losses import IGNORED, PerSample, as_loss
 
 Inputs = tuple[Tensor, ...]
-Objective = Callable[[Tensor, Tensor, Inputs], Tensor]
+Objective = Callable[[Any, Tensor, Inputs], Tensor]
 """(outputs, targets, inputs) -> what is minimised, one number."""
-
-_IGNORED = -100
 
 
 def objective(
@@ -34,16 +34,16 @@ def objective(
     """
     on_labels = _on_labels(loss, label_smoothing)
     if teacher is None:
-        return lambda outputs, targets, inputs: on_labels(outputs, targets)
+        return on_labels
     given = teacher
 
-    def both(outputs: Tensor, targets: Tensor, inputs: Inputs) -> Tensor:
+    def both(outputs: Any, targets: Tensor, inputs: Inputs) -> Tensor:
         with torch.no_grad():
             wanted = logits(given(*inputs), "teacher")
-        distance = distillation(outputs, wanted, temperature)
+        distance = distillation(logits(outputs, "model"), wanted, temperature)
         if alpha == 1:
             return distance
-        return (1 - alpha) * on_labels(outputs, targets) + alpha * distance
+        return (1 - alpha) * on_labels(outputs, targets, inputs) + alpha * distance
 
     return both
 
@@ -66,34 +66,45 @@ def distillation(outputs: Tensor, wanted: Tensor, temperature: float) -> Tensor:
     return temperature**2 * divergence.sum(dim=1).mean()
 
 
-def logits(outputs: object, who: str) -> Tensor:
-    """Give the outputs, after checking that they are one tensor (N, ...)."""
-    if not isinstance(outputs, Tensor) or outputs.ndim < 2:
+def logits(outputs: Any, who: str) -> Tensor:
+    """Give the outputs, or what they hold as `logits`, if that is a tensor (N, ...)."""
+    inner = outputs.get("logits") if isinstance(outputs, Mapping) else None
+    inner = getattr(outputs, "logits", None) if inner is None else inner
+    found = outputs if isinstance(outputs, Tensor) else inner
+    if not isinstance(found, Tensor) or found.ndim < 2:
         raise InvalidProblem(
-            f"{who}: gave a {type(outputs).__name__}; expected one tensor (N, ...); "
-            f"wrap it so that it gives the logits alone"
+            f"{who}: gave a {type(outputs).__name__}; expected one tensor (N, ...), or "
+            f"one as its logits; wrap it so that it gives the logits alone"
         )
-    return outputs
+    return found
 
 
-def _on_labels(
-    loss: str | PerSample, label_smoothing: float
-) -> Callable[[Tensor, Tensor], Tensor]:
+def _on_labels(loss: str | PerSample, label_smoothing: float) -> Objective:
     if loss == "cross_entropy":
-        return lambda outputs, targets: _cross_entropy(
-            outputs, targets, label_smoothing
+        return lambda outputs, targets, inputs: _cross_entropy(
+            logits(outputs, "model"), targets, label_smoothing
         )
     if label_smoothing:
         raise InvalidProblem(
             f"label_smoothing {label_smoothing} with the loss {loss!r:.40}; it is for "
             f"'cross_entropy'"
         )
-    values = as_loss(loss).values
-    return lambda outputs, targets: values(outputs.float(), targets).mean()
+    known = as_loss(loss)
+
+    def mean(outputs: Any, targets: Tensor, inputs: Inputs) -> Tensor:
+        named = logits(outputs, "model") if known.own is None else outputs
+        count = len(inputs[0])
+        wide, held, every = differentiated(named, targets, count, known)
+        return every.values(wide, held).mean()
+
+    return mean
 
 
 def _cross_entropy(outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """Give the mean over samples and positions; targets of -100 do not count."""
+    """Give the mean over samples and positions; targets of -100 do not count.
+
+    0 where no target counts, as in a batch of padding.
+    """
     expected = (outputs.shape[0], *outputs.shape[2:])
     if targets.shape != expected or targets.is_floating_point():
         raise InvalidProblem(
@@ -101,12 +112,17 @@ def _cross_entropy(outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor
             f"{tuple(outputs.shape)}; expected class numbers {expected}"
         )
     classes, last = targets.long(), outputs.shape[1] - 1
-    outside = ((classes < 0) | (classes > last)) & (classes != _IGNORED)
+    outside = ((classes < 0) | (classes > last)) & (classes != IGNORED)
     if bool(outside.any()):
         raise InvalidProblem(
             f"cross_entropy: targets {int(targets.min())} to {int(targets.max())}; "
             f"expected class numbers 0 to {last}"
         )
-    return functional.cross_entropy(
-        outputs.float(), classes, ignore_index=_IGNORED, label_smoothing=smoothing
+    total = functional.cross_entropy(
+        outputs.float(),
+        classes,
+        ignore_index=IGNORED,
+        label_smoothing=smoothing,
+        reduction="sum",
     )
+    return total / (classes != IGNORED).sum().clamp(min=1)

@@ -9,13 +9,16 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ccsolve.errors import InvalidProblem
 from ccsolve_torch.running.state import Loader, batches, device_of
-from ccsolve_torch.training.objectives import Objective, logits
+from ccsolve_torch.training.objectives import Objective
 
 RATES = {"sgd": 1e-2, "adamw": 1e-3}
 """Learning rates at the peak of the schedule, where none is given."""
 
 DECAYS = {"sgd": 5e-4, "adamw": 1e-2}
 """Weight decays, where none is given."""
+
+MOMENTUM = 0.9
+"""Of SGD, where none is given."""
 
 TINY, BELOW_ONE = math.nextafter(0, 1), math.nextafter(1, 0)
 
@@ -58,8 +61,7 @@ class Steps:
         self.done += 1
         enabled = self.precision is not None
         with torch.autocast(self.device, self.precision, enabled=enabled):
-            outputs = logits(self.model(*inputs), "model")
-            value = self.aim(outputs, targets, inputs)
+            value = self.aim(self.model(*inputs), targets, inputs)
         number = float(value.detach())
         if not math.isfinite(number):
             raise InvalidProblem(
@@ -81,7 +83,7 @@ def optimiser_of(
     name: str,
     lr: float | None,
     weight_decay: float | None,
-    momentum: float,
+    momentum: float | None,
 ) -> torch.optim.Optimizer:
     """Give the optimiser of the parameters that are trained.
 
@@ -92,7 +94,10 @@ def optimiser_of(
     rate = RATES[name] if lr is None else lr
     decay = DECAYS[name] if weight_decay is None else weight_decay
     check(lr=(rate, TINY, math.inf), weight_decay=(decay, 0, math.inf))
-    check(momentum=(momentum, 0, BELOW_ONE))
+    pull = MOMENTUM if momentum is None else momentum
+    check(momentum=(pull, 0, BELOW_ONE))
+    if name == "adamw" and momentum is not None:
+        raise InvalidProblem("momentum: is for optimizer='sgd'; leave it out")
     trained = [value for value in model.parameters() if value.requires_grad]
     if not trained:
         raise InvalidProblem(
@@ -105,8 +110,7 @@ def optimiser_of(
     groups = [group for group in groups if group["params"]]
     if name == "adamw":
         return torch.optim.AdamW(groups, lr=rate)
-    nesterov = momentum > 0
-    return torch.optim.SGD(groups, lr=rate, momentum=momentum, nesterov=nesterov)
+    return torch.optim.SGD(groups, lr=rate, momentum=pull, nesterov=pull > 0)
 
 
 def precision_of(model: nn.Module, amp: str) -> torch.dtype | None:
