@@ -36,7 +36,9 @@ def test_the_scorer_agrees_with_the_problem(name: str):
 
 def test_the_scorer_sees_broken_budgets():
     instance = instances.find("net-4x9-B1-s0")
-    dearest = [int(paid[:, 0].argmax()) for paid in instance.problem.costs]
+    problem = instance.problem
+    assert isinstance(problem, ccsolve.RateAllocation)
+    dearest = [int(paid[:, 0].argmax()) for paid in problem.costs]
     worth = score(instance, np.array(dearest))
     assert worth is not None and worth.excess > 0.1
 
