@@ -203,8 +203,10 @@ class RateAllocation:
         if beyond > 0:
             return float(beyond)
         excess = self.spent(x.astype(np.int64)) - self.limits
+        if (excess <= 0).all():
+            return 0.0
         units = np.maximum(self.flat_costs.max(axis=0), 1e-300)
-        return float(np.where(excess > 0, excess / units, 0.0).max())
+        return float((excess / units).max())
 
     def cheapest(self) -> np.ndarray:
         """Give what each budget must allow at least, every one alone, (B,).
