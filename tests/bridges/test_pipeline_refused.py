@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 import ccsolve_torch as cct
-from ccsolve.errors import InvalidProblem
+from ccsolve.errors import InvalidProblem, Unsupported
+from tests.bridges.plans import every_other
 
 pytestmark = pytest.mark.torch
 
@@ -61,3 +62,66 @@ def test_what_is_no_module_is_refused(loader, model) -> None:
 def test_scripted_modules_are_refused(residual, loader) -> None:
     scripted = torch.jit.trace(residual, loader[0][0])
     refused(scripted, loader, "TorchScript; expected the module it was made of")
+
+
+class Reporting(nn.Module):
+    """A model with methods and modules under the names of records."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner(x)
+
+    def report(self) -> str:
+        return "all is well"
+
+
+def test_names_of_records_that_are_taken_are_refused(residual, loader) -> None:
+    x = loader[0][0]
+    refused(Reporting(residual), loader, "attribute 'report' is a method of its own")
+    residual.surgery = nn.Linear(1, 1)
+    refused(residual, loader, "attribute 'surgery' is a Linear of its own")
+    with pytest.raises(InvalidProblem, match="'surgery'"):
+        cct.apply(residual, every_other(residual, x), x)
+    with pytest.raises(InvalidProblem, match="'surgery'"):
+        cct.factorise(residual, {}, x)
+
+
+def test_what_was_compressed_can_be_compressed(residual, loader) -> None:
+    small = cct.compress(residual, loader, macs=0.8, timed=False)
+    again: Any = cct.compress(small, loader, macs=0.8, timed=False)
+    assert again.report.original == small.report.achieved  # pyright: ignore
+
+
+def test_models_that_do_not_run_are_told_so(residual, loader) -> None:
+    x = loader[0][0]
+    for inputs in (x[0], x[:, :2]):
+        with pytest.raises(InvalidProblem, match="does not run on the example") as said:
+            cct.trace(residual, inputs)
+        assert "3 channels" in str(said.value)
+    with pytest.raises(InvalidProblem, match="expected an nn"):
+        cct.trace(lambda x: x, x)  # pyright: ignore[reportArgumentType]
+
+
+def test_other_types_are_refused(residual, loader) -> None:
+    x = loader[0][0]
+    call: Any = cct.apply
+    with pytest.raises(InvalidProblem, match="plan: dict"):
+        call(residual, {}, x)
+    call = cct.factorise
+    with pytest.raises(InvalidProblem, match="factors: list"):
+        call(residual, ["stem"], x)
+    graph = cct.trace(residual, x)
+    with pytest.raises(InvalidProblem, match=r"such as \['stem'\]"):
+        cct.fit_next_layers(residual, residual, graph, {}, loader, layers="stem")
+    for kept in ([-1], [0.5], [6], "all", [[0]]):
+        keep: Any = {"stem.weight": kept}
+        with pytest.raises(InvalidProblem, match="entries of its axis 0, 0 to 5"):
+            cct.trace(residual, x, declared=cct.Declared(keep=keep))
+
+
+def test_latency_falls_in_one_step(residual, loader) -> None:
+    with pytest.raises(Unsupported, match="take steps=1"):
+        cct.compress(residual, loader, latency=0.5, steps=2)

@@ -16,7 +16,13 @@ from torch.fx import Node
 from ccsolve.errors import Unsupported
 from ccsolve_torch.reasons import first_line
 from ccsolve_torch.running.spelling import spelled_out
-from ccsolve_torch.running.state import Inputs, as_inputs, evaluating
+from ccsolve_torch.running.state import (
+    Inputs,
+    as_inputs,
+    check_runs,
+    checked_model,
+    evaluating,
+)
 
 # Operators that give a parameter with other axes first, or some of its rows.
 _PARTS = frozenset(
@@ -85,7 +91,10 @@ def export(model: nn.Module, example: Inputs) -> Exported:
     ------
     Unsupported
         If `torch.export` cannot follow the model.
+    InvalidProblem
+        If the model does not run on the example at all.
     """
+    checked_model(model)
     given = as_inputs(example)
     start = time.perf_counter()
     with evaluating(model), spelled_out(model, whole=False), torch.no_grad():
@@ -181,6 +190,7 @@ def _followed(
                 return inputs, torch.export.export(model, inputs)
         except Exception as error:  # torch.export raises errors of many kinds
             failure = error
+    check_runs(model, given, "the example inputs")
     raise Unsupported(
         f"torch.export cannot follow this {type(model).__name__}: "
         f"{first_line(failure)}; expected a model without data-dependent control flow"

@@ -96,7 +96,11 @@ def batches(model: nn.Module, loader: Loader) -> Iterator[Batch]:
         )
 
 
-def check_runs(model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+def check_runs(
+    model: nn.Module,
+    inputs: tuple[Tensor, ...],
+    whose: str = "the loader's first batch",
+) -> None:
     """Run the model on two samples: what is wrong with them is said better here.
 
     InvalidProblem where it fails.
@@ -107,8 +111,7 @@ def check_runs(model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     except Exception as error:  # whatever the model's code raises
         shown = ", ".join(f"{tuple(x.shape)} {x.dtype}" for x in inputs)
         raise InvalidProblem(
-            f"model: does not run on the loader's first batch ({shown}): "
-            f"{first_line(error)}"
+            f"model: does not run on {whose} ({shown}): {first_line(error)}"
         ) from error
 
 
