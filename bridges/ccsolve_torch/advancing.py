@@ -21,6 +21,7 @@ from ccsolve_torch.stepwise.job import Ground, Job
 from ccsolve_torch.stepwise.resuming import Store
 from ccsolve_torch.stepwise.steps import begun, composed, filled
 from ccsolve_torch.surgery import kept_entries
+from ccsolve_torch.timing import measure_latency
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +39,7 @@ def advanced(
     """Take one step."""
     declared = _declared_in(job, ground, state)
     with job.phase(step, "collect"):
-        stats = collect(
-            state.model, job.loader, **job.collecting, declared=declared, seed=job.seed
-        )
+        stats = _statistics(job, ground, state, declared)
     with job.phase(step, "plan"):
         found = decided(
             lambda: make_plan(stats, **budgets, recipe=job.recipe, **job.options)
@@ -100,6 +99,20 @@ def finished(job: Job, ground: Ground, state: State) -> nn.Module:
         latency=measured(*models, ground.inputs) if job.timed else None,
     )
     return small
+
+
+def _statistics(
+    job: Job, ground: Ground, state: State, declared: Declared
+) -> Statistics:
+    """Collect, and measure latency tables where a budget asks for them."""
+    stats = collect(
+        state.model, job.loader, **job.collecting, declared=declared, seed=job.seed
+    )
+    if "latency" not in job.given:
+        return stats
+    # Between the points of a grid a width costs what the next wider one does.
+    grid = {k: v for k, v in job.options.items() if k == "multiple_of"}
+    return measure_latency(state.model, stats, ground.inputs, declared=declared, **grid)
 
 
 def _applied(job: Job, ground: Ground, step: int, plan: Plan) -> nn.Module:

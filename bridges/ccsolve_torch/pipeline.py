@@ -83,7 +83,8 @@ def compress(
         Memory is in bytes, of one sample's forward pass.
     latency
         The same in microseconds, of a forward pass of the loader's first batch. It
-        takes steps=1, and about a minute to measure; see `measure_latency`.
+        takes steps=1, and up to a minute to measure; the grid of the tables is that of
+        `multiple_of`, or `measure_latency`'s own.
     steps
         How often statistics are taken.
     recipe, **options

@@ -9,8 +9,11 @@ import torch
 from torch import nn
 
 import ccsolve_torch as cct
+from ccsolve.statistics import LatencyTable
 from ccsolve.statistics.cost import cost_at
+from ccsolve_torch import advancing
 from ccsolve_torch.coupling.declaring import Declared
+from ccsolve_torch.running.footprint import footprint
 from tests.bridges.plans import by_hand
 
 pytestmark = pytest.mark.torch
@@ -228,3 +231,55 @@ def test_the_report_of_a_training_is_of_what_it_gave(residual, loader) -> None:
     assert "taken back" not in str(report)
     bare: Any = cct.apply(residual, by_hand(residual, x, report.kept), x, timed=False)
     assert report.equivalence == bare.report.equivalence
+
+
+def test_a_latency_budget_is_planned_on_measured_tables(
+    residual, loader, monkeypatch
+) -> None:
+    """The tables here are of one group, a microsecond for each of its channels."""
+
+    def measured(model: Any, stats: Any, inputs: Any, **options: Any) -> Any:
+        assert options["multiple_of"] == 2
+        assert len(inputs[0]) == len(loader[0][0])
+        size = stats.groups["first.conv1"].size
+        grid = np.arange(1, size + 1)
+        times = grid[None].astype(float)
+        table = LatencyTable(
+            "conv", times, {}, {"first.conv1": 1}, np.zeros(1, dtype=int), grid
+        )
+        return stats.with_latency([table])
+
+    monkeypatch.setattr(advancing, "measure_latency", measured)
+    small: Any = cct.compress(
+        residual,
+        loader,
+        latency=0.5,
+        multiple_of=2,
+        recipe="uniform",
+        repair="none",
+        timed=False,
+    )
+    assert small.first.conv1.out_channels == 2
+    assert small.report.asked["latency"] == 2.5
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_memory_budget_holds(residual, loader, steps) -> None:
+    small: Any = cct.compress(
+        residual,
+        loader,
+        memory=0.7,
+        steps=steps,
+        recipe="uniform",
+        repair="none",
+        timed=False,
+    )
+    alone = footprint(small, loader[0][0][:1])
+    assert alone.weights + alone.activations <= small.report.asked["memory"]
+
+
+def test_fixed_widths_hold_in_every_step(residual, loader) -> None:
+    small: Any = in_three_steps(
+        residual, loader, macs=0.5, fixed={"first.conv1": 4}, repair="none"
+    )
+    assert small.first.conv1.out_channels == 4
