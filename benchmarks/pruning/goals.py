@@ -64,8 +64,22 @@ def verdicts(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
 def _count(
     every: list[Pair], shares: tuple[int, ...], holds: Callable[[Pair], bool]
 ) -> str:
-    looked = [pair for pair in every if pair[0].removed in shares]
-    return f"{sum(map(holds, looked))} of {len(looked)} pairs (peer, seed)"
+    """Give by share how many pairs hold, of which peers and seeds; or that none ran."""
+    return "; ".join(
+        f"{share} %: {_held([p for p in every if p[0].removed == share], holds)}"
+        for share in shares
+    )
+
+
+def _held(looked: list[Pair], holds: Callable[[Pair], bool]) -> str:
+    if not looked:
+        return "not run"
+    peers = {row.choice for _, row in looked}
+    seeds = sorted({row.seed for _, row in looked})
+    return (
+        f"{sum(map(holds, looked))} of {len(looked)} pairs ({len(peers)} peers, seeds "
+        f"{', '.join(map(str, seeds))})"
+    )
 
 
 def _significant(pair: Pair) -> bool:

@@ -123,4 +123,8 @@ def test_goals_count_pairs() -> None:
     found = dict(verdicts(rows))
     accuracy, worse, better = found.values()
     assert accuracy.endswith("over 2 seeds")
-    assert worse.startswith("10 of 12") and better.startswith("10 of 12")
+    counted = "10 of 12 pairs (6 peers, seeds 0, 1)"
+    assert worse == f"30 %: not run; 50 %: {counted}"
+    assert better == f"75 %: {counted}"
+    (_, alone), *_ = verdicts([row for row in rows if row.choice != HEADLINE])
+    assert alone == "30 %: not run; 50 %: not run"
