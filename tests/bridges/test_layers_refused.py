@@ -76,7 +76,7 @@ def hooked(model: Any) -> None:
 
 
 def not_finite(model: Any) -> None:
-    model.a.weight.data[0] = float("nan")
+    model.a.weight.data[0] = float("inf")
 
 
 REFUSED: list[tuple[Any, str]] = [

@@ -217,5 +217,5 @@ def test_steps_end_at_the_asked_budget(residual, loader) -> None:
 def test_compress_refuses_bad_budgets(residual, loader, bad, steps) -> None:
     with pytest.raises(InvalidProblem, match=r"macs"):
         cct.compress(residual, loader, **bad, steps=steps, recipe="uniform")
-    with pytest.raises(InvalidProblem, match="steps 0"):
+    with pytest.raises(InvalidProblem, match="steps = 0"):
         cct.compress(residual, loader, macs=0.5, steps=0)
