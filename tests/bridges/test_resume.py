@@ -168,7 +168,8 @@ class Rate:
 def test_other_functions_are_other_options(
     residual, loader, tmp_path, named, one, same, other
 ) -> None:
-    name = {"collecting": "loss"}.get(named, named)
+    def options(function: Any) -> dict[str, Any]:
+        return {"loss" if named == "collecting" else named: function}
 
     def begun(function: Any) -> None:
         smaller(
@@ -176,7 +177,7 @@ def test_other_functions_are_other_options(
             loader,
             folder=tmp_path,
             progress=killed_at(1, "plan"),
-            **{name: function},
+            **options(function),
         )
 
     for function in (one, same):
