@@ -6,6 +6,7 @@ Nothing here says where the work is done. ``n_jobs`` takes cores of this machine
 """
 
 import math
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, TypeVar, cast
 
@@ -57,8 +58,10 @@ def each(
             if callback is not None and callback(count, result):
                 return
     finally:
-        # What runs is abandoned, what waits is dropped.
-        results.close()
+        # What runs is abandoned, what waits is dropped: as asked, so without a warning.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            results.close()
 
 
 def solve_all(

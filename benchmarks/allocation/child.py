@@ -4,6 +4,7 @@ python -m benchmarks.allocation.child
 """
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -37,9 +38,15 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Answer until the input ends."""
-    for line in sys.stdin:
-        print(dump_json(answer(json.loads(line))), flush=True)
+    """Answer until the input ends.
+
+    What libraries print themselves, below Python, must not reach the parent: answers
+    go to a copy of stdout, and stdout to nowhere.
+    """
+    with os.fdopen(os.dup(1), "w") as answers:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        for line in sys.stdin:
+            print(dump_json(answer(json.loads(line))), file=answers, flush=True)
 
 
 if __name__ == "__main__":
