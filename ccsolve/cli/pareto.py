@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -17,9 +17,12 @@ from ccsolve.cli.inputs import (
     require_writable,
 )
 from ccsolve.cli.outcome import DONE
-from ccsolve.fronts import Front, FrontPoint
 from ccsolve.io.atomic import replacing
 from ccsolve.io.strict_json import dump_json
+
+if TYPE_CHECKING:
+    # What it imports itself, help must not wait for.
+    from ccsolve.fronts import Front, FrontPoint
 
 EXAMPLES = (
     "ccsolve pareto resnet56_cifar10",
@@ -52,7 +55,10 @@ def pareto(
     ] = 50,
     recipe: Annotated[str, typer.Option(help="Whose widths: ccp, allocated.")] = "ccp",
     losses: Annotated[
-        str, typer.Option(help="Losses by width: auto, refit, taylor, units, selection, ...")
+        str,
+        typer.Option(
+            help="Losses by width: auto, refit, taylor, units, selection, ..."
+        ),
     ] = "auto",
     multiple_of: Annotated[int, typer.Option(help="Widths are multiples of this.")] = 1,
     fixed: Annotated[
@@ -95,7 +101,7 @@ def pareto(
     return DONE
 
 
-def _document(front: Front) -> dict[str, Any]:
+def _document(front: "Front") -> dict[str, Any]:
     return {
         "over": front.over,
         "recipe": front.recipe,
@@ -104,11 +110,11 @@ def _document(front: Front) -> dict[str, Any]:
     }
 
 
-def _entry(point: FrontPoint) -> Mapping[str, Any]:
+def _entry(point: "FrontPoint") -> Mapping[str, Any]:
     return point._asdict() | {"widths": dict(point.widths)}
 
 
-def _table(front: Front) -> Table:
+def _table(front: "Front") -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in (front.over, "removed", "loss", "bound", "price"):
         table.add_column(heading, justify="right")
@@ -124,7 +130,7 @@ def _table(front: Front) -> Table:
     return table
 
 
-def _shown(front: Front) -> Iterator[FrontPoint]:
+def _shown(front: "Front") -> Iterator["FrontPoint"]:
     """Give the first, the last and evenly spaced points between them."""
     count = min(LINES, len(front))
     for place in range(count):

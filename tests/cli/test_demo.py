@@ -1,6 +1,7 @@
 """The demo: every program has its rows, whatever the time."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ccsolve import api, data
 from ccsolve.bench import comparison
 from ccsolve.cli import demo_run
 from ccsolve.cli.program import app
+from ccsolve.handling.selection import SELECTION
 from ccsolve.statistics import Group, Statistics
 
 METHODS = ["diagonal", "L1 norm", "first-order", "greedy", "solver"]
@@ -91,7 +93,8 @@ def test_an_interrupt_before_the_first_program_is_said(
         raise KeyboardInterrupt
 
     # `solve` takes Ctrl-C for the end of its run: the demo must not go on after it.
-    monkeypatch.setattr(api, "natural_scale", interrupted)
+    record = replace(SELECTION, natural_scale=interrupted)
+    monkeypatch.setattr(api, "handling_of", lambda problem: record)
     result = call("--seconds", 5, "--output", tmp_path)
     assert result.exit_code == 130 and result.stdout == ""
     assert result.stderr == "error: interrupted after 0 programs\n"

@@ -28,7 +28,7 @@ def run(*args: object) -> subprocess.CompletedProcess[str]:
 
 def test_version_and_help(call: Call):
     assert run("--version").stdout.strip() == f"ccsolve {ccsolve.__version__}"
-    for command in ("demo", "solve", "methods", "verify", "plan"):
+    for command in ("demo", "solve", "methods", "verify", "plan", "pareto"):
         text = call(command, "--help").stdout
         assert "Examples:" in text and f"$ ccsolve {command}" in text
         assert command in call("--help").stdout
