@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 import joblib
 
 from ccsolve.api import solve
+from ccsolve.errors import Infeasible
 from ccsolve.handling import handling_of
 from ccsolve.solution import Solution, Stop
 
@@ -89,7 +90,9 @@ def solve_all(
     Returns
     -------
     One solution for every problem, in their order: those of a run in series under work
-    limits, and under time limits up to where the clocks cut.
+    limits, and under time limits up to where the clocks cut. Where only solving could
+    tell that there is no point, the solution claims ``Claim.INFEASIBLE``, its bound is
+    inf and ``extra["infeasible"]`` says why.
 
     Examples
     --------
@@ -122,7 +125,12 @@ class _Solving:
         self.method, self.options = method, options
 
     def __call__(self, problem: Any) -> Solution:
-        return solve(problem, self.method, **self.options)
+        try:
+            return solve(problem, self.method, **self.options)
+        except Infeasible as reason:
+            # One that has no point must not lose those that have.
+            extra = {"infeasible": str(reason)}
+            return Solution(None, math.inf, math.inf, Stop.FINISHED, extra=extra)
 
 
 def _unsolved(problem: Any, stop: Stop) -> Solution:

@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsolve.batch import each
+from ccsolve.errors import InvalidProblem
+from ccsolve.problems.checks import real_number
 from ccsolve.recipes.exact import exact_widths
 from ccsolve.recipes.ladders import Allocation, Ladder, ladders, loss_at
 from ccsolve.recipes.steps import admissible_steps
 from ccsolve.recipes.width_program import MEMORY, allocation_program
 from ccsolve.solvers.allocation.corridor.hulls import hull_front
 from ccsolve.statistics import Statistics
+from ccsolve.statistics.cost import RESOURCES
 
 Array = NDArray[np.float64]
 
@@ -103,13 +106,26 @@ class Front:
         """
         return exact_widths(
             self.stats,
-            limits,
+            checked_limits(limits),
             self.losses,
             fixed=fixed,
             multiple_of=multiple_of,
             min_keep=min_keep,
             time_limit=time_limit,
         )
+
+
+def checked_limits(limits: Mapping[str, float]) -> dict[str, float]:
+    """Give limits by known resources; InvalidProblem for anything else."""
+    if not limits or not set(limits) <= set(RESOURCES):
+        raise InvalidProblem(
+            f"limits on {', '.join(map(str, limits)) or 'nothing'}; expected absolute "
+            f"amounts of some of {', '.join(RESOURCES)}"
+        )
+    return {
+        name: real_number(f"limits[{name!r}]", amount, 0.0)
+        for name, amount in limits.items()
+    }
 
 
 def front_of(
@@ -152,20 +168,23 @@ def front_of(
     """
     steps = admissible_steps(stats, **rules)
     rungs = ladders(steps, losses)
-    dense = float(stats.cost({k: v[-1] for k, v in steps.items()}).of(over))
+    dense = float(stats.cost().of(over))
+    widest = float(stats.cost({k: v[-1] for k, v in steps.items()}).of(over))
     wanted = budgets
     if wanted is None:
         program = None
         if over != MEMORY:
-            program = allocation_program(stats, {over: dense}, rungs)
+            program = allocation_program(stats, {over: widest}, rungs)
         if program is not None and not program.edges:
             found = list(_breakpoints(stats, over, program, rungs))
             return Front(over, recipe, tuple(found), dense, losses, stats)
         narrow = stats.cost({k: v[0] for k, v in steps.items()}).of(over)
-        wanted = np.linspace(float(narrow), dense, points).tolist()
+        wanted = np.linspace(float(narrow), widest, points).tolist()
     work = partial(_solved, stats, losses, over, time_limit, rules)
     solved = each(work, sorted(wanted), n_jobs=n_jobs)
-    return Front(over, recipe, tuple(_falling(solved)), dense, losses, stats)
+    # What was asked for is given; of evenly spaced budgets those that pay.
+    chosen = solved if budgets is not None else _falling(solved)
+    return Front(over, recipe, tuple(chosen), dense, losses, stats)
 
 
 def _breakpoints(

@@ -13,7 +13,7 @@ from ccsolve.fronts import Front, front_of
 from ccsolve.plans import Plan
 from ccsolve.problems.checks import whole_number
 from ccsolve.recipes import allocated, ccp, uniform
-from ccsolve.recipes.removals import losses_by
+from ccsolve.recipes.removals import AUTO, CURVES, LOSSES, losses_by
 from ccsolve.statistics import Statistics
 from ccsolve.statistics.cost import RESOURCES
 
@@ -118,10 +118,12 @@ def pareto(
     stats
         The exported statistics of the network.
     over
-        The resource: "macs", "params", "latency".
+        The resource: "macs", "params", "latency" or "memory".
     recipe
-        "ccp" or "allocated": those whose widths come from losses. The name is kept
-        with the front; `plan` with the same losses gives its points.
+        "ccp" or "allocated": those whose widths come from losses. `plan` with the
+        same losses gives the front's widths ("ccp" as ``widths=``); "ccp" then
+        chooses the channels by programs of their own, whose objective is another.
+        "allocated" takes losses that come with an order, see `removals_by`.
     losses
         How a group's loss is predicted at every width, see `losses_by`.
     budgets
@@ -163,12 +165,13 @@ def pareto(
         raise InvalidProblem(
             f"resource {over!r}; expected one of {', '.join(RESOURCES)}"
         )
+    if recipe == "allocated" and losses in CURVES:
+        raise Unsupported(
+            f"losses {losses!r} have no order of removal; recipe 'allocated' takes "
+            f"{', '.join([AUTO, *LOSSES])}"
+        )
     original = stats.cost().of(over)
-    wanted = (
-        None
-        if budgets is None
-        else [_absolute(over, value, original) for value in budgets]
-    )
+    wanted = None if budgets is None else _amounts(over, budgets, original)
     return front_of(
         stats,
         losses_by(stats, losses, seed=seed),
@@ -182,6 +185,15 @@ def pareto(
         min_keep=min_keep,
         fixed=fixed,
     )
+
+
+def _amounts(name: str, values: object, original: float) -> list[float]:
+    """Give several budgets as absolute amounts."""
+    if not isinstance(values, Sequence | np.ndarray) or not len(values):
+        raise InvalidProblem(
+            f"budgets = {values!r}; expected a list of what may remain of {name}"
+        )
+    return [_absolute(name, value, original) for value in values]
 
 
 def _absolute(name: str, value: object, original: float) -> float:

@@ -85,6 +85,16 @@ def test_what_the_work_raises_reaches_the_caller():
         ccsolve.solve_all([np.eye(2)])
 
 
+def test_what_has_no_point_loses_nothing():
+    hard = ccsolve.RateAllocation([[0, 0]] * 2, [[[0, 3], [3, 0]]] * 2, [2.0, 2.0])
+    easy = hard.with_budgets([3.0, 3.0])
+    found = ccsolve.solve_all([easy, hard, easy])
+    claims = [solution.claim() for solution in found]
+    assert claims[0] is claims[2] is ccsolve.Claim.OPTIMAL
+    assert claims[1] is ccsolve.Claim.INFEASIBLE
+    assert "budgets" in found[1].extra["infeasible"]
+
+
 def test_nothing_to_do_gives_nothing():
     assert ccsolve.solve_all([]) == []
 

@@ -101,6 +101,8 @@ def test_the_point_within_an_amount():
         ({"points": 1}, "points = 1; expected a whole number from 2"),
         ({"budgets": [1.5]}, "macs = 1.5; expected what may remain"),
         ({"multiple_of": 0}, "multiple_of = 0"),
+        ({"budgets": 0.5}, "budgets = 0.5; expected a list"),
+        ({"budgets": []}, "expected a list of what may remain"),
     ],
 )
 def test_malformed_options_are_refused(options, message: str):
@@ -111,3 +113,37 @@ def test_malformed_options_are_refused(options, message: str):
 def test_recipes_without_losses_are_refused():
     with pytest.raises(Unsupported, match="recipe 'uniform' has no losses"):
         ccsolve.pareto(CHAIN, recipe="uniform")
+
+
+def test_dense_is_the_whole_network_whatever_is_fixed():
+    first, *_ = CHAIN.groups
+    front = ccsolve.pareto(CHAIN, points=4, fixed={first: 2})
+    assert front.dense == CHAIN.cost().macs
+    assert front.points[-1].cost < front.dense
+
+
+def test_every_budget_asked_for_has_its_point():
+    budgets = [0.5, 0.5001, 0.5002]
+    front = ccsolve.pareto(CHAIN, budgets=budgets)
+    assert front.column("limit") == pytest.approx(
+        [fraction * front.dense for fraction in budgets]
+    )
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"bogus": 3}, "limits on bogus; expected absolute amounts of some of macs"),
+        ({}, "limits on nothing"),
+        ({"macs": float("nan")}, "limits.* = nan; expected a finite number"),
+    ],
+)
+def test_malformed_what_ifs_are_refused(limits, message: str):
+    front = ccsolve.pareto(CHAIN, budgets=[0.5])
+    with pytest.raises(InvalidProblem, match=message):
+        front.what_if(limits)
+
+
+def test_losses_without_an_order_are_for_ccp_alone():
+    with pytest.raises(Unsupported, match="losses 'selection' have no order"):
+        ccsolve.pareto(CHAIN, recipe="allocated", losses="selection")

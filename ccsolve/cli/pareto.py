@@ -44,7 +44,7 @@ def pareto(
         ),
     ],
     over: Annotated[
-        str, typer.Option(help="The resource: macs, params, latency.")
+        str, typer.Option(help="macs, params, latency or memory.")
     ] = "macs",
     budget: Annotated[
         list[str] | None,
@@ -61,6 +61,7 @@ def pareto(
         ),
     ] = "auto",
     multiple_of: Annotated[int, typer.Option(help="Widths are multiples of this.")] = 1,
+    min_keep: Annotated[int, typer.Option(help="Fewest channels of a group.")] = 1,
     fixed: Annotated[
         list[str] | None,
         typer.Option(metavar="GROUP=WIDTH", help="Freeze a group; may be repeated."),
@@ -86,6 +87,7 @@ def pareto(
         budgets=amounts("budget", budget),
         points=points,
         multiple_of=multiple_of,
+        min_keep=min_keep,
         fixed=frozen_widths(fixed),
         seed=seed,
     )

@@ -51,6 +51,7 @@ def plan(
         str, typer.Option(help="How to decide: allocated, ccp, uniform.")
     ] = "ccp",
     multiple_of: Annotated[int, typer.Option(help="Widths are multiples of this.")] = 1,
+    min_keep: Annotated[int, typer.Option(help="Fewest channels of a group.")] = 1,
     fixed: Annotated[
         list[str] | None,
         typer.Option(metavar="GROUP=WIDTH", help="Freeze a group; may be repeated."),
@@ -83,6 +84,7 @@ def plan(
         memory=amount("memory", memory),
         recipe=recipe,
         multiple_of=multiple_of,
+        min_keep=min_keep,
         fixed=frozen_widths(fixed),
         seed=seed,
         **options,

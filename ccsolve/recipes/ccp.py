@@ -81,7 +81,8 @@ def plan(
     multiple_of, min_keep, fixed
         See `admissible_steps`.
     time_limit
-        Seconds for all groups together; what one leaves, the others share.
+        Seconds for widths and groups together, half of it at most for the widths;
+        what one group leaves, the others share.
     n_jobs
         How many groups are solved side by side, see `ccsolve.batch.each`.
     seed
@@ -89,13 +90,17 @@ def plan(
     """
     taylor = Taylor(curvature, damping, first_order, shrinkage, target)
     steps = {"multiple_of": multiple_of, "min_keep": min_keep, "fixed": fixed}
-    shares = _allocation(stats, limits, widths, allocation, steps, seed)
+    time_limit, begun = real_number("time_limit", time_limit, 0.0), time.perf_counter()
+    shares = _allocation(
+        stats, limits, widths, allocation, steps, seed, time_limit=time_limit
+    )
+    left = max(0.0, time_limit - (time.perf_counter() - begun))
     narrowed = {
         name: width
         for name, width in shares.widths.items()
         if width < stats.groups[name].size
     }
-    solutions = dict(_solutions(stats, narrowed, taylor, time_limit, seed, n_jobs))
+    solutions = dict(_solutions(stats, narrowed, taylor, left, seed, n_jobs))
     objective = math.fsum(solution.objective for solution in solutions.values())
     bound = math.fsum(solution.bound for solution in solutions.values())
     return Plan(
@@ -140,11 +145,20 @@ def _allocation(
     allocation: str,
     steps: Mapping[str, Any],
     seed: int,
+    time_limit: float,
 ) -> Allocation:
     if widths == "uniform":
         return Allocation(uniform_widths(stats, limits, **steps), math.nan)
     losses = losses_by(stats, widths, where="widths", seed=seed)
-    return allocated(stats, limits, losses, allocation=allocation, **steps, seed=seed)
+    return allocated(
+        stats,
+        limits,
+        losses,
+        allocation=allocation,
+        **steps,
+        time_limit=0.5 * time_limit,
+        seed=seed,
+    )
 
 
 class _Task(NamedTuple):
@@ -168,7 +182,7 @@ def _solutions(
     n_jobs: int | None,
 ) -> Iterator[tuple[str, Solution]]:
     """Solve the groups; each has its share of the time left when it is begun."""
-    end = time.perf_counter() + real_number("time_limit", time_limit, 0.0)
+    end = time.perf_counter() + time_limit
     # None is what joblib is configured to; its types do not say so.
     workers = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]
 

@@ -1,6 +1,7 @@
 """Widths allocated over the groups by a program: exact, with a bound and prices."""
 
 import math
+import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsolve.api import solve
+from ccsolve.problems.checks import real_number
 from ccsolve.problems.option_tables import MOST_BUDGETS
 from ccsolve.recipes.ladders import Allocation, Ladder, ladders, loss_at
 from ccsolve.recipes.marginal import filled_up, marginal_widths
@@ -104,9 +106,11 @@ def _solved(
     most = MOST_BUDGETS - sum(name != MEMORY for name in limits)
     widths = {name: int(ladder.widths[-1]) for name, ladder in grids.items()}
     peaks = (peak_step(stats, widths),) if MEMORY in limits else ()
+    end = time.perf_counter() + real_number("time_limit", time_limit, 0.0)
     while True:
         program = allocation_program(stats, limits, grids, peaks)
-        solution = solve(program, time_limit=time_limit, gap=gap, seed=seed)
+        left = max(0.0, end - time.perf_counter())
+        solution = solve(program, time_limit=left, gap=gap, seed=seed)
         if solution.x is None or MEMORY not in limits:
             return _Solved(solution, peaks)
         peak = peak_step(stats, _widths(grids, solution))
