@@ -14,6 +14,9 @@ from ccsolve.solvers.smooth_allocation.optimality import (
     stationarity,
 )
 
+Ends = tuple[np.ndarray, np.ndarray]
+"""The logs of the price at which layers leave their floor and meet their cap."""
+
 
 def solve(problem: SmoothRateAllocation, limits: Limits) -> Solution:
     """Solve the optimality conditions exactly, up to rounding; O(L log L), one step.
@@ -37,7 +40,8 @@ def solve(problem: SmoothRateAllocation, limits: Limits) -> Solution:
 def _steps(problem: SmoothRateAllocation) -> Iterator[Step]:
     log_price = _log_price(problem)
     price = math.exp(log_price)
-    x = raised(problem, _completed(problem, _exact_at_bounds(problem, log_price)))
+    x = _exact_at_bounds(problem, log_price, _breakpoints(problem))
+    x = raised(problem, _completed(problem, x))
     yield Step(
         x,
         problem.objective(x),
@@ -49,44 +53,49 @@ def _steps(problem: SmoothRateAllocation) -> Iterator[Step]:
 
 def _log_price(problem: SmoothRateAllocation) -> float:
     """Give the least t at which enough goes; -inf where floors suffice."""
-    target = min(problem.remove, problem.attainable)
-    if target <= float(problem.size @ problem.floor):
+    # What caps reach is a sum as well: one rounding must not ask for the next knot.
+    enough = min(problem.remove, problem.attainable) - problem.slack
+    if enough <= float(problem.size @ problem.floor):
         return -math.inf
-    knots = np.sort(np.concatenate(_breakpoints(problem)))
+    ends = _breakpoints(problem)
+    # A layer whose floor is its cap goes at any price.
+    knots = np.sort(np.stack(ends)[:, problem.floor < problem.cap], axis=None)
     low, high = 0, knots.size - 1
     while high - low > 1:
         middle = (low + high) // 2
-        if _removed(problem, knots[middle]) < target:
+        if _removed(problem, knots[middle], ends) < enough:
             low = middle
         else:
             high = middle
-    return _on_piece(problem, float(knots[low]), float(knots[high]), target)
+    return _on_piece(problem, float(knots[low]), float(knots[high]), ends)
 
 
 def _on_piece(
-    problem: SmoothRateAllocation, low: float, high: float, target: float
+    problem: SmoothRateAllocation, low: float, high: float, ends: Ends
 ) -> float:
     """Give the t between two neighbouring breakpoints at which the target is met."""
-    enter, leave = _breakpoints(problem)
+    enter, leave = ends
     moving = (enter <= low) & (leave >= high)
     speed = float((problem.size[moving] / problem.rate[moving]).sum())
-    missing = target - _removed(problem, low)
+    missing = min(problem.remove, problem.attainable) - _removed(problem, low, ends)
     return min(high, low + missing / speed) if speed > 0 else high
 
 
-def _breakpoints(problem: SmoothRateAllocation) -> tuple[np.ndarray, np.ndarray]:
+def _breakpoints(problem: SmoothRateAllocation) -> Ends:
     """Give the t at which layers leave their floor and meet their cap, (L,) each."""
     start = problem.log_price
     return start + problem.rate * problem.floor, start + problem.rate * problem.cap
 
 
-def _removed(problem: SmoothRateAllocation, log_price: float) -> float:
-    return float(problem.size @ rates_at(problem, log_price))
+def _removed(problem: SmoothRateAllocation, log_price: float, ends: Ends) -> float:
+    return float(problem.size @ _exact_at_bounds(problem, log_price, ends))
 
 
-def _exact_at_bounds(problem: SmoothRateAllocation, log_price: float) -> np.ndarray:
+def _exact_at_bounds(
+    problem: SmoothRateAllocation, log_price: float, ends: Ends
+) -> np.ndarray:
     """Give the rates at a price; those at floor and cap are so to the last bit."""
-    enter, leave = _breakpoints(problem)
+    enter, leave = ends
     x = rates_at(problem, log_price)
     x = np.where(log_price <= enter, problem.floor, x)
     return np.where(log_price >= leave, problem.cap, x)

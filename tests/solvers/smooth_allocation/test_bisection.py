@@ -159,3 +159,57 @@ def test_a_limit_of_no_time_still_brings_the_answer():
     solution = solve(problem, Limits(time_limit=0.0))
     assert problem.violation(solution.x) == 0
     assert solution.extra["steps"] == 1
+
+
+def held_at_caps(seed: int) -> SmoothRateAllocation:
+    """Give a program that asks for all there is, some layers fixed, one free."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 8))
+    cap = rng.uniform(0.3, 0.95, n)
+    floor = np.where(rng.random(n) < 0.4, cap, 0.0)
+    floor[rng.integers(n)] = 0.0
+    size = 10 ** rng.uniform(3, 7, n)
+    scale, rate = rng.uniform(0.01, 1, n), rng.uniform(1, 10, n)
+    return SmoothRateAllocation(
+        scale, rate, size, float(size @ cap), floor, cap, bool(seed % 2)
+    )
+
+
+def test_fixed_layers_do_not_set_the_price_of_all_there_is():
+    """The price is that of the dearest free layer: what giving up a bit saves."""
+    for seed in range(200):
+        problem = held_at_caps(seed)
+        everything = changed(problem, remove=problem.attainable)
+        solution, price = solved(everything), price_of(everything)
+        free = problem.floor < problem.cap
+        marginal = (problem.log_price + problem.rate * problem.cap)[free]
+        assert price == pytest.approx(np.exp(marginal.max()), rel=1e-9)
+        assert solution.x == pytest.approx(problem.cap, rel=1e-9)
+        assert solution.bound >= solution.objective * (1 - 1e-9)
+        dearest = np.flatnonzero(free)[marginal.argmax()]
+        step = 1e-3 * problem.size[dearest] * problem.cap[dearest]
+        given_up = changed(problem, remove=problem.attainable - step)
+        saved = problem.objective(problem.cap) - solved(given_up).objective
+        rounding = 1e-12 * problem.objective(problem.cap)
+        assert price_of(given_up) * step - rounding <= saved <= price * step + rounding
+
+
+def test_flat_curves_at_their_caps_do_not_set_the_price():
+    """Rounding of a rate, t over a slope of 1e-6, is no reason for a dearer layer."""
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        cap = rng.uniform(0.3, 0.95, 4)
+        scale, rate = rng.uniform(0.01, 1, 4), np.array([1e-6, 1e-5, 1e-4, 5.0])
+        size = 10 ** rng.uniform(3, 7, 4)
+        scale[3] = 1e6
+        begun = float(size[:3] @ cap[:3])
+        problem = SmoothRateAllocation(scale, rate, size, begun, 0.0, cap)
+        marginal = np.exp(problem.log_price + rate * cap)[:3]
+        assert price_of(problem) == pytest.approx(marginal.max(), rel=1e-9)
+        assert solved(problem).gap <= 1e-6
+
+
+def test_floors_that_suffice_up_to_rounding_are_free():
+    problem = fitted(9, 0, floor=0.3, share=0.3)
+    nearly = changed(problem, remove=float(problem.size @ problem.floor) * (1 + 3e-16))
+    assert price_of(nearly) == 0
