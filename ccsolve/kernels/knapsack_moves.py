@@ -25,7 +25,6 @@ def mend(core, choice, prices, most):
     for j in range(core.losses.size):
         for b in range(units.size):
             units[b] = max(units[b], core.costs[j, b])
-    # Every change takes excess off, so there is no circle.
     for _ in range(most):
         if _excess(core, left, units) <= 0.0:
             return 1
@@ -41,11 +40,19 @@ def mend(core, choice, prices, most):
 def _cheapest_relief(core, choice, prices, left, units):
     """Give the option that takes off excess at the least rate, -1 if none does."""
     excess = _excess(core, left, units)
+    # Less than the rounding of the broken budgets' sums may lead in a circle.
+    least = 1e-9 * excess
+    for b in range(units.size):
+        if core.margin[b] > left[b]:
+            least += core.margin[b] / units[b]
     best, at = np.inf, -1
     for j in range(core.losses.size):
         old = choice[core.layers[j]]
-        taken = excess - _excess_after(core, left, units, old, j)
-        if taken > 1e-9 * excess:
+        if j == old:
+            continue
+        after = _excess_after(core, left, units, old, j)
+        taken = excess - after
+        if after <= 0.0 or taken > least:
             paid = core.losses[j] - core.losses[old]
             for b in range(units.size):
                 paid += prices[b] * (core.costs[j, b] - core.costs[old, b])

@@ -203,3 +203,19 @@ def test_mending_stops_after_so_many_changes():
     ]
     choice = np.array(dearest)
     assert mend(core._replace(room=np.full(2, 1.2)), choice, np.zeros(2), 0) == 0
+
+
+def test_mending_never_takes_an_option_for_itself():
+    """What is left of the excess is less than any change takes off: -1, at once."""
+    core = drawn(2)
+    cheapest = np.array(
+        [
+            first + core.costs[first:last].sum(axis=1).argmin()
+            for first, last in itertools.pairwise(core.first)
+        ]
+    )
+    spent = core.costs[cheapest].sum(axis=0)
+    for share in 10.0 ** -np.arange(6.0, 13.0):
+        choice = cheapest.copy()
+        tight = core._replace(room=spent * (1.0 - share))
+        assert mend(tight, choice, np.zeros(2), 100) == -1

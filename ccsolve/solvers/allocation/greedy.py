@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from ccsolve.iterate import Limits, Step, run
-from ccsolve.kernels.knapsack_moves import mend, refill
 from ccsolve.kernels.marginal_moves import mend_and_fill
 from ccsolve.kernels.pair_moves import Tables
 from ccsolve.problems import RateAllocation
@@ -13,10 +12,8 @@ from ccsolve.problems.allocation_points import feasible_point
 from ccsolve.solution import Solution
 from ccsolve.solvers.allocation.cutting.program import Program, prepared
 from ccsolve.solvers.allocation.cutting.selected import Selected, selected
+from ccsolve.solvers.allocation.cutting.starts import grown
 from ccsolve.solvers.allocation.pairing.program import PairProgram, from_problem
-
-_WORK = 2_000_000
-"""Options times budgets looked at in one step, about 2 ms."""
 
 
 def solve(problem: RateAllocation, limits: Limits) -> Solution:
@@ -51,13 +48,10 @@ def _grown_alone(problem: RateAllocation, starts: list[np.ndarray]) -> Iterator[
     """Mend points without pairs, then fill what they leave; empty steps meanwhile."""
     program = prepared(problem)
     core = selected(program.table, np.arange(len(program.options)))
-    changes = max(1, _WORK // program.table.costs.size)
     free = np.zeros(len(program.units))
     for x in starts:
         choice = _choice(program, core, x)
-        while (state := mend(core.core, choice, free, changes)) == 0:
-            yield Step()
-        while state > 0 and not refill(core.core, choice, changes):
+        for _ in grown(core, choice, free):
             yield Step()
         yield _step(problem, program.point(core.chosen(choice)))
 

@@ -22,6 +22,23 @@ def paired_allocation() -> Callable[[int], RateAllocation]:
     return _paired
 
 
+@pytest.fixture
+def just_missed() -> Callable[[int, float], RateAllocation]:
+    """Give a function of (seed, share): budgets that a point exceeds by that share.
+
+    Its cost at some prices is least of all, so that little can be saved on it.
+    """
+    return _just_missed
+
+
+def _just_missed(seed: int, share: float) -> RateAllocation:
+    rng = np.random.default_rng(seed)
+    costs, losses = rng.random((18, 5, 3)), rng.random((18, 5))
+    cheapest = (costs @ rng.random(3)).argmin(axis=1)
+    spent = costs[np.arange(18), cheapest].sum(axis=0)
+    return RateAllocation(list(losses), list(costs), spent * (1.0 - share))
+
+
 def _small(kind: str, budgets: int, seed: int) -> RateAllocation:
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, 6, int(rng.integers(1, 6)))

@@ -6,7 +6,7 @@ from ccsolve.errors import Infeasible
 from ccsolve.iterate import Limits
 from ccsolve.problems import RateAllocation
 from ccsolve.problems.generate_allocation import netlike
-from ccsolve.solution import verify
+from ccsolve.solution import Stop, verify
 from ccsolve.solvers.allocation import greedy
 
 
@@ -66,3 +66,11 @@ def test_points_with_pairs_keep_the_budgets(paired_allocation):
         verify(problem, found[-1])
         assert found[-1].objective >= testing.brute_force(problem)[1]
     assert sum(solution.x is not None for solution in found) > 20
+
+
+@pytest.mark.parametrize("share", 10.0 ** -np.arange(6.0, 13.0))
+def test_budgets_missed_by_rounding_end(share: float, just_missed):
+    for seed in range(4):
+        problem = just_missed(seed, share)
+        found = greedy.solve(problem, Limits(step_limit=20))
+        assert found.stop is Stop.FINISHED

@@ -160,3 +160,21 @@ def test_the_same_answer_again():
     problem = netlike(30, 49, 4, seed=3, share=0.3)
     first, second = solved(problem, gap=1e-6), solved(problem, gap=1e-6)
     assert (first.x == second.x).all() and first.bound == second.bound
+
+
+@pytest.mark.parametrize("share", 10.0 ** -np.arange(6.0, 13.0))
+def test_budgets_missed_by_rounding_end(share: float, just_missed):
+    for seed in range(4):
+        problem = just_missed(seed, share)
+        try:
+            found = solved(problem, step_limit=200)
+        except Infeasible:
+            continue
+        verify(problem, found)
+        assert found.stop is not Stop.STEP_LIMIT
+
+
+def test_no_price_is_minus_zero():
+    for seed in range(20):
+        problem = netlike(6, 5, 3, seed=seed, share=0.9)
+        assert not np.signbit(solved(problem).duals["budgets"]).any()

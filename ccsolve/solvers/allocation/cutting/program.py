@@ -59,7 +59,8 @@ class Program:
 
     def duals(self, prices: np.ndarray) -> dict[str, np.ndarray]:
         """Give prices (B,) of the problem's budgets."""
-        return {"budgets": prices * self.units / self.unit}
+        # No price is printed as -0.
+        return {"budgets": prices * self.units / self.unit + 0.0}
 
 
 def prepared(problem: RateAllocation) -> Program:

@@ -1,6 +1,6 @@
 """First points under several budgets: rounded mixtures, mended and improved."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import numpy as np
 
@@ -45,15 +45,32 @@ def _rounded(
 ) -> Iterator[np.ndarray | None]:
     """Give None while a start is mended and filled, then the point if it fits."""
     choice = core.choice(start)
-    changes = max(1, _WORK // (core.core.costs.size + 1))
-    while (state := mend(core.core, choice, dual.prices, changes)) == 0:
-        yield None
-    if state < 0:
+    if not (yield from grown(core, choice, dual.prices)):
         return
-    while not refill(core.core, choice, changes):
-        yield None
     improve(core.core, choice, near, _PAIRS)
     yield core.chosen(choice)
+
+
+def grown(
+    core: Selected, choice: np.ndarray, prices: np.ndarray
+) -> Generator[None, None, bool]:
+    """Mend a choice and fill what it leaves; give whether the budgets hold.
+
+    Gives up after twice as many changes as there are options: rounding may lead
+    changes in a circle.
+    """
+    size = len(core.core.losses)
+    changes, state = max(1, _WORK // (core.core.costs.size + 1)), 0
+    for _ in range(2 * size // changes + 1):
+        state = mend(core.core, choice, prices, changes)
+        if state != 0:
+            break
+        yield None
+    if state <= 0:
+        return False
+    while not refill(core.core, choice, changes):
+        yield None
+    return True
 
 
 def improved(program: Program, dual: Dual, chosen: np.ndarray) -> Iterator[np.ndarray]:
