@@ -172,41 +172,67 @@ class RateAllocation:
         """1e-12·(L + pairs)·s with s the data scale: less is rounding."""
         return 1e-12 * (self.n + len(self.pair_losses)) * self.data_scale
 
-    def objective(self, x: np.ndarray, /) -> float:
-        """Give the loss of a point (L,); O(L + pairs)."""
-        x = np.asarray(x)
+    def objective(self, x: Any, /) -> float:
+        """Give the loss of a point (L,); O(L + pairs).
+
+        InvalidProblem for another shape, or an option that does not exist.
+        """
+        x = self._options(x)
         terms = self.flat_losses[self.offsets[:-1] + x].tolist()
         terms += [
             float(table[x[a], x[b]]) for (a, b), table in self.pair_losses.items()
         ]
         return math.fsum(terms)
 
-    def spent(self, x: np.ndarray, /) -> np.ndarray:
-        """Give what a point (L,) costs, (B,); O((L + pairs)·B)."""
-        x = np.asarray(x)
+    def spent(self, x: Any, /) -> np.ndarray:
+        """Give what a point (L,) costs, (B,); O((L + pairs)·B).
+
+        InvalidProblem for another shape, or an option that does not exist.
+        """
+        x = self._options(x)
         paid = [self.flat_costs[self.offsets[:-1] + x]]
         paid += [table[x[a], x[b]][None] for (a, b), table in self.pair_costs.items()]
         return np.array([math.fsum(column) for column in np.concatenate(paid).T])
 
-    def violation(self, x: np.ndarray, /) -> float:
+    def violation(self, x: Any, /) -> float:
         """Give how far a point is from feasible, 0 if it satisfies everything.
 
         The largest excess over a budget, in units of the dearest option; 1 and more for
-        an option that does not exist. InvalidProblem for a point of another shape.
+        an option that does not exist, inf for NaN. InvalidProblem for a point of
+        another shape.
         """
-        x = np.asarray(x)
-        if x.shape != (self.n,):
-            raise InvalidProblem(f"the point has shape {x.shape}; expected ({self.n},)")
+        x = self._point(x)
+        if not np.isfinite(x).all():
+            return math.inf
         if not np.array_equal(x, np.rint(x)):
             return float(np.abs(x - np.rint(x)).max())
-        beyond = np.maximum(-x, x - (self.sizes - 1)).max()
+        beyond = np.maximum(-1.0 * x, x - (self.sizes - 1.0)).max()
         if beyond > 0:
             return float(beyond)
-        excess = self.spent(x.astype(np.int64)) - self.limits
+        excess = self.spent(x) - self.limits
         if (excess <= 0).all():
             return 0.0
         units = np.maximum(self.flat_costs.max(axis=0), 1e-300)
         return float((excess / units).max())
+
+    def _point(self, x: Any) -> np.ndarray:
+        x = np.asarray(x)
+        if x.shape != (self.n,):
+            raise InvalidProblem(f"the point has shape {x.shape}; expected ({self.n},)")
+        return x
+
+    def _options(self, x: Any) -> np.ndarray:
+        """Give a point as integers; InvalidProblem where layers lack an option."""
+        x = self._point(x)
+        # Compared this way round, so that NaN is none.
+        there = (x >= 0) & (x < self.sizes) & (x == np.rint(x))
+        if not there.all():
+            layer = int(np.argmin(there))
+            raise InvalidProblem(
+                f"option {float(x[layer]):g} of layer {layer}; expected 0 to "
+                f"{self.sizes[layer] - 1}, whole"
+            )
+        return x.astype(np.int64, copy=False)
 
     def cheapest(self) -> np.ndarray:
         """Give what each budget must allow at least, every one alone, (B,).

@@ -77,6 +77,41 @@ def test_violations_name_what_is_broken():
         made.violation([0, 0])
 
 
+@pytest.mark.parametrize("point", [[np.nan, 0, 0], [0, np.inf, 0], [0, 0, -np.inf]])
+def test_points_that_are_no_numbers_are_infinitely_far(point: list[float]):
+    assert problem().violation(point) == np.inf
+
+
+@pytest.mark.parametrize(
+    ("point", "message"),
+    [
+        ([-1, 0, 0], "option -1 of layer 0; expected 0 to 2"),
+        ([0, 2, 0], "option 2 of layer 1; expected 0 to 1"),
+        ([0, 0, 1e300], "option 1e.300 of layer 2; expected 0 to 0"),
+        ([0.5, 0, 0], "option 0.5 of layer 0"),
+        ([np.nan, 0, 0], "option nan of layer 0"),
+        ([0, 0], r"shape \(2,\); expected \(3,\)"),
+        (0, r"shape \(\); expected \(3,\)"),
+    ],
+)
+def test_options_that_do_not_exist_have_no_value(point: Any, message: str):
+    """A negative option does not wrap round, nor one too many reach the next layer."""
+    made = problem(pair_costs=PAIRS, pair_losses={(0, 2): np.ones((3, 1))})
+    with pytest.raises(InvalidProblem, match=message):
+        made.objective(point)
+    with pytest.raises(InvalidProblem, match=message):
+        made.spent(point)
+
+
+@pytest.mark.parametrize("kind", [float, np.uint8, np.int32])
+def test_options_may_come_as_any_whole_numbers(kind: type):
+    made = problem(pair_costs=PAIRS, pair_losses={(0, 2): np.ones((3, 1))})
+    x = np.array([2, 1, 0], dtype=kind)
+    assert made.objective(x) == made.objective([2, 1, 0])
+    assert (made.spent(x) == made.spent([2, 1, 0])).all()
+    assert made.violation(x) == made.violation([2, 1, 0])
+
+
 def test_a_budget_holds_up_to_rounding():
     tenth = RateAllocation([[0.0]] * 10, [[0.1]] * 10, 1.0)
     assert tenth.violation(np.zeros(10, dtype=int)) == 0
