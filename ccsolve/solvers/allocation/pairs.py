@@ -15,6 +15,9 @@ from ccsolve.solvers.allocation.pairing.forest import cut_layers
 from ccsolve.solvers.allocation.pairing.incumbent import Incumbent
 from ccsolve.solvers.allocation.pairing.program import from_problem
 
+_EXPLAINED = 100
+"""Steps spent on what a budget takes at least, once the search has failed."""
+
 
 def solve(
     problem: RateAllocation,
@@ -62,7 +65,8 @@ def solve(
     InvalidProblem
         For a malformed option.
     Infeasible
-        Budgets that hold one by one cannot hold together, which the search has proven.
+        No choice keeps the budgets, which the search has proven. The message names
+        the budgets that fail alone, or what each takes at least.
     """
     if isinstance(room, bool) or not isinstance(room, int) or room < 1:
         raise InvalidProblem(f"room = {room!r}; expected a whole number from 1")
@@ -83,11 +87,52 @@ def steps(
     for _ in search.run():
         yield incumbent.step(min(search.bound, incumbent.objective), search.shadow)
     if search.closed and incumbent.x is None:
-        raise Infeasible(
-            f"budgets = {problem.budgets.tolist()}, but no choice of options keeps all "
-            "of them together; raise one, or add cheaper options"
-        )
+        raise _no_choice(problem)
     yield incumbent.step(min(search.bound, incumbent.objective), search.shadow)
+
+
+def _no_choice(problem: RateAllocation) -> Infeasible:
+    """Say which budgets fail alone, and by how much; or what each takes at least."""
+    budgets = range(len(problem.budgets))
+    alone = [_least_spent(problem, b) for b in budgets]
+    given = [f"budgets[{b}] = {problem.budgets[b]:.12g}" for b in budgets]
+    takes = [_enclosed(found) for found in alone]
+    # The search has proven that one budget fails, whatever these bounds tell.
+    one = len(budgets) == 1
+    failing = [b for b in budgets if one or alone[b].bound > problem.limits[b]]
+    if failing:
+        named = [
+            f"{given[b]}, but the cheapest choice takes {takes[b]}" for b in failing
+        ]
+        raised = "it" if len(failing) == 1 else "them"
+        return Infeasible(
+            f"{'; '.join(named)}; raise {raised} to that, or add cheaper options"
+        )
+    named = [f"{given[b]} takes {takes[b]}" for b in budgets]
+    return Infeasible(
+        f"no choice keeps the budgets together; by the cheapest choice for it alone, "
+        f"{', and '.join(named)}; raise one of them, or add cheaper options"
+    )
+
+
+def _least_spent(problem: RateAllocation, budget: int) -> Solution:
+    """Enclose the least that a choice takes of one budget; exact on forests."""
+    paid = {edge: table[..., budget] for edge, table in problem.pair_costs.items()}
+    free = RateAllocation(
+        [costs[:, budget] for costs in problem.costs],
+        [np.zeros(size) for size in problem.sizes],
+        1.0,
+        pair_losses=paid,
+    )
+    limits = Limits(gap=1e-12, resolution=free.resolution, step_limit=_EXPLAINED)
+    return run(steps(free), limits)
+
+
+def _enclosed(found: Solution) -> str:
+    """Write a least cost, or between what it lies where the steps did not tell."""
+    if found.objective - found.bound <= 1e-9 * found.objective:
+        return f"{found.objective:.12g}"
+    return f"at most {found.objective:.12g} (proven: at least {found.bound:.6g})"
 
 
 def _least(problem: RateAllocation) -> float:

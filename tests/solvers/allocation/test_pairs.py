@@ -117,8 +117,35 @@ def test_pairs_that_no_choice_can_afford_are_found_out(graph):
     costs = [[0.0, 3.0] for _ in sizes]
     problem = RateAllocation([[0.0, 1.0]] * 5, costs, len(tables) + 1.0, tables)
     assert best_of(problem) == math.inf
-    with pytest.raises(Infeasible):
+    least = min(
+        float(problem.spent(np.array(x))[0])
+        for x in itertools.product(*map(range, sizes))
+    )
+    with pytest.raises(Infeasible, match=r"budgets\[0\] = ") as caught:
         solved(problem)
+    message = str(caught.value)
+    assert f"the cheapest choice takes {least:g}" in message
+    assert "together" not in message
+
+
+def test_only_budgets_that_fail_alone_are_named():
+    dear = np.array([[[9.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [9.0, 0.0]]])
+    costs = [[[0.0, 0.0], [3.0, 0.0]]] * 2
+    problem = RateAllocation([[0.0, 1.0]] * 2, costs, [2.0, 1.0], {(0, 1): dear})
+    with pytest.raises(Infeasible, match=r"budgets\[0\] = 2, but .* takes 4") as caught:
+        solved(problem)
+    assert "budgets[1]" not in str(caught.value)
+
+
+def test_budgets_that_fail_together_are_given_with_their_least_alone():
+    """One layer or the other takes 3 of a budget, and each choice one of them."""
+    table = np.array([[[3.0, 0.5], [3.0, 0.5]], [[0.5, 3.0], [0.5, 3.0]]])
+    free = [np.zeros((2, 2))] * 2
+    problem = RateAllocation([[0.0, 1.0]] * 2, free, [1.0, 2.0], {(0, 1): table})
+    with pytest.raises(Infeasible, match="together") as caught:
+        solved(problem)
+    for part in ("budgets[0] = 1 takes 0.5", "budgets[1] = 2 takes 0.5"):
+        assert part in str(caught.value)
 
 
 @pytest.mark.parametrize("graph", ["chain", "cycle"])
