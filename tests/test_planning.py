@@ -48,7 +48,9 @@ def test_other_budgets_are_refused(name: str, budget: object):
 
 
 def test_no_budget_is_refused():
-    with pytest.raises(InvalidProblem, match="give one of macs, params, latency, memory"):
+    with pytest.raises(
+        InvalidProblem, match="give one of macs, params, latency, memory"
+    ):
         ccsolve.plan(STATS)
 
 
