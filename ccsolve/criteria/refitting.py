@@ -16,6 +16,9 @@ from ccsolve.statistics.programs import class_columns
 
 Array = NDArray[Any]
 
+_ROUNDINGS = 64.0
+"""Of the moments, below which a variance is none: sums over samples are off by more."""
+
 
 @dataclass(frozen=True, eq=False)
 class Reader:
@@ -31,6 +34,8 @@ class Reader:
         (d, d) of the columns, raw and centred.
     curvature
         (n_out, n_out) Gauss-Newton M of the loss in the outputs.
+    varies
+        Whether any column does, beyond the rounding of the moments.
     """
 
     columns: NDArray[np.int64]
@@ -38,6 +43,12 @@ class Reader:
     moment: Array
     covariance: Array
     curvature: Array
+    varies: bool
+
+    @property
+    def worth(self) -> Array:
+        """The map (d, n_out) that a refit has to make up for: a bias does constants."""
+        return self.weight if self.varies else np.zeros_like(self.weight)
 
     def unfitted(self) -> float:
         """Give Σ_j tr(M W_jᵀ E[x_j x_jᵀ] W_j): twice the loss of each class alone."""
@@ -53,14 +64,28 @@ def removal_state(reader: Reader, ridge: float) -> Sweep:
     class raises min over V ½ tr(M · E[εεᵀ]) by: OSSCAR (Meng et al., ICML 2024) removes
     by the same. Columns of other groups stay and are eliminated. O(d³).
     """
-    spread = float(np.trace(reader.covariance)) / len(reader.covariance)
-    # Where no column varies none is worth anything, whatever the pull.
-    pull = ridge * spread if spread > 0 else 1.0
-    own = reader.columns.ravel()
-    h = reader.covariance + pull * np.eye(len(reader.covariance))
-    h = schur_complement(h, own)
-    target = h @ through_root(reader.weight[own], reader.curvature)
+    h = ridged(reader, ridge)
+    own = reader.worth[reader.columns.ravel()]
+    target = h @ through_root(own, reader.curvature)
     return sweep(h, target, np.ones(len(reader.columns), dtype=bool))
+
+
+def ridged(reader: Reader, ridge: float) -> Array:
+    """Give the ridged covariance of the classes' columns, other columns eliminated.
+
+    The ridge is in units of the mean variance. Where rounding of the moments left
+    negative eigenvalues beyond half of it, the least is made up for. Positive definite,
+    the identity where nothing varies; O(d³).
+    """
+    d, own = len(reader.covariance), reader.columns.ravel()
+    if not reader.varies:
+        return np.eye(len(own))
+    pull = ridge * float(np.trace(reader.covariance)) / d
+    try:
+        np.linalg.cholesky(reader.covariance + 0.5 * pull * np.eye(d))
+    except np.linalg.LinAlgError:
+        pull += max(0.0, -float(np.linalg.eigvalsh(reader.covariance)[0]))
+    return schur_complement(reader.covariance + pull * np.eye(d), own)
 
 
 def readers(stats: Statistics, group: str) -> Iterator[Reader]:
@@ -85,10 +110,13 @@ def _reader(layer: Layer, group: str, size: int) -> Reader:
             "criterion)"
         )
     raw, centre = moment.astype(np.float64), mean.astype(np.float64)
+    covariance = raw - np.outer(centre, centre)
+    eps = float(np.finfo(np.result_type(moment, mean, np.float16)).eps)
     return Reader(
         columns=class_columns(layer, group, size),
         weight=layer.weight.reshape(len(layer.weight), -1).T.astype(np.float64),
         moment=raw,
-        covariance=raw - np.outer(centre, centre),
+        covariance=covariance,
         curvature=curvature.astype(np.float64),
+        varies=bool(np.trace(covariance) > _ROUNDINGS * eps * np.trace(raw)),
     )

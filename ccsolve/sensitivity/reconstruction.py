@@ -2,11 +2,9 @@
 
 import numpy as np
 
-from ccsolve.criteria.refitting import Reader, readers
+from ccsolve.criteria.refitting import Reader, readers, ridged
 from ccsolve.criteria.removal import RIDGE
-from ccsolve.linalg.elimination import schur_complement
 from ccsolve.problems import ReconstructionSelection
-from ccsolve.sensitivity.curves import Array
 from ccsolve.sensitivity.selection import SelectionCurve
 from ccsolve.solvers.reconstruction.curve import reconstruction_curve
 from ccsolve.statistics import Statistics
@@ -66,18 +64,9 @@ def _program(layers: list[Reader], size: int) -> ReconstructionSelection:
     ends = np.split(np.arange(n_out), np.cumsum(outputs)[:-1])
     for layer, part, end in zip(layers, parts, ends, strict=True):
         at = part.ravel()
-        moments[np.ix_(at, at)] = _ridged(layer)
-        dense[np.ix_(at, end)] = layer.weight[layer.columns.ravel()]
+        moments[np.ix_(at, at)] = ridged(layer, RIDGE)
+        dense[np.ix_(at, end)] = layer.worth[layer.columns.ravel()]
         curvature[np.ix_(end, end)] = layer.curvature
     return ReconstructionSelection.from_layer(
         moments, dense, 0, group=sum(widths), weights=curvature
     )
-
-
-def _ridged(layer: Reader) -> Array:
-    """Give the covariance of the classes' columns, the others fitted as well."""
-    d = len(layer.covariance)
-    spread = float(np.trace(layer.covariance)) / d
-    # Where no column varies none is worth anything, whatever the pull.
-    pull = RIDGE * spread if spread > 0 else 1.0
-    return schur_complement(layer.covariance + pull * np.eye(d), layer.columns.ravel())

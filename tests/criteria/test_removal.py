@@ -153,6 +153,44 @@ def test_channels_of_no_variance_and_no_curvature_are_free():
     assert refit_removal(stats, "g").loss.tolist() == [0, 0, 0, 0]
 
 
+def constant_reader(seed: int, dtype: type, noise: float = 0.0) -> Layer:
+    """Give a reader of six columns that are what they are, but for some noise."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-3, 3, 6) * 10 ** rng.uniform(-4, 4)
+    x = x + noise * rng.standard_normal((200, 6)) * abs(x).max()
+    return Layer(
+        "constant",
+        "linear",
+        rng.standard_normal((3, 6)),
+        input_mean=x.mean(axis=0).astype(dtype),
+        input_moment=(x.T @ x / 200).astype(dtype),
+        output_curvature=np.eye(3),
+        inputs={"conv1": np.arange(6)},
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("seed", range(20))
+def test_a_reader_that_never_varies_loses_nothing(seed: int, dtype: type):
+    """Its bias does all it did; rounding of its moments is no variance."""
+    layer = constant_reader(seed, dtype)
+    alone = replace(STATS, layers={"constant": layer})
+    assert refit_removal(alone, "conv1").loss.tolist() == [0.0] * 7
+    both = replace(STATS, layers={**STATS.layers, "constant": layer})
+    other = refit_removal(STATS, "conv1")
+    assert (refit_removal(both, "conv1").order == other.order).all()
+
+
+@pytest.mark.parametrize("noise", [1e-6, 1e-5, 1e-4, 1e-3])
+@pytest.mark.parametrize("seed", range(10))
+def test_variance_that_rounding_hides_is_survived(seed: int, noise: float):
+    """Covariances of float32 moments have negative eigenvalues then."""
+    layer = constant_reader(seed, np.float32, noise)
+    found = refit_removal(replace(STATS, layers={"constant": layer}), "conv1")
+    assert np.isfinite(found.loss).all()
+    assert (np.diff(found.loss) >= 0).all()
+
+
 def test_kept_classes_are_nested_and_scores_follow_the_order():
     removal = refit_removal(STATS, "conv2")
     assert (np.diff(removal.loss) >= 0).all()

@@ -116,3 +116,23 @@ def test_missing_parts_are_named():
         refit_curve(stats, "conv1")
     with pytest.raises(MissingStatistics, match="groups/conv1: no layer that reads"):
         refit_curve(replace(CHAIN, layers={}), "conv1")
+
+
+def test_a_reader_that_never_varies_loses_nothing():
+    """Alone it makes every width free; beside others it adds nothing."""
+    mean = np.random.default_rng(0).uniform(-3, 3, 6).astype(np.float32)
+    constant = Layer(
+        "constant",
+        "linear",
+        np.ones((2, 6)),
+        input_mean=mean,
+        input_moment=np.outer(mean, mean),
+        output_curvature=np.eye(2),
+        inputs={"conv1": np.arange(6)},
+    )
+    alone = replace(CHAIN, layers={"constant": constant})
+    assert refit_curve(alone, "conv1").losses.tolist() == [0.0] * 7
+    both = replace(CHAIN, layers={**CHAIN.layers, "constant": constant})
+    found, before = refit_curve(both, "conv1"), refit_curve(CHAIN, "conv1")
+    ratio = found.losses[1:] / before.losses[1:]
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-6)
