@@ -177,7 +177,6 @@ class Switched(nn.Module):
     ("make", "message"),
     [
         (Mixed, r"3\.weight.*depends on others of the batch"),
-        (Sampleless, r"outer\.weight.*of no sample"),
         (Switched, r"second\.weight.*gradients off"),
     ],
 )
@@ -188,11 +187,14 @@ def test_where_samples_have_no_derivatives_of_their_own(make, message) -> None:
         collect(make(), [(x, y)])
 
 
-def test_what_is_declared_to_stay_is_not_asked_for() -> None:
+def test_what_is_of_no_sample_stays_and_is_refused_where_it_is_asked_for() -> None:
     torch.manual_seed(0)
     x, y = torch.randn(6, 3), torch.randint(0, 2, (6,))
-    declared = cct.Declared(ignore=("inner",))
-    assert list(collect(Sampleless(), [(x, y)], declared=declared).groups) == ["first"]
+    model = Sampleless()
+    assert list(collect(model, [(x, y)]).groups) == ["first"]
+    assert "alike for all samples" in cct.trace(model, x).frozen["inner"]
+    with pytest.raises(Unsupported, match=r"outer\.weight.*of no sample"):
+        sample_places(model, ["outer.weight"], (x,))
 
 
 class Placed(nn.Module):
