@@ -90,7 +90,8 @@ def test_the_point_within_an_amount():
     front = ccsolve.pareto(separate())
     middle = front.points[len(front) // 2]
     assert front.at(middle.cost) == middle
-    assert front.at(middle.cost + 0.5).cost >= middle.cost
+    beyond = front.at(middle.cost + 0.5)
+    assert beyond is not None and beyond.cost >= middle.cost
     assert front.at(front.points[0].cost - 1) is None
 
 

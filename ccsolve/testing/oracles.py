@@ -35,7 +35,7 @@ def points(problem: Any) -> int:
     return 0
 
 
-def brute_force(problem: Any) -> tuple[np.ndarray | None, float]:
+def brute_force(problem: Any) -> tuple[Any, float]:
     """Give the optimum by scoring every point; (None, inf) where none is feasible.
 
     Independent of every kernel: it shares no code with any method.

@@ -99,7 +99,10 @@ def test_budgets_are_of_the_chains(residual, samples) -> None:
     )
     cct.apply(residual, fits, x, timed=False)
     with pytest.raises(WrongAnswer, match="params"):
-        missed = {"asked": {"params": left - 1}, "achieved": {"params": left - 1}}
+        missed: dict[str, Any] = {
+            "asked": {"params": left - 1},
+            "achieved": {"params": left - 1},
+        }
         cct.apply(
             residual,
             every_other(residual, x, factors=factors, **missed),

@@ -153,7 +153,7 @@ def test_a_check_that_could_not_fail_is_said(loader) -> None:
     for asks in (True, False):
         model = Beside(asks).eval()
         plan = every_other(model, x)
-        report = cct.apply(model, plan, x, timed=False).report
+        report: Any = cct.apply(model, plan, x, timed=False).report
         assert report.equivalence < 1e-4
         assert (report.masking > 1e-3) == asks
         assert f"change the outputs by {report.masking:.1e}" in str(report)

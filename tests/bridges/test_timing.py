@@ -11,6 +11,7 @@ import ccsolve_torch as cct
 from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve.statistics import Group, Statistics
 from ccsolve_torch import timing
+from ccsolve_torch.running.inside import inside
 from tests.bridges.zoo import CASES
 from tests.bridges.zoo.cutting import traced
 
@@ -36,7 +37,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
             self.known[key] = float(make()().numel())
         return self.known[key]
 
-    monkeypatch.setattr(timing.Clock, "microseconds", microseconds)
+    monkeypatch.setattr("ccsolve_torch.timing.Clock.microseconds", microseconds)
     monkeypatch.setattr(timing, "inside", lambda *_, **__: (WHOLE, {}))
     return keys
 
@@ -128,7 +129,7 @@ def test_layers_inside_are_found_by_weight_and_call():
     model, x = CASES["CalledTwice"].model(), CASES["CalledTwice"].inputs(2)
     weights = [name for name in dict(model.named_parameters()) if "weight" in name]
     with torch.no_grad():
-        whole, layers = timing.inside(model, x, weights, seconds=0.01)
+        whole, layers = inside(model, x, weights, seconds=0.01)
     assert ("conv.weight", 1) in layers and whole > 0
     assert all(took > 0 for took in layers.values())
 

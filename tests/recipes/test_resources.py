@@ -1,6 +1,7 @@
 """Budgets on latency and memory: held by every rule, best by the program."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,8 +80,9 @@ def test_the_best_widths_within_the_budgets(resources: tuple[str, ...], seed: in
 @pytest.mark.parametrize("resource", ["latency", "memory"])
 def test_every_recipe_holds_them(recipe: str, resource: str):
     stats = with_resources(1)
-    options = {"losses": "taylor"} if recipe == "allocated" else {}
-    plan = ccsolve.plan(stats, recipe=recipe, **{resource: 0.7}, **options)
+    options: dict[str, Any] = {"recipe": recipe, resource: 0.7}
+    options |= {"losses": "taylor"} if recipe == "allocated" else {}
+    plan = ccsolve.plan(stats, **options)
     assert plan.achieved[resource] <= plan.asked[resource]
     assert plan.achieved[resource] == stats.cost(plan.widths).of(resource)
 
@@ -89,7 +91,8 @@ def test_what_was_not_collected_is_asked_for():
     bare = random_chain(SIZES)
     for resource in ("latency", "memory"):
         with pytest.raises(MissingStatistics, match=f"hold no {resource}"):
-            ccsolve.plan(bare, **{resource: 0.5})
+            budget: dict[str, Any] = {resource: 0.5}
+            ccsolve.plan(bare, **budget)
 
 
 @pytest.mark.parametrize("seed", range(3))

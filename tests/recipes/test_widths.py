@@ -1,6 +1,7 @@
 """Uniform widths: within budgets, nothing more fits, one ratio for all."""
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -89,6 +90,6 @@ def test_groups_that_cost_nothing_stay_dense():
         )
     ),
 )
-def test_bad_options_are_refused(options: dict[str, int]):
+def test_bad_options_are_refused(options: dict[str, Any]):
     with pytest.raises(InvalidProblem, match=next(iter(options))):
         uniform_widths(STATS, {"macs": STATS.cost().macs}, **options)
