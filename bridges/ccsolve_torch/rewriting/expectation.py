@@ -139,12 +139,16 @@ class Expected:
             for node in self.own.graph.nodes
             if node.op == "placeholder" and isinstance(node.meta.get("val"), Tensor)
         ]
+        before = [_shape(node.meta["val"]) for node in nodes]
+        if [len(lengths) for lengths in now] != [len(lengths) for lengths in before]:
+            raise Unsupported(
+                f"{self.path or 'the model'} fixes a width and is given other "
+                "arguments where channels are gone; expected the same tensors, with "
+                "other lengths"
+            )
         return {
-            node: [
-                _first(*pair)
-                for pair in zip(lengths, _shape(node.meta["val"]), strict=True)
-            ]
-            for node, lengths in zip(nodes, now, strict=False)
+            node: [_first(*pair) for pair in zip(lengths, dense, strict=True)]
+            for node, lengths, dense in zip(nodes, now, before, strict=True)
         }
 
     def shapes(self, node: Node) -> list[tuple[int, ...]]:
