@@ -26,6 +26,8 @@ from ccsolve_torch.rewriting.resizing import Changes, changes
 
 # Operators that may do nothing, and then are not noted.
 _IDLE = frozenset(("contiguous", "clone", "alias", "detach", "to", "_to_copy"))
+# Operators that give a part, or the axes in another order.
+_SEEN = frozenset(("select", "slice", "narrow", "t", "transpose", "permute"))
 # Arguments that say nothing that the shapes of source and result do not.
 _TOLD = frozenset(
     """size shape sizes normalized_shape split_size split_sizes chunks end
@@ -102,8 +104,7 @@ class Expected:
         whole = self.sizes.operators(self.path)
         all_of_it = [node for node in whole if not _idle(node)]
         if not _alike(mine, all_of_it):
-            # A tensor of which the code asks a length alone: x[0].numel().
-            all_of_it = [node for node in all_of_it if node in self.sizes.living]
+            all_of_it = [node for node in all_of_it if not self._asked(node)]
         if not _alike(mine, all_of_it):
             raise Unsupported(
                 f"the code of {self.path or 'the model'} fixes a width and does not do "
@@ -115,6 +116,10 @@ class Expected:
             found[one] = other
             found.update(_pairs(one, other))
         return found
+
+    def _asked(self, node: Node) -> bool:
+        """Say whether it is a part of which the code asks a length: x[0].numel()."""
+        return operator(node) in _SEEN and node not in self.sizes.living
 
     def remains(self, node: Node, part: int) -> Sequence[Mask | None]:
         """Give what remains of a tensor of the module's graph; all if none knows."""
