@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -141,10 +142,10 @@ class RateAllocation:
         """Number of options N, over all layers."""
         return len(self.flat_losses)
 
-    @property
+    @cached_property
     def sizes(self) -> np.ndarray:
         """Number of options of each layer, (L,)."""
-        return np.diff(self.offsets)
+        return frozen(np.diff(self.offsets))
 
     @property
     def losses(self) -> tuple[np.ndarray, ...]:
@@ -161,7 +162,7 @@ class RateAllocation:
         """The pairs of layers that have a table, of costs or of losses."""
         return tuple(sorted({*self.pair_costs, *self.pair_losses}))
 
-    @property
+    @cached_property
     def data_scale(self) -> float:
         """The largest absolute loss."""
         tables = [self.flat_losses, *self.pair_losses.values()]

@@ -55,20 +55,24 @@ def natural_scale(problem: RateAllocation, points: int = 4, seed: int = 0) -> fl
     if start is None:
         return float("nan")
     rng = np.random.default_rng(seed)
-    values = [problem.objective(_wandered(problem, start, rng)) for _ in range(points)]
-    return float(np.abs(values).mean())
+    room = problem.limits - problem.spent(start)
+    drawn = (_wandered(problem, start, room, rng) for _ in range(points))
+    return float(np.mean([abs(problem.objective(x)) for x in drawn]))
 
 
 def _wandered(
-    problem: RateAllocation, start: np.ndarray, rng: np.random.Generator
+    problem: RateAllocation,
+    start: np.ndarray,
+    room: np.ndarray,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     order, tried = rng.permutation(problem.n), rng.integers(problem.sizes)
     firsts = problem.offsets[:-1]
     paid, other = problem.flat_costs[firsts + start], problem.flat_costs[firsts + tried]
-    spent = problem.spent(start) + np.cumsum((other - paid)[order], axis=0)
-    allowed = np.logical_and.accumulate((spent <= problem.limits).all(axis=1))
+    fits = (np.cumsum((other - paid)[order], axis=0) <= room).all(axis=1)
+    moved = order[: len(fits) if fits.all() else int(fits.argmin())]
     x = start.copy()
-    x[order[allowed]] = tried[order[allowed]]
+    x[moved] = tried[moved]
     if problem.pair_costs and problem.violation(x) > 0:
         return start
     return x

@@ -1,8 +1,9 @@
 """Widths allocated over the groups by a program: exact, with a bound and prices."""
 
+import functools
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from ccsolve.recipes.width_program import (
     peak_step,
     thinned,
 )
-from ccsolve.solution import Solution
+from ccsolve.solution import Solution, Stop
 from ccsolve.statistics import Statistics
 
 Array = NDArray[np.float64]
@@ -57,7 +58,7 @@ def exact_widths(
     multiple_of, min_keep, fixed
         See `admissible_steps`.
     time_limit, gap, seed
-        Of the solver. Marginal analysis gives the first point, whatever the time.
+        Of the solver. Where it ends at a limit, marginal analysis gives a point, too.
 
     Raises
     ------
@@ -67,13 +68,17 @@ def exact_widths(
     steps = admissible_steps(stats, multiple_of, min_keep, fixed)
     require_attainable(stats, limits, {name: step[0] for name, step in steps.items()})
     rungs = ladders(steps, losses)
-    start = marginal_widths(
-        stats,
-        limits,
-        losses,
-        multiple_of=multiple_of,
-        min_keep=min_keep,
-        fixed=fixed,
+    # Walked only where it is asked for: it takes longer than most programs.
+    start = functools.cache(
+        functools.partial(
+            marginal_widths,
+            stats,
+            limits,
+            losses,
+            multiple_of=multiple_of,
+            min_keep=min_keep,
+            fixed=fixed,
+        )
     )
     grids = thinned(stats, limits, rungs, start)
     solved = _solved(stats, limits, grids, time_limit, gap, seed)
@@ -133,13 +138,16 @@ def _better(
     limits: Mapping[str, float],
     grids: Mapping[str, Ladder],
     solution: Solution,
-    start: dict[str, int],
+    start: Callable[[], dict[str, int]],
 ) -> dict[str, int]:
-    """Give the widths of less loss: the solver's or those it might have begun with."""
-    if solution.x is None or solution.objective > loss_at(grids, start):
-        return start
+    """Give the widths of less loss: the solver's or those of marginal analysis."""
+    if solution.x is None:
+        return start()
     found = _widths(grids, solution)
-    return found if fits(stats, limits, found) else start
+    within = fits(stats, limits, found)
+    if within and solution.stop in (Stop.GAP, Stop.FINISHED):
+        return found
+    return found if within and solution.objective <= loss_at(grids, start()) else start()
 
 
 def _allocation(

@@ -1,6 +1,6 @@
 """The program that shares budgets over the widths of a network's groups."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -82,17 +82,17 @@ def thinned(
     stats: Statistics,
     limits: Mapping[str, float],
     rungs: Mapping[str, Ladder],
-    start: Mapping[str, int],
+    start: Callable[[], Mapping[str, int]],
 ) -> dict[str, Ladder]:
     """Give ladders whose pair tables are affordable; the same ones if they are.
 
     The longest ladder loses every second rung, again and again; the narrowest, the
-    dense and the starting width always stay.
+    dense and the width that `start` gives always stay.
     """
     kept, pairs = dict(rungs), _pairs(stats, limits, rungs)
     while _entries(kept, pairs) > MOST_ENTRIES:
         longest = max(kept, key=lambda name: len(kept[name].widths))
-        kept[longest] = _every_second(kept[longest], start[longest])
+        kept[longest] = _every_second(kept[longest], start()[longest])
     return kept
 
 

@@ -110,7 +110,7 @@ def test_long_ladders_are_thinned_around_the_start(monkeypatch: pytest.MonkeyPat
     rungs = ladders(admissible_steps(WIDE), WIDE_LOSSES)
     limits = limits_of(WIDE, "macs", 0.5)
     start = marginal_widths(WIDE, limits, WIDE_LOSSES)
-    kept = thinned(WIDE, limits, rungs, start)
+    kept = thinned(WIDE, limits, rungs, lambda: start)
     for name, ladder in kept.items():
         assert {rungs[name].widths[0], rungs[name].widths[-1], start[name]} <= set(
             ladder.widths
