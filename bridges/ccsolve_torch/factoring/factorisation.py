@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh, qr
 
+from ccsolve.bonds import modes_of, ranks_of
 from ccsolve.factors import Factor
-from ccsolve_torch.factoring.bonds import modes_of, ranks_of
 
 Array = NDArray[Any]
 
