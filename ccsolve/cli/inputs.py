@@ -1,5 +1,6 @@
 """What the commands are given: files, and where to write."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 import ccsolve
 from ccsolve import data
 from ccsolve.errors import InvalidFile, InvalidProblem
+from ccsolve.io.strict_json import parse_json
 from ccsolve.solution import Problem, Solution
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -69,6 +71,25 @@ def frozen_widths(entries: list[str] | None) -> dict[str, int]:
         if not name or not width.strip().isdigit():
             raise InvalidProblem(f"--fixed {entry!r}; expected GROUP=WIDTH")
         found[name] = int(width)
+    return found
+
+
+def recipe_options(
+    entries: list[str] | None, known: Mapping[str, object]
+) -> dict[str, object]:
+    """Add to options the values of "NAME=VALUE": as JSON, or else a text."""
+    found = dict(known)
+    for entry in entries or ():
+        name, equals, text = entry.partition("=")
+        if not equals or not name.isidentifier() or name in found:
+            raise InvalidProblem(
+                f"--set {entry!r}; expected NAME=VALUE, such as widths=uniform, of an "
+                "option that has no flag and is set once"
+            )
+        try:
+            found[name] = parse_json(f'{{"value": {text}}}', "--set")["value"]
+        except InvalidFile:
+            found[name] = text
     return found
 
 

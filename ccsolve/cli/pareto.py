@@ -66,6 +66,7 @@ def pareto(
         list[str] | None,
         typer.Option(metavar="GROUP=WIDTH", help="Freeze a group; may be repeated."),
     ] = None,
+    time_limit: Annotated[float, typer.Option(help="Seconds for each budget.")] = 10.0,
     seed: Annotated[int, typer.Option(help="Same seed, same answer.")] = 0,
     output: Annotated[
         Path | None,
@@ -89,6 +90,7 @@ def pareto(
         multiple_of=multiple_of,
         min_keep=min_keep,
         fixed=frozen_widths(fixed),
+        time_limit=time_limit,
         seed=seed,
     )
     document = _document(front)

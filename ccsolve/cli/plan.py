@@ -14,6 +14,7 @@ from ccsolve.cli.inputs import (
     amount,
     frozen_widths,
     read_statistics,
+    recipe_options,
     require_writable,
 )
 from ccsolve.cli.outcome import DONE, INTERRUPTED
@@ -24,6 +25,7 @@ EXAMPLES = (
     "ccsolve plan net.safetensors --macs 0.5 --params 300000 -o plan.json",
     "ccsolve plan net.safetensors --macs 0.5 --time-limit 60",
     "ccsolve plan net.safetensors --macs 0.5 --recipe uniform --json",
+    "ccsolve plan net.safetensors --macs 0.5 --set widths=taylor",
 )
 
 Budget = Annotated[
@@ -60,6 +62,14 @@ def plan(
         float | None,
         typer.Option(help="Seconds for all groups; the recipe's own if not given."),
     ] = None,
+    further: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Another option of the recipe, widths=uniform; may be repeated.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same answer.")] = 0,
     output: Annotated[
         Path | None,
@@ -74,8 +84,14 @@ def plan(
     """
     if output is not None:
         require_writable(output, ".json")
-    # Recipes without a search have no time limit and say so.
-    options = {} if time_limit is None else {"time_limit": time_limit}
+    options: dict[str, Any] = {
+        "multiple_of": multiple_of,
+        "min_keep": min_keep,
+        "fixed": frozen_widths(fixed),
+        "seed": seed,
+        # Recipes without a search have no time limit and say so.
+        **({} if time_limit is None else {"time_limit": time_limit}),
+    }
     made = ccsolve.plan(
         read_statistics(stats),
         macs=amount("macs", macs),
@@ -83,11 +99,7 @@ def plan(
         latency=amount("latency", latency),
         memory=amount("memory", memory),
         recipe=recipe,
-        multiple_of=multiple_of,
-        min_keep=min_keep,
-        fixed=frozen_widths(fixed),
-        seed=seed,
-        **options,
+        **recipe_options(further, options),
     )
     if output is not None:
         made.save(output)

@@ -28,10 +28,10 @@ def plan(
 
     Every group's channels are removed one after the other, which gives its loss at
     every width; a program takes the widths from these curves. The objective is the sum
-    of the predicted losses, made convex in each group (`Ladder`) and without terms
-    between groups; the bound is over all admissible widths, and the prices are the fall
-    of the loss per unit of each budget added. Where `criterion` chooses the channels,
-    the objective is NaN.
+    of the predicted losses, made convex in each group (`Ladder`; the provenance has
+    their sum as they were) and without terms between groups; the bound is over all
+    admissible widths, and the prices are the fall of the loss per unit of each budget
+    added. Where `criterion` chooses the channels, the objective is NaN.
 
     Parameters
     ----------
@@ -83,6 +83,7 @@ def plan(
             "min_keep": min_keep,
             "fixed": dict(fixed or {}),
             "seed": seed,
+            "predicted loss": found.predicted,
             "solver": dict(found.solver),
             "bound": "over all admissible widths, on these losses",
         },

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ccsolve.errors import Unsupported
 from ccsolve.recipes.exact import exact_widths
-from ccsolve.recipes.ladders import Allocation, ladders, loss_at
+from ccsolve.recipes.ladders import Allocation, ladders, loss_at, predicted_at
 from ccsolve.recipes.marginal import marginal_widths
 from ccsolve.recipes.smooth import smooth_widths
 from ccsolve.recipes.steps import admissible_steps
@@ -65,7 +65,7 @@ def allocated(
         raise Unsupported(f"allocation {allocation!r}; expected one of {known}")
     widths = RULES[allocation](stats, limits, losses, **steps)
     rungs = ladders(admissible_steps(stats, **steps), losses)
-    return Allocation(widths, loss_at(rungs, widths))
+    return Allocation(widths, loss_at(rungs, widths), predicted_at(losses, widths))
 
 
 def _uniform(

@@ -17,15 +17,19 @@ from numpy.typing import NDArray
 
 from ccsolve.api import solve
 from ccsolve.batch import each
+from ccsolve.errors import Unsupported
 from ccsolve.plans import Plan
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.checks import real_number
-from ccsolve.recipes.allocation import allocated
+from ccsolve.recipes.allocation import EXACT, allocated
 from ccsolve.recipes.ladders import Allocation
 from ccsolve.recipes.removals import losses_by
 from ccsolve.recipes.widths import uniform_widths
 from ccsolve.solution import Solution, Stop
 from ccsolve.statistics import Statistics
+
+UNIFORM = "uniform"
+"""Widths that follow from the budgets alone."""
 
 
 class Taylor(NamedTuple):
@@ -75,9 +79,10 @@ def plan(
     allocation
         How widths are allocated, see `allocated`.
     curvature, damping, first_order, shrinkage, target
-        See `Statistics.channel_selection`. The paper's model has the gradient's full
-        weight, 1; it is left out here, for the gradient of a trained network is mostly
-        noise: with weight 1/2 the choice on ResNet-56 was 13 points worse.
+        See `Statistics.channel_selection`; widths by "selection" take them, too. The
+        paper's model has the gradient's full weight, 1; it is left out here, for the
+        gradient of a trained network is mostly noise: with weight 1/2 the choice on
+        ResNet-56 was 13 points worse.
     multiple_of, min_keep, fixed
         See `admissible_steps`.
     time_limit
@@ -91,9 +96,8 @@ def plan(
     taylor = Taylor(curvature, damping, first_order, shrinkage, target)
     steps = {"multiple_of": multiple_of, "min_keep": min_keep, "fixed": fixed}
     time_limit, begun = real_number("time_limit", time_limit, 0.0), time.perf_counter()
-    shares = _allocation(
-        stats, limits, widths, allocation, steps, seed, time_limit=time_limit
-    )
+    rules = {"allocation": allocation, "time_limit": 0.5 * time_limit, "seed": seed}
+    shares = _allocation(stats, limits, widths, taylor, {**steps, **rules})
     left = max(0.0, time_limit - (time.perf_counter() - begun))
     narrowed = {
         name: width
@@ -120,6 +124,7 @@ def plan(
             "allocation": {
                 "rule": allocation,
                 "loss": shares.loss,
+                "predicted loss": shares.predicted,
                 "bound": shares.bound,
                 **shares.solver,
             },
@@ -142,23 +147,21 @@ def _allocation(
     stats: Statistics,
     limits: Mapping[str, float],
     widths: str,
-    allocation: str,
-    steps: Mapping[str, Any],
-    seed: int,
-    time_limit: float,
+    taylor: Taylor,
+    rules: Mapping[str, Any],
 ) -> Allocation:
-    if widths == "uniform":
-        return Allocation(uniform_widths(stats, limits, **steps), math.nan)
-    losses = losses_by(stats, widths, where="widths", seed=seed)
-    return allocated(
-        stats,
-        limits,
-        losses,
-        allocation=allocation,
-        **steps,
-        time_limit=0.5 * time_limit,
-        seed=seed,
-    )
+    """Give the groups' widths; `rules` are the keyword options of `allocated`."""
+    if widths != UNIFORM:
+        seed, model = rules["seed"], taylor._asdict()
+        losses = losses_by(stats, widths, where="widths", seed=seed, model=model)
+        return allocated(stats, limits, losses, **rules)
+    if rules["allocation"] != EXACT:
+        raise Unsupported(
+            f"allocation {rules['allocation']!r} of widths {UNIFORM!r}, which follow "
+            "from the budgets alone; leave it out, or give widths by a loss"
+        )
+    steps = {name: rules[name] for name in ("multiple_of", "min_keep", "fixed")}
+    return Allocation(uniform_widths(stats, limits, **steps), math.nan)
 
 
 class _Task(NamedTuple):

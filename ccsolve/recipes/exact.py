@@ -4,6 +4,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,13 @@ from numpy.typing import NDArray
 from ccsolve.api import solve
 from ccsolve.problems.checks import real_number
 from ccsolve.problems.option_tables import MOST_BUDGETS
-from ccsolve.recipes.ladders import Allocation, Ladder, ladders, loss_at
+from ccsolve.recipes.ladders import (
+    Allocation,
+    Ladder,
+    ladders,
+    loss_at,
+    predicted_at,
+)
 from ccsolve.recipes.marginal import filled_up, marginal_widths
 from ccsolve.recipes.steps import admissible_steps, fits, require_attainable
 from ccsolve.recipes.width_program import (
@@ -85,7 +92,8 @@ def exact_widths(
     chosen = _better(stats, limits, grids, solved.solution, start)
     widths = filled_up(stats, limits, rungs, chosen)
     whole = all(grids[name] is rungs[name] for name in rungs)
-    return _allocation(limits, rungs, widths, solved, whole)
+    found = _allocation(limits, rungs, widths, solved, whole)
+    return replace(found, predicted=predicted_at(losses, widths))
 
 
 class _Solved(NamedTuple):
@@ -147,7 +155,9 @@ def _better(
     within = fits(stats, limits, found)
     if within and solution.stop in (Stop.GAP, Stop.FINISHED):
         return found
-    return found if within and solution.objective <= loss_at(grids, start()) else start()
+    return (
+        found if within and solution.objective <= loss_at(grids, start()) else start()
+    )
 
 
 def _allocation(

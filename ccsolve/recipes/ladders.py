@@ -53,7 +53,8 @@ class Allocation:
     ----------
     widths : by group.
     loss : the sum of the groups' losses, made convex (`Ladder`).
-    bound : a proven lower bound of it over all admissible widths; -inf without one.
+    predicted : the sum of the groups' losses as they were predicted.
+    bound : a proven lower bound of `loss` over all admissible widths; -inf without one.
     prices : by resource, the fall of the loss per unit of limit added, >= 0; empty
         where no program was solved.
     resolution : differences between loss and bound up to this are rounding.
@@ -62,6 +63,7 @@ class Allocation:
 
     widths: dict[str, int]
     loss: float
+    predicted: float = math.nan
     bound: float = -math.inf
     prices: Mapping[str, float] = field(default_factory=dict)
     resolution: float = 0.0
@@ -71,3 +73,11 @@ class Allocation:
 def loss_at(rungs: Mapping[str, Ladder], widths: Mapping[str, int]) -> float:
     """Give the sum of the losses at widths on the ladders."""
     return math.fsum(rungs[name].at(width) for name, width in widths.items())
+
+
+def predicted_at(losses: Mapping[str, Array], widths: Mapping[str, int]) -> float:
+    """Give the sum of the losses, by classes gone and as they are, at the widths."""
+    return math.fsum(
+        float(losses[name][len(losses[name]) - 1 - width])
+        for name, width in widths.items()
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -21,10 +22,12 @@ LOSSES: Mapping[str, Callable[[Statistics, str], Removal]] = MappingProxyType(
 
 CURVES: Mapping[str, Callable[..., np.ndarray]] = MappingProxyType(
     {
-        "selection": lambda stats, group, seed: (
-            ccp_curve(stats, group, seed=seed).losses
+        "selection": lambda stats, group, seed, model: (
+            ccp_curve(stats, group, seed=seed, **model).losses
         ),
-        "reconstruction": lambda stats, group, seed: refit_curve(stats, group).losses,
+        "reconstruction": lambda stats, group, seed, model: (
+            refit_curve(stats, group).losses
+        ),
     }
 )
 """Values of programs at every width, whose choices need not be nested."""
@@ -66,15 +69,21 @@ def _by_what_is_there(stats: Statistics) -> dict[str, Removal]:
 
 
 def losses_by(
-    stats: Statistics, losses: str, *, where: str = "losses", seed: int = 0
+    stats: Statistics,
+    losses: str,
+    *,
+    where: str = "losses",
+    seed: int = 0,
+    model: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, np.ndarray]:
     """Give every group's loss when 0, 1, ..., size classes have gone.
 
-    As `removals_by`, and the values of programs: "selection" (`ccp_curve`) and
-    "reconstruction" (`refit_curve`), whose choices need not be nested.
+    As `removals_by`, and the values of programs, whose choices need not be nested:
+    "selection" (`ccp_curve`, of the quadratic `model`: its curvature, damping, ...) and
+    "reconstruction" (`refit_curve`).
     """
     if losses in CURVES:
-        return {name: CURVES[losses](stats, name, seed) for name in stats.groups}
+        return {name: CURVES[losses](stats, name, seed, model) for name in stats.groups}
     if losses not in (AUTO, *LOSSES):
         known = ", ".join([AUTO, *LOSSES, *CURVES])
         raise Unsupported(f"{where} {losses!r}; expected one of {known}")

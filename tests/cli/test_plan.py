@@ -55,3 +55,26 @@ def test_a_plan_takes_a_time_limit(network: Path, document: Document, refused: R
     assert document(*options, 2.5)["provenance"]["time_limit"] == 2.5
     assert "time_limit" in refused(*options, -1)
     assert "time_limit" in refused(*options, 1, "--recipe", "uniform")
+
+
+def test_recipes_take_their_own_options(document: Document, network: Path):
+    found = document("plan", network, "--macs", 0.5, "--set", "widths=uniform")
+    assert found["provenance"]["widths"] == "uniform"
+    several = ("--set", "damping=0.5", "--set", "curvature=ggn")
+    found = document("plan", network, "--macs", 0.5, *several)
+    assert found["provenance"]["damping"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("widths", "NAME=VALUE"),
+        ("seed=3", "has no flag"),
+        ("nothing=3", "nothing"),
+        ("widths=none", "widths"),
+    ],
+)
+def test_bad_options_of_a_recipe(
+    refused: Refused, network: Path, entry: str, said: str
+):
+    assert said in refused("plan", network, "--macs", 0.5, "--set", entry)

@@ -140,3 +140,30 @@ def test_an_interrupt_still_gives_a_plan_and_says_so(monkeypatch):
 
 def test_an_undisturbed_plan_says_that_too():
     assert not ccsolve.plan(STATS, macs=0.5, recipe="ccp").provenance["interrupted"]
+
+
+def test_uniform_widths_take_no_allocation():
+    with pytest.raises(ccsolve.errors.Unsupported, match="uniform"):
+        ccsolve.plan(STATS, macs=0.5, widths="uniform", allocation="marginal")
+
+
+def test_widths_by_selection_follow_the_model():
+    stats = random_chain((12, 16, 12), 1)
+    plans = [
+        ccsolve.plan(stats, macs=0.5, widths="selection", damping=damping)
+        for damping in (0.0, 1e3)
+    ]
+    losses = [plan.provenance["allocation"]["loss"] for plan in plans]
+    assert losses[1] > 10.0 * losses[0]
+
+
+def test_losses_are_told_as_they_were_predicted():
+    plan = ccsolve.plan(STATS, macs=0.5, recipe="allocated", losses="taylor")
+    removals = {name: criteria.taylor_removal(STATS, name) for name in STATS.groups}
+    raw = sum(
+        removal.loss[STATS.groups[name].size - plan.widths[name]]
+        for name, removal in removals.items()
+    )
+    assert plan.provenance["predicted loss"] == pytest.approx(raw)
+    # Made convex, a group's losses only rise.
+    assert plan.objective >= raw - plan.resolution
