@@ -15,7 +15,7 @@ from ccsolve.recipes.exact import exact_widths
 from ccsolve.recipes.ladders import Allocation, Ladder, ladders, loss_at
 from ccsolve.recipes.steps import admissible_steps
 from ccsolve.recipes.width_program import MEMORY, allocation_program
-from ccsolve.solvers.allocation.corridor.hulls import hull_front
+from ccsolve.solvers.allocation.corridor.breakpoints import breakpoints
 from ccsolve.statistics import Statistics
 from ccsolve.statistics.cost import RESOURCES
 
@@ -190,7 +190,7 @@ def front_of(
 def _breakpoints(
     stats: Statistics, over: str, program: Any, rungs: Mapping[str, Ladder]
 ) -> Iterator[FrontPoint]:
-    hull = hull_front(program)
+    hull = breakpoints(program)
     x = hull.start.copy()
     for place, layer in enumerate(hull.layers):
         if place:

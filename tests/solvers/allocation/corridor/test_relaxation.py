@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ccsolve.problems.generate_allocation import netlike, pisinger
-from ccsolve.solvers.allocation.corridor.hulls import hull_front, prepare
+from ccsolve.solvers.allocation.corridor.breakpoints import breakpoints
+from ccsolve.solvers.allocation.corridor.hulls import prepare
 from ccsolve.solvers.allocation.corridor.relaxation import relax
 from ccsolve.solvers.allocation.corridor.search import scored, searches
 from ccsolve.solvers.allocation.corridor.survivors import survivors
@@ -25,7 +26,7 @@ def problem(request):
 
 def test_the_bound_is_the_relaxations_value(problem):
     tables, limit = prepare(problem), float(problem.limits[0])
-    relaxed, front = relax(tables, limit), hull_front(problem)
+    relaxed, front = relax(tables, limit), breakpoints(problem)
     value = float(np.interp(limit, front.costs, front.losses))
     assert value - 1e-9 * abs(value) <= relaxed.bound <= value + 1e-12 * abs(value)
 

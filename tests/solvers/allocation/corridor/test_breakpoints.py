@@ -4,7 +4,8 @@ import scipy.optimize
 
 from ccsolve.problems import RateAllocation
 from ccsolve.problems.generate_allocation import netlike, pisinger
-from ccsolve.solvers.allocation.corridor.hulls import hull_front, prepare
+from ccsolve.solvers.allocation.corridor.breakpoints import breakpoints
+from ccsolve.solvers.allocation.corridor.hulls import prepare
 
 
 def relaxed_value(problem, budget):
@@ -25,7 +26,7 @@ def relaxed_value(problem, budget):
     "problem", [netlike(5, 30), pisinger("strong", 4, 8), pisinger("weak", 6, 9)]
 )
 def test_the_front_is_the_relaxations_value_over_the_budget(problem):
-    front = hull_front(problem)
+    front = breakpoints(problem)
     assert (np.diff(front.costs) > 0).all() and (np.diff(front.losses) < 0).all()
     falls = -np.diff(front.losses) / np.diff(front.costs)
     assert np.allclose(falls, front.prices[:-1]) and front.prices[-1] == 0
@@ -37,7 +38,7 @@ def test_the_front_is_the_relaxations_value_over_the_budget(problem):
 
 def test_breakpoints_are_attained():
     problem = netlike(6, 40, seed=2)
-    front = hull_front(problem, prepare(problem))
+    front = breakpoints(problem, prepare(problem))
     previous = None
     for p in range(len(front.costs)):
         x = front.point(p)
@@ -50,7 +51,7 @@ def test_breakpoints_are_attained():
 
 
 def test_a_front_of_single_options_is_a_point():
-    front = hull_front(RateAllocation([[2.0], [3.0]], [[1.0], [4.0]], 5.0))
+    front = breakpoints(RateAllocation([[2.0], [3.0]], [[1.0], [4.0]], 5.0))
     assert front.costs.tolist() == [5.0] and front.losses.tolist() == [5.0]
     assert front.prices.tolist() == [0.0] and front.point(0).tolist() == [0, 0]
 
@@ -62,4 +63,4 @@ def test_extreme_data_are_scaled_and_their_prices_are_not(loss, cost):
     tables = prepare(problem)
     assert 0.1 <= tables.scale <= 1.0 and 0.1 <= tables.costs.max() <= 1.0
     expected = [3.0 * (loss / cost), loss / cost, 0.0]
-    assert hull_front(problem, tables).prices == pytest.approx(expected)
+    assert breakpoints(problem, tables).prices == pytest.approx(expected)
