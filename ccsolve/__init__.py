@@ -18,6 +18,7 @@ from ccsolve.api import methods, pick, solve
 from ccsolve.iterate import Progress
 from ccsolve.problems import (
     ChannelSelection,
+    LowRankFit,
     RateAllocation,
     ReconstructionSelection,
     SmoothRateAllocation,
@@ -42,6 +43,7 @@ __all__ = [
     "Claim",
     "Factor",
     "Front",
+    "LowRankFit",
     "Plan",
     "Progress",
     "RateAllocation",

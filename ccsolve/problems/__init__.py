@@ -1,12 +1,14 @@
 """Problems: immutable data that scores a point. They cannot solve themselves."""
 
 from ccsolve.problems.allocation import RateAllocation
+from ccsolve.problems.low_rank import LowRankFit
 from ccsolve.problems.reconstruction import ReconstructionSelection
 from ccsolve.problems.selection import ChannelSelection
 from ccsolve.problems.smooth_allocation import SmoothRateAllocation
 
 __all__ = [
     "ChannelSelection",
+    "LowRankFit",
     "RateAllocation",
     "ReconstructionSelection",
     "SmoothRateAllocation",
