@@ -1,0 +1,1 @@
+"""Methods that find tensors of low rank; one file each."""

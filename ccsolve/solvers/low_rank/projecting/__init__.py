@@ -1,0 +1,1 @@
+"""The parts of the projection on tensors of low rank."""

@@ -1,0 +1,97 @@
+"""Projection on tensor rings: a heuristic, for the set is not closed."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ccsolve.linalg.gram import leading_subspace
+from ccsolve.solvers.low_rank.projecting.chains import Core, product
+
+_RIDGE = 4.0
+"""Of the subchain's Gram matrix, in eps of its largest diagonal entry."""
+
+
+class Ring(NamedTuple):
+    """Cores (r_before, mode, r_behind), the last one's r_behind the first's r_before.
+
+    ``forward`` is the direction of the next sweep.
+    """
+
+    cores: tuple[Core, ...]
+    forward: bool
+
+
+def cold_ring(T: np.ndarray, ranks: Sequence[int]) -> Ring:
+    """Give the TR-SVD of T (Zhao et al., arXiv:1606.05535): one cut, then a train.
+
+    The first mode's leading r_0·r_1 singular vectors are dealt to the two bonds, and
+    what is left is a train from bond 1 to bond 0. Where the mode holds fewer, the rest
+    of the core is zero.
+    """
+    first, last = ranks[0], ranks[1] if len(ranks) > 1 else ranks[0]
+    A = T.reshape(T.shape[0], -1)
+    kept = min(first * last, *A.shape)
+    basis = np.zeros((len(A), first * last), T.dtype)
+    basis[:, :kept] = leading_subspace(A, kept).basis
+    cores = [basis.reshape(-1, first, last).transpose(1, 0, 2)]
+    rest = (basis.T @ A).reshape(first, last, *T.shape[1:])
+    rest, before = np.moveaxis(rest, 0, -1), last
+    for mode, rank in zip(T.shape[1:-1], ranks[2:], strict=True):
+        wide = np.ascontiguousarray(rest).reshape(before * mode, -1)
+        kept = min(rank, *wide.shape)
+        columns = np.zeros((len(wide), rank), T.dtype)
+        columns[:, :kept] = leading_subspace(wide, kept).basis
+        cores.append(columns.reshape(before, mode, rank))
+        rest, before = columns.T @ wide, rank
+    cores.append(np.ascontiguousarray(rest).reshape(before, T.shape[-1], first))
+    return Ring(tuple(np.ascontiguousarray(core) for core in cores), True)
+
+
+def warm_ring(T: np.ndarray, old: Ring) -> Ring:
+    """Give the ring after one sweep of alternating least squares; 2Nr² a core.
+
+    Each core solves its normal equations with the others held, with a ridge towards
+    the old core at the level of rounding, so that the error does not rise beyond it.
+    """
+    cores, order = list(old.cores), range(len(old.cores))
+    for k in order if old.forward else reversed(order):
+        cores[k] = _best_core(T, cores, k)
+    return Ring(tuple(cores), not old.forward)
+
+
+def ring_tensor(cores: Sequence[Core]) -> np.ndarray:
+    """Give the tensor of a ring, modes in order."""
+    modes = tuple(core.shape[1] for core in cores)
+    if len(cores) == 1:
+        return np.einsum("imi->m", cores[0])
+    rest = product(cores[1:])
+    turned = rest.transpose(2, 0, 1).reshape(-1, rest.shape[1])
+    rows = cores[0].transpose(1, 0, 2).reshape(modes[0], -1)
+    return (rows @ turned).reshape(modes)
+
+
+def _best_core(T: np.ndarray, cores: Sequence[Core], k: int) -> Core:
+    a, mode, b = cores[k].shape
+    others = [*cores[k + 1 :], *cores[:k]]
+    if not others:
+        return np.einsum("m,ij->imj", T, np.eye(a, dtype=T.dtype) / a)
+    chain = product(others)
+    S = chain.transpose(2, 0, 1).reshape(a * b, -1)
+    before = int(np.prod(T.shape[:k]))
+    # The chain runs over the modes behind k, then over those before it.
+    A = T.reshape(before, mode, -1).transpose(1, 2, 0).reshape(mode, -1)
+    old = cores[k].transpose(1, 0, 2).reshape(mode, -1)
+    return _solved(A, S, old).reshape(mode, a, b).transpose(1, 0, 2).copy()
+
+
+def _solved(A: np.ndarray, S: np.ndarray, old: np.ndarray) -> np.ndarray:
+    """Give the X (mode, ab) of least ‖A - XS‖² + ridge‖X - old‖², in float64."""
+    gram = (S @ S.T).astype(np.float64)
+    right = (A @ S.T).astype(np.float64)
+    ridge = _RIDGE * float(np.finfo(A.dtype).eps) * float(np.trace(gram))
+    if ridge <= 0.0:
+        return old
+    gram[np.diag_indices_from(gram)] += ridge
+    right += ridge * old
+    return np.linalg.solve(gram, right.T).T.astype(A.dtype)
