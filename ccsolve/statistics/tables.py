@@ -24,9 +24,12 @@ Pair = tuple[str, str]
 class CostTables:
     """Costs of B resources by the places of the groups' widths on their grids.
 
-    At places i_g the network costs fixed + Σ_g own[g][i_g] + Σ_(g,h) pairs[g, h][i_g,
-    i_h]. fixed (B,); own (K_g, B) for every group; pairs (K_g, K_h, B) where the cost
-    has a part that depends on both widths, g before h in the order of the groups. What
+    At places i_g the network costs
+
+        fixed + Σ_g own[g][i_g] + Σ_(g,h) pairs[g, h][i_g, i_h].
+
+    fixed (B,); own (K_g, B) for every group; pairs (K_g, K_h, B) where the cost has a
+    part that depends on both widths, g before h in the order of the groups. What
     depends on groups of one width alone stands in `fixed`. float64: exact below 2⁵³
     where the coefficients are whole.
     """
