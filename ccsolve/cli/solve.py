@@ -1,7 +1,7 @@
 """`ccsolve solve`: one program, with live progress."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ import ccsolve
 from ccsolve.cli import console
 from ccsolve.cli.inputs import Format, Json, read_problem, require_writable
 from ccsolve.cli.outcome import exit_code
+from ccsolve.handling import handling_of
 from ccsolve.iterate import Callback, Progress
 from ccsolve.solution import Problem, Solution
 
@@ -109,7 +110,7 @@ def _document(
         "claim": solution.claim().value,
         "stop": solution.stop.value,
         "seconds": solution.seconds,
-        **_point(solution.x),
+        **_point(problem, solution.x),
         "prices": dict(solution.duals),
         "trace": [point._asdict() for point in solution.trace],
         "output": None if output is None else str(output),
@@ -139,21 +140,13 @@ def _lines(problem: Problem, solution: Solution) -> Iterator[tuple[str, str]]:
     yield "stopped by", f"{solution.stop.value} after {solution.seconds:.2f} s"
     for name, prices in solution.duals.items():
         yield f"prices of {name}", " ".join(f"{price:.6g}" for price in prices)
-    for name, values in _point(solution.x).items():
+    for name, values in _point(problem, solution.x).items():
         yield f"{name} ({values.size})", _shortened(values)
 
 
-def _point(x: np.ndarray | None) -> dict[str, np.ndarray]:
-    """Give a point as it is read: kept channels, chosen options, or values."""
-    if x is None:
-        return {}
-    match x.dtype.kind:
-        case "b":
-            return {"kept": np.flatnonzero(x)}
-        case "i":
-            return {"chosen": x}
-        case _:
-            return {"x": x}
+def _point(problem: Problem, x: Any) -> Mapping[str, np.ndarray]:
+    """Give a point as it is read: kept channels, chosen options, ranks, or values."""
+    return {} if x is None else handling_of(problem).shown(problem, x)
 
 
 def _precise(value: float) -> str:

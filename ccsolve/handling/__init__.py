@@ -4,6 +4,7 @@ from typing import Any
 
 from ccsolve.errors import InvalidProblem
 from ccsolve.handling.allocation import ALLOCATION
+from ccsolve.handling.low_rank import LOW_RANK
 from ccsolve.handling.reconstruction import RECONSTRUCTION
 from ccsolve.handling.record import Handling, Lift
 from ccsolve.handling.selection import SELECTION
@@ -16,6 +17,7 @@ TABLE: tuple[Handling, ...] = (
     RECONSTRUCTION,
     ALLOCATION,
     SMOOTH_ALLOCATION,
+    LOW_RANK,
 )
 
 

@@ -36,6 +36,11 @@ def as_point(x: np.ndarray) -> np.ndarray:
     return np.asarray(x).astype(np.int64)
 
 
+def shown(problem: RateAllocation, x: np.ndarray) -> dict[str, np.ndarray]:
+    """Give the option of each layer."""
+    return {"chosen": x}
+
+
 ALLOCATION = Handling(
     problem=RateAllocation,
     pick=pick,
@@ -46,4 +51,5 @@ ALLOCATION = Handling(
     kernels=kernels,
     tiny=tiny,
     as_point=as_point,
+    shown=shown,
 )

@@ -47,6 +47,11 @@ def as_point(x: np.ndarray) -> np.ndarray:
     return x.astype(bool)
 
 
+def shown(problem: ReconstructionSelection, x: np.ndarray) -> dict[str, np.ndarray]:
+    """Give the channels kept."""
+    return {"kept": np.flatnonzero(x)}
+
+
 RECONSTRUCTION = Handling(
     problem=ReconstructionSelection,
     pick=pick,
@@ -57,4 +62,5 @@ RECONSTRUCTION = Handling(
     kernels=kernels,
     tiny=tiny,
     as_point=as_point,
+    shown=shown,
 )

@@ -1,8 +1,10 @@
 """How the front door treats one type of problem."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from ccsolve.iterate import Limits
 from ccsolve.solution import Solution
@@ -26,6 +28,8 @@ class Handling:
     kernels : what decides which kernels a method runs.
     tiny : a tiny problem that runs the same ones.
     as_point : a method's point, in the type that `Solution.x` has.
+    arrays : the arrays that a point is made of.
+    shown : a point as it is read, by name: kept channels, chosen options, ranks.
     """
 
     problem: type
@@ -37,6 +41,8 @@ class Handling:
     kernels: Callable[[Any], Hashable]
     tiny: Callable[[Any], Any]
     as_point: Callable[[Any], Any]
+    shown: Callable[[Any, Any], Mapping[str, np.ndarray]]
+    arrays: Callable[[Any], Sequence[np.ndarray]] = lambda x: (x,)
 
 
 def whole(problem: Any) -> tuple[Any, Lift]:

@@ -60,6 +60,11 @@ def as_point(z: np.ndarray) -> np.ndarray:
     return z.astype(bool)
 
 
+def shown(problem: ChannelSelection, z: np.ndarray) -> dict[str, np.ndarray]:
+    """Give the channels kept."""
+    return {"kept": np.flatnonzero(z)}
+
+
 SELECTION = Handling(
     problem=ChannelSelection,
     pick=pick,
@@ -70,4 +75,5 @@ SELECTION = Handling(
     kernels=kernels,
     tiny=tiny,
     as_point=as_point,
+    shown=shown,
 )

@@ -16,6 +16,11 @@ def as_point(x: np.ndarray) -> np.ndarray:
     return np.asarray(x, dtype=np.float64)
 
 
+def shown(problem: SmoothRateAllocation, x: np.ndarray) -> dict[str, np.ndarray]:
+    """Give the rates."""
+    return {"x": x}
+
+
 SMOOTH_ALLOCATION = Handling(
     problem=SmoothRateAllocation,
     pick=lambda problem: "bisection",
@@ -26,4 +31,5 @@ SMOOTH_ALLOCATION = Handling(
     kernels=lambda problem: None,
     tiny=tiny,
     as_point=as_point,
+    shown=shown,
 )

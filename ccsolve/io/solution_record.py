@@ -20,6 +20,7 @@ from ccsolve.solution import Solution, Stop, TracePoint
 
 _NUMBERS = ("objective", "bound", "seconds", "resolution", "natural_scale")
 _DUAL = "duals/"
+_PART = "x/"
 
 
 def solution_arrays(solution: Solution) -> Arrays:
@@ -33,7 +34,7 @@ def solution_arrays(solution: Solution) -> Arrays:
     arrays["trace"] = np.array(solution.trace, dtype=np.float64).reshape(-1, 4)
     arrays["extra"] = np.asarray(dump_json(_portable(solution.extra)))
     if solution.x is not None:
-        arrays["x"] = _point(solution.x)
+        arrays |= _point(solution.x)
     for name, values in solution.duals.items():
         arrays[f"{_DUAL}{name}"] = np.asarray(values, dtype=np.float64)
     return arrays
@@ -46,9 +47,8 @@ def solution_of(arrays: Arrays, where: str) -> Solution:
         key.removeprefix(_DUAL): take_array(arrays, key, where, 1)
         for key in [key for key in arrays if key.startswith(_DUAL)]
     }
-    x = take_array(arrays, "x", where, 1)
     solution = Solution(
-        x=x,
+        x=_point_of(arrays, where),
         stop=_stop(take_text(arrays, "stop", where), where),
         method=take_text(arrays, "method", where),
         trace=_trace(arrays, where),
@@ -70,13 +70,30 @@ def _portable(extra: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _point(x: object) -> np.ndarray:
-    point = np.asarray(x)
-    if point.ndim != 1 or point.dtype.kind not in "biuf":
+def _point(x: object) -> Arrays:
+    """Give a vector as "x", a list of arrays as "x/0", "x/1", ..."""
+    if isinstance(x, list):
+        parts = [np.asarray(part) for part in x]
+    else:
+        parts = [np.asarray(x)]
+    vector = isinstance(x, list) or parts[0].ndim == 1
+    if not vector or any(part.dtype.kind not in "biuf" for part in parts):
         raise Unsupported(
-            f"x of type {type(x).__name__}; only a vector of numbers has a file format"
+            f"x of type {type(x).__name__}; only a vector of numbers, or a list of "
+            "arrays of numbers, has a file format"
         )
-    return point
+    if not isinstance(x, list):
+        return {"x": parts[0]}
+    return {f"{_PART}{at}": part for at, part in enumerate(parts)}
+
+
+def _point_of(arrays: Arrays, where: str) -> Any:
+    parts = sum(key.startswith(_PART) for key in arrays)
+    if not parts:
+        return take_array(arrays, "x", where, 1)
+    # A number that is missing leaves another one over, which is refused as unknown.
+    found = [take_array(arrays, f"{_PART}{at}", where) for at in range(parts)]
+    return [part for part in found if part is not None]
 
 
 def _number(arrays: Arrays, key: str, where: str) -> float:
@@ -115,7 +132,8 @@ def _check_values(solution: Solution, where: str) -> None:
             f"{'without' if solution.x is None else 'with'} a point x; expected a "
             "point exactly where the objective is finite"
         )
-    if solution.x is not None and not np.isfinite(solution.x).all():
+    parts = solution.x if isinstance(solution.x, list) else [solution.x]
+    if solution.x is not None and not all(np.isfinite(part).all() for part in parts):
         raise InvalidFile(f"{where}: x holds infinities; expected finite numbers")
     if not math.isfinite(solution.resolution) or solution.resolution < 0:
         raise InvalidFile(

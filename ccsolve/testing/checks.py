@@ -1,7 +1,7 @@
 """Checks that any method must pass on any problem."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,8 +33,10 @@ def check_answer(method: str, problem: Any, **options: Any) -> Solution:
     """Feasible, scored by the problem, bound below the optimum, curves monotone."""
     solution = _solve(method, problem, **options)
     where = f"{method} on {problem!r}"
+    types = [array.dtype for array in _arrays_of(problem, solution.x)]
     point = handling_of(problem).as_point(solution.x)
-    assert solution.x.dtype == point.dtype, f"{where}: x is {solution.x.dtype}"
+    expected = [array.dtype for array in _arrays_of(problem, point)]
+    assert types == expected, f"{where}: x is {types}, expected {expected}"
     assert problem.violation(solution.x) <= FEASIBILITY_TOLERANCE, (
         f"{where}: infeasible"
     )
@@ -68,7 +70,12 @@ def check_seed(method: str, problem: Any, **options: Any) -> None:
     first = _solve(method, problem, seed=7, **options)
     second = _solve(method, problem, seed=7, **options)
     where = f"{method} on {problem!r}"
-    assert np.array_equal(first.x, second.x), f"{where}: same seed, other point"
+    pairs = zip(
+        _arrays_of(problem, first.x), _arrays_of(problem, second.x), strict=True
+    )
+    assert all(np.array_equal(a, b) for a, b in pairs), (
+        f"{where}: same seed, other point"
+    )
     assert first.bound == second.bound, f"{where}: same seed, other bound"
 
 
@@ -113,7 +120,7 @@ def check_option(
 ) -> None:
     """An option's two values lead to different runs: point, bound, trace or extra."""
     first, second = (
-        _fingerprint(_solve(method, problem, **{**others, option: value}))
+        _fingerprint(problem, _solve(method, problem, **{**others, option: value}))
         for value in values
     )
     assert first != second, (
@@ -158,7 +165,13 @@ def _check_against_optimum(
         )
 
 
-def _fingerprint(solution: Solution) -> tuple[Any, ...]:
+def _arrays_of(problem: Any, x: Any) -> Sequence[np.ndarray]:
+    """Give the arrays that a point of the problem is made of."""
+    return handling_of(problem).arrays(x)
+
+
+def _fingerprint(problem: Any, solution: Solution) -> tuple[Any, ...]:
     curves = tuple((p.step, p.objective, p.bound) for p in solution.trace)
     extra = tuple(sorted((key, repr(value)) for key, value in solution.extra.items()))
-    return (solution.x.tobytes(), solution.bound, curves, extra)
+    point = tuple(array.tobytes() for array in _arrays_of(problem, solution.x))
+    return (point, solution.bound, curves, extra)

@@ -241,7 +241,7 @@ def test_formats_that_cannot_hold_a_value_say_so(tmp_path: Path):
     with pytest.raises(Unsupported, match=r"no \.npz format"):
         write(tmp_path / "a.npz", 3)  # pyright: ignore[reportArgumentType]
     with pytest.raises(Unsupported, match="only a vector"):
-        write(tmp_path / "a.npz", solution(x=[np.ones((2, 2))]))
+        write(tmp_path / "a.npz", solution(x=np.ones((2, 2))))
     assert list(tmp_path.iterdir()) == []
 
 
