@@ -1,6 +1,6 @@
 """One layer whose inputs go class by class while the rest is fitted again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,17 @@ class Reader:
         parts = self.weight[self.columns]
         moments = self.moment[self.columns[:, :, None], self.columns[:, None, :]]
         return float(np.sum((moments @ parts) * (parts @ self.curvature)))
+
+
+def comparable(stats: Statistics, group: str, layers: Sequence[Reader]) -> float:
+    """Give the factor by which refits' losses of groups compare.
+
+    The trace of the group's Gauss-Newton over Σ `Reader.unfitted`: with it both say the
+    same, on average, of one class removed without a refit; 1 where nothing is lost.
+    """
+    unfitted = sum(layer.unfitted() for layer in layers)
+    agreement = float(np.trace(stats.groups[group].hessian("ggn")))
+    return agreement / unfitted if unfitted > 0 else 1.0
 
 
 def removal_state(reader: Reader, ridge: float) -> Sweep:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsolve.criteria.refitting import readers, removal_state
+from ccsolve.criteria.refitting import comparable, readers, removal_state
 from ccsolve.statistics import Group, Statistics
 from ccsolve.statistics.group import CURVATURES
 
@@ -84,7 +84,7 @@ def refit_removal(stats: Statistics, group: str) -> Removal:
 
     the reconstruction of He et al. (ICCV 2017), weighted by the loss as CPLI does
     (Guo et al., 2020; there M's diagonal). M adds up positions as though they erred
-    independently. The group's own Gauss-Newton knows how far they agree: `scale`
+    independently. The group's own Gauss-Newton knows how far they agree: `comparable`
     makes both say the same, on average over the classes, of one class removed without
     a refit, so that losses compare between groups. It changes no order.
 
@@ -93,9 +93,7 @@ def refit_removal(stats: Statistics, group: str) -> Removal:
     input columns.
     """
     layers = list(readers(stats, group))
-    unfitted = sum(layer.unfitted() for layer in layers)
-    agreement = float(np.trace(stats.groups[group].hessian("ggn")))
-    scale = agreement / unfitted if unfitted > 0 else 1.0
+    scale = comparable(stats, group, layers)
     states = [removal_state(layer, RIDGE) for layer in layers]
 
     def rises() -> Array:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ccsolve.criteria.refitting import Reader, readers, ridged
+from ccsolve.criteria.refitting import Reader, comparable, readers, ridged
 from ccsolve.criteria.removal import RIDGE
 from ccsolve.problems import ReconstructionSelection
 from ccsolve.sensitivity.selection import SelectionCurve
@@ -41,15 +41,8 @@ def refit_curve(
         _program(layers, size), range(size, -1, -1), refine=refine
     )
     # Zero for all classes up to rounding; a loss begins at nothing.
-    losses = np.maximum(found.losses, 0.0) * _scale(stats, group, layers)
+    losses = np.maximum(found.losses, 0.0) * comparable(stats, group, layers)
     return SelectionCurve(losses, found.choices, np.full(size + 1, -np.inf))
-
-
-def _scale(stats: Statistics, group: str, layers: list[Reader]) -> float:
-    """Give what makes losses of groups comparable; see `refit_removal`."""
-    unfitted = sum(layer.unfitted() for layer in layers)
-    agreement = float(np.trace(stats.groups[group].hessian("ggn")))
-    return agreement / unfitted if unfitted > 0 else 1.0
 
 
 def _program(layers: list[Reader], size: int) -> ReconstructionSelection:
