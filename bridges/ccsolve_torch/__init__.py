@@ -5,6 +5,7 @@
     small = apply(model, plan, inputs, calibration=loader)   # -> a smaller nn.Module
     small = compress(model, loader, macs=0.5)          # the three steps in one
     small = factorise(model, {"conv1": Factor("svd", 0.5)}, inputs)   # chains of layers
+    small = linear_convolutions(model, 0.5)            # filters made of other filters
     finetune(small, loader, teacher=model)             # or any loop of your own
     save(small, "bundle/"), load(Net, "bundle/")       # weights and recipe, no pickle
 
@@ -26,12 +27,23 @@ if find_spec("torch") is None:
 from ccsolve_torch.application import apply
 from ccsolve_torch.bundles import load, save
 from ccsolve_torch.collection import collect
+from ccsolve_torch.combining.linear_layers import (
+    LinearConv1d,
+    LinearConv2d,
+    LinearConv3d,
+)
+from ccsolve_torch.combining.penalties import (
+    coefficient_penalty,
+    correlation_penalty,
+    update_thresholds,
+)
 from ccsolve_torch.coupling.costs import count
 from ccsolve_torch.coupling.declaring import Declared
 from ccsolve_torch.finetuning import Training, finetune
 from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.layers import factorise
+from ccsolve_torch.linear_conv import fold, linear_convolutions
 from ccsolve_torch.pipeline import compress
 from ccsolve_torch.repairing.recalibration import recalibrate
 from ccsolve_torch.repairing.repair import fit_next_layers
@@ -42,19 +54,27 @@ __all__ = [
     "Declared",
     "Factor",
     "Graph",
+    "LinearConv1d",
+    "LinearConv2d",
+    "LinearConv3d",
     "Report",
     "Training",
     "apply",
+    "coefficient_penalty",
     "collect",
     "compress",
+    "correlation_penalty",
     "count",
     "factorise",
     "finetune",
     "fingerprint",
     "fit_next_layers",
+    "fold",
+    "linear_convolutions",
     "load",
     "measure_latency",
     "recalibrate",
     "save",
     "trace",
+    "update_thresholds",
 ]

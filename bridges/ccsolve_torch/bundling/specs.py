@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ccsolve.errors import InvalidFile, InvalidProblem
+from ccsolve_torch.combining.linear_layers import KINDS
 from ccsolve_torch.factoring.chains import speaking
 from ccsolve_torch.reasons import first_line
 from ccsolve_torch.running.attention import SlimAttention, slim_attention
@@ -27,7 +28,12 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     **{f"Conv{axes}d": _CONVOLUTION for axes in (1, 2, 3)},
     **{f"ConvTranspose{axes}d": _TRANSPOSED for axes in (1, 2, 3)},
     "Identity": (),
+    **{
+        kind.__name__: (*_CONVOLUTION, "ratio", "rank", "sparsity")
+        for kind in KINDS.values()
+    },
 }
+_OWN: dict[str, Any] = {kind.__name__: kind for kind in KINDS.values()}
 _DEPTH = 8
 
 
@@ -42,7 +48,7 @@ def described(module: nn.Module) -> Spec:
     if type(module) is nn.Sequential:
         chain = {name: described(child) for name, child in module.named_children()}
         return {"class": kind, "chain": chain}
-    if kind not in _ARGUMENTS or type(module) is not getattr(nn, kind):
+    if kind not in _ARGUMENTS or type(module) is not _class(kind):
         return {"class": type(module).__qualname__}
     given = {name: _plain(getattr(module, name)) for name in _ARGUMENTS[kind]}
     bias = {"bias": module.bias is not None} if given else {}
@@ -111,11 +117,15 @@ def _layers(spec: Any, where: str, depth: int) -> nn.Module:
     }
     try:
         with torch.device("meta"):
-            return getattr(nn, kind)(**given)
+            return _class(kind)(**given)
     except Exception as error:  # torch raises errors of many kinds
         raise InvalidFile(
             f"{where}: {kind} cannot be made ({first_line(error)})"
         ) from None
+
+
+def _class(kind: str) -> Any:
+    return _OWN[kind] if kind in _OWN else getattr(nn, kind)
 
 
 def _plain(value: Any) -> Any:

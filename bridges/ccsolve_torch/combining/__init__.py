@@ -1,0 +1,1 @@
+"""Convolutions whose filters are linear combinations of some of them."""
