@@ -10,6 +10,7 @@ from operator import mul
 
 from ccsolve.errors import InvalidProblem
 from ccsolve.factors import Factor
+from ccsolve.problems.tensor_formats import fitting_ranks, full_ranks
 
 
 def ranks_of(factor: Factor, shape: Sequence[int], where: str) -> tuple[int, ...]:
@@ -28,6 +29,9 @@ def ranks_of(factor: Factor, shape: Sequence[int], where: str) -> tuple[int, ...
         left = min(left, right * size)
         return left, min(right, left * size)
     modes = [mode for part in modes_of(factor, shape, where) for mode in part]
+    if factor.format == "tr":
+        full = full_ranks("tr", tuple(modes))
+        return fitting_ranks("tr", tuple(modes), _whole(factor, list(full), where))
     products, total = list(accumulate(modes, mul)), n * c * size
     wanted = _whole(factor, [min(p, total // p) for p in products[:-1]], where)
     ranks = [1]
@@ -39,7 +43,7 @@ def ranks_of(factor: Factor, shape: Sequence[int], where: str) -> tuple[int, ...
 def modes_of(
     factor: Factor, shape: Sequence[int], where: str = "factor"
 ) -> tuple[tuple[int, ...], ...]:
-    """Give the modes of a tensor train: of outputs, of the kernel, of inputs.
+    """Give the modes of a train or ring: of outputs, of the kernel, of inputs.
 
     A kernel of one weight has no mode, unless one is asked for. InvalidProblem where
     the modes do not multiply to the shape.

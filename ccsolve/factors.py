@@ -9,7 +9,7 @@ import numpy as np
 
 from ccsolve.errors import InvalidProblem
 
-FORMATS = ("svd", "tucker", "tt")
+FORMATS = ("svd", "tucker", "tt", "tr")
 SPLITS = ("channel", "spatial")
 
 
@@ -20,11 +20,14 @@ class Factor:
     Parameters
     ----------
     format
-        "svd", "tucker" (Tucker-2, over output and input channels) or "tt" (tensor
-        train over output channels, kernel, input channels).
+        "svd", "tucker" (Tucker-2, over output and input channels), "tt" (tensor
+        train over output channels, kernel, input channels) or "tr" (the train closed
+        to a ring), in which weights can be held near, but no chain of layers stands
+        for it.
     ranks
         "svd": one. "tucker": of the output and of the input channels; a full rank of
         one side gives Tucker-1. "tt": one for each bond between neighbouring modes.
+        "tr": one for each mode, of the bond before it; the first closes the ring.
         An int is the rank; a float in (0, 1] is that part of the full rank of the
         bond, rounded down, at least 1. One number alone stands for all bonds. Of a
         grouped convolution these are the ranks of every one of its groups.
@@ -34,7 +37,7 @@ class Factor:
         (n_out, later kernel axes), columns (n_in, first kernel axis): a vertical
         convolution to r channels, then a horizontal one.
     modes
-        "tt" alone: n_out as a product of one or more modes, then the kernel as one
+        "tt" and "tr": n_out as a product of one or more modes, then the kernel as one
         mode or axis by axis, then n_in as a product: (16, 16, 9, 8, 8) for
         (256, 64, 3, 3). Empty: (n_out, kernel, n_in).
 
@@ -64,10 +67,10 @@ class Factor:
                 f"factor: split {self.split!r} of format {self.format!r}; expected "
                 "'channel', or of 'svd' also 'spatial'"
             )
-        if self.modes and self.format != "tt":
+        if self.modes and self.format not in ("tt", "tr"):
             raise InvalidProblem(
-                f"factor: modes {self.modes} of format {self.format!r}; only 'tt' has "
-                "modes"
+                f"factor: modes {self.modes} of format {self.format!r}; only 'tt' and "
+                "'tr' have modes"
             )
 
 

@@ -19,7 +19,7 @@ def test_numbers_become_tuples():
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ({"format": "cp"}, "format 'cp'; expected one of svd, tucker, tt"),
+        ({"format": "cp"}, "format 'cp'; expected one of svd, tucker, tt, tr"),
         ({"format": 3}, "format 3"),
         ({"ranks": ()}, "no ranks"),
         ({"ranks": 0}, "rank 0"),
@@ -31,7 +31,7 @@ def test_numbers_become_tuples():
         ({"ranks": None}, "rank None"),
         ({"split": "radial"}, "split 'radial'"),
         ({"split": "spatial", "format": "tt"}, "split 'spatial' of format 'tt'"),
-        ({"modes": (2, 2)}, "only 'tt' has modes"),
+        ({"modes": (2, 2)}, "only 'tt' and 'tr' have modes"),
         ({"modes": (2, 0.5), "format": "tt"}, "mode 0.5"),
         ({"modes": "22", "format": "tt"}, "expected a list"),
         ({"modes": 4, "format": "tt"}, "expected a list"),

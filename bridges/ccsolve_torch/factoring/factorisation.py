@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh, qr
 
 from ccsolve.bonds import modes_of, ranks_of
+from ccsolve.errors import Unsupported
 from ccsolve.factors import Factor
 
 Array = NDArray[Any]
@@ -47,8 +48,15 @@ def factored(
     ------
     InvalidProblem
         Where ranks or modes do not fit the weight; `where` is in the message.
+    Unsupported
+        Of a tensor ring.
     """
     fits = {"svd": _svd, "tucker": _tucker, "tt": _tensor_train}
+    if factor.format not in fits:
+        raise Unsupported(
+            f"{where}: no chain of plain layers stands for the format "
+            f"{factor.format!r}; take 'tt', or hold the weight near it by `ADMM` alone"
+        )
     ranks = ranks_of(factor, weight.shape[1:], where)
     blocks = [fits[factor.format](block, factor, ranks, moment) for block in weight]
     stages = [np.stack(parts) for parts in zip(*blocks, strict=True)]
