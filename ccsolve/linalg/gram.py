@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
+from ccsolve.linalg.energy import energy
 from ccsolve.linalg.orthonormal import orthonormal
 
 TRUSTED = 1000.0
@@ -56,7 +57,7 @@ def gram(A: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def leading_eigenvectors(G: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give the ``rank`` largest eigenvalues, largest first, and their vectors (m, r)."""
+    """Give the ``rank`` largest eigenvalues, falling, and their vectors (m, r)."""
     m = len(G)
     if rank <= _SUBSET * m:
         values, vectors = scipy.linalg.eigh(
@@ -81,7 +82,7 @@ def _by_gram(A: np.ndarray, dtype: np.dtype, rank: int) -> tuple[Subspace, bool]
 
 def _whole_basis(A: np.ndarray, rank: int) -> np.ndarray:
     """Give a basis of all of A's range: exact, whatever the spectrum."""
-    m, n = A.shape
+    m = len(A)
     if rank >= m:
         return np.eye(m, rank, dtype=A.dtype)
     return orthonormal(np.ascontiguousarray(A)[:, :rank])
@@ -92,4 +93,4 @@ def _step_on_data(A: np.ndarray, basis: np.ndarray) -> Subspace:
     rows = orthonormal(A.T @ basis)
     basis = orthonormal(A @ rows)
     rest = A - basis @ (basis.T @ A)
-    return Subspace(basis, float(np.vdot(rest, rest)))
+    return Subspace(basis, energy(rest))

@@ -13,14 +13,20 @@ def orthonormal(Y: np.ndarray) -> np.ndarray:
     Cholesky QR, twice (Yamamoto et al., ETNA 44, 2015): Y ← Y·R⁻¹ with RᵀR = YᵀY, the
     columns scaled to one length before. It is several times faster than Householder's
     reflections, which take over where the columns are too dependent for it, as at
-    duplicate or zero columns: Q is then completed by arbitrary orthonormal columns.
+    duplicate or zero columns: Q is then completed by arbitrary orthonormal columns. Q
+    is in Y's order of memory, C or Fortran.
     """
     Q = Y
     for _ in range(PASSES):
         Q = _cholesky_step(Q)
         if Q is None:
-            return np.ascontiguousarray(np.linalg.qr(Y)[0])
+            return _reflected(Y)
     return Q
+
+
+def _reflected(Y: np.ndarray) -> np.ndarray:
+    Q = np.linalg.qr(Y)[0]
+    return np.asarray(Q, order="F" if Y.flags.f_contiguous else "C")
 
 
 def _cholesky_step(Y: np.ndarray) -> np.ndarray | None:
@@ -36,5 +42,8 @@ def _cholesky_step(Y: np.ndarray) -> np.ndarray | None:
     if failed or not np.diagonal(R).min(initial=1.0) > enough:
         return None
     (solved,) = get_blas_funcs(("trsm",), (R, Y))
+    R *= length
+    if Y.flags.f_contiguous:
+        return solved(1.0, R, Y, side=1)
     # The transpose of a C array is what BLAS takes without a copy.
-    return solved(1.0, R * length, Y.T, side=0, trans_a=1).T
+    return solved(1.0, R, Y.T, trans_a=1).T

@@ -49,7 +49,7 @@ def centred_left(cores: Sequence[Core], centre: int, target: int) -> list[Core]:
     cores = list(cores)
     for k in range(centre, target, -1):
         columns = as_columns(cores[k])
-        Q = orthonormal(np.ascontiguousarray(columns.T))
+        Q = orthonormal(columns.T)
         wide = as_rows(cores[k - 1]) @ (columns @ Q)
         cores[k] = Q.T.reshape(cores[k].shape)
         cores[k - 1] = wide.reshape(cores[k - 1].shape)

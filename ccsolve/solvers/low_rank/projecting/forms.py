@@ -1,12 +1,10 @@
 """One form for all formats: a train, a Tucker tensor or a ring, and the way back."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from ccsolve.solvers.low_rank.projecting.chains import product
 from ccsolve.solvers.low_rank.projecting.merging import merged, split
 from ccsolve.solvers.low_rank.projecting.ring import (
     Ring,
@@ -14,7 +12,12 @@ from ccsolve.solvers.low_rank.projecting.ring import (
     ring_tensor,
     warm_ring,
 )
-from ccsolve.solvers.low_rank.projecting.train import Train, cold_train, warm_train
+from ccsolve.solvers.low_rank.projecting.train import (
+    Train,
+    cold_train,
+    train_tensor,
+    warm_train,
+)
 from ccsolve.solvers.low_rank.projecting.tucker import (
     Tucker,
     cold_tucker,
@@ -57,23 +60,22 @@ def cold(
         return Form(format, tucker, tucker.energy, tucker.floor), _into(Z, out)
     modes, bonds = _train_shape(format, T.shape, ranks)
     train = cold_train(T.reshape(modes), bonds)
-    if len(train.cores) == 1:
-        # Without bonds the core is T itself, which is the caller's.
-        train = train._replace(cores=(train.cores[0].copy(),))
-        return Form(format, train, train.energy, 0.0), _into(T.copy(), out)
-    Z = product(train.cores).reshape(T.shape)
-    return Form(format, train, train.energy, train.floor), _into(Z, out)
+    Z = train_tensor(train, None if out is None else out.reshape(modes))
+    return Form(format, train, train.energy, train.floor), Z.reshape(T.shape)
 
 
-def warmed(T: np.ndarray, old: Form, out: np.ndarray | None) -> tuple[Form, np.ndarray]:
-    """Project T by one step from the old form; give the new one and Z."""
+def warmed(
+    T: np.ndarray, energy: float, old: Form, out: np.ndarray | None
+) -> tuple[Form, np.ndarray]:
+    """Project T, ‖T‖² = energy, by a step from the old form; give the new one and Z."""
     if isinstance(old.work, Ring):
         return _of_ring(warm_ring(T, old.work), T.shape, out)
     if isinstance(old.work, Tucker):
         work, Z = warm_tucker(T, old.work, out)
     else:
         modes = tuple(core.shape[1] for core in old.work.cores)
-        work, Z = warm_train(T.reshape(modes), old.work, out)
+        work = warm_train(T.reshape(modes), energy, old.work)
+        Z = train_tensor(work, None if out is None else out.reshape(modes))
     return Form(old.format, work, work.energy, work.floor), Z.reshape(T.shape)
 
 

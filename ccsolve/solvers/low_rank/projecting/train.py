@@ -2,10 +2,12 @@
 
 import functools
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
+from ccsolve.linalg.energy import energy
 from ccsolve.linalg.gram import leading_subspace
 from ccsolve.linalg.orthonormal import orthonormal
 from ccsolve.solvers.low_rank.projecting.chains import (
@@ -28,6 +30,7 @@ class Train(NamedTuple):
     left : the next sweep holds the left side
     energy : ‖Z‖² of the train, what it captures of ‖T‖²
     floor : a lower bound of the energy that any train of these ranks leaves
+    rests : how many of the next warm steps may update one side alone
     """
 
     cores: tuple[Core, ...]
@@ -35,6 +38,11 @@ class Train(NamedTuple):
     left: bool
     energy: float
     floor: float
+    rests: int = 0
+
+
+SETTLED, RESTS = 2e-3, 4
+"""Where a second side lowers ‖T - Z‖² by less, so many steps do without one."""
 
 
 def cold_train(T: np.ndarray, ranks: Sequence[int]) -> Train:
@@ -44,39 +52,104 @@ def cold_train(T: np.ndarray, ranks: Sequence[int]) -> Train:
     square is the sum of the tails, at most d - 1 times the largest, and no tensor of
     these ranks is nearer than the largest: the floor.
     """
-    cores, tails, rest, before = [], [0.0], T, 1
-    for mode, rank in zip(T.shape, ranks, strict=False):
+    if T.ndim == 1:
+        return Train((T.reshape(1, -1, 1).copy(),), 0, True, energy(T), 0.0)
+    cores, tails, rest, before = [], [], T, 1
+    for mode, rank in zip(T.shape[:-2], ranks, strict=False):
         A = rest.reshape(before * mode, -1)
         basis, tail = leading_subspace(A, rank)
         cores.append(basis.reshape(before, mode, rank))
         tails.append(tail)
         rest, before = basis.T @ A, rank
-    cores.append(rest.reshape(before, T.shape[-1], 1))
-    return Train(tuple(cores), len(cores) - 1, True, _energy(rest), max(tails))
+    A = rest.reshape(-1, T.shape[-1])
+    last, centre, tail = _best_pair(A, ranks[-1])
+    cores += [last[0].reshape(before, -1, ranks[-1]), last[1][:, :, None]]
+    at = len(cores) - 2 + centre
+    return Train(tuple(cores), at, True, energy(cores[at]), max([*tails, tail]))
 
 
-def warm_train(
-    T: np.ndarray, old: Train, out: np.ndarray | None = None
-) -> tuple[Train, np.ndarray]:
-    """Give the train after half a sweep of alternating least squares, and its tensor.
+def _best_pair(
+    A: np.ndarray, rank: int
+) -> tuple[tuple[np.ndarray, np.ndarray], int, float]:
+    """Give the nearest product of that rank, which part is the centre, and the tail.
+
+    The basis is taken on the smaller side, where it comes from the Gram matrix.
+    """
+    if len(A) <= A.shape[1]:
+        left, tail = leading_subspace(A, rank)
+        return (left, left.T @ A), 1, tail
+    right, tail = leading_subspace(A.T, rank)
+    return (A @ right, right.T), 0, tail
+
+
+def warm_train(T: np.ndarray, whole: float, old: Train) -> Train:
+    """Give the train after a step from an older one near it; ``whole`` is ‖T‖².
+
+    A sweep over both sides, 4Nr, as long as the second still gains; when T has settled
+    such steps are every fifth, and the others update one side, 2Nr.
+    """
+    first = swept(T, old)
+    if old.rests:
+        return first._replace(rests=old.rests - 1)
+    second = swept(T, first)
+    gained = second.energy - first.energy
+    rests = RESTS if gained < SETTLED * (whole - first.energy) else 0
+    return second._replace(rests=rests)
+
+
+def swept(T: np.ndarray, old: Train) -> Train:
+    """Give the train after half a sweep of alternating least squares.
 
     One side of the train is held and contracted with T, 2Nr; the other side and the
     centre are updated on what is left, each core by an orthogonal projection, so that
-    ‖T - Z‖ never rises for the same T; then Z is expanded, 2Nr. The sides alternate.
+    ‖T - Z‖ never rises for the same T. The sides alternate.
     """
     if len(old.cores) == 1:
-        return _whole_train(T, out)
-    plan = split_points(T.shape, tuple(core.shape[2] for core in old.cores[:-1]))
+        return cold_train(T, ())
+    points = split_points(T.shape, tuple(core.shape[2] for core in old.cores[:-1]))
     if old.left:
-        return _hold_left(T, old, plan.left, out)
-    return _hold_right(T, old, plan.right, out)
+        return _hold_left(T, old, points.left)
+    return _hold_right(T, old, points.right)
 
 
-def _whole_train(T: np.ndarray, out: np.ndarray | None) -> tuple[Train, np.ndarray]:
-    """Give T itself, where no bond constrains it."""
-    Z = np.empty_like(T) if out is None else out.reshape(T.shape)
-    np.copyto(Z, T)
-    return cold_train(T.copy(), ()), Z
+def train_tensor(train: Train, out: np.ndarray | None = None) -> np.ndarray:
+    """Give the tensor, (its modes), written to ``out`` where given; 2Nr."""
+    modes = tuple(core.shape[1] for core in train.cores)
+    Z = np.empty(modes, train.cores[0].dtype) if out is None else out
+    c, centre = train.centre, train.cores[train.centre]
+    left, right = _left(train.cores[:c]), _right(train.cores[c + 1 :])
+    if right is None:
+        _left_times(left, as_columns(centre), Z)
+    elif left is None or left.shape[1] > len(right):
+        inner = _left_times(left, as_columns(centre)).reshape(-1, len(right))
+        np.matmul(inner, right, out=Z.reshape(len(inner), -1))
+    else:
+        _left_times(left, (as_rows(centre) @ right).reshape(left.shape[1], -1), Z)
+    return Z
+
+
+def _left(cores: Sequence[Core]) -> np.ndarray | None:
+    """Give (their modes, r), the product of the cores before a centre."""
+    return as_rows(product(cores)) if cores else None
+
+
+def _right(cores: Sequence[Core]) -> np.ndarray | None:
+    """Give (r, their modes), the product of the cores behind a centre."""
+    return as_columns(product(cores)) if cores else None
+
+
+def _left_times(
+    left: np.ndarray | None, B: np.ndarray, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Give left·B, B where there is no left side."""
+    if left is not None:
+        return np.matmul(
+            left, B, out=None if out is None else out.reshape(len(left), -1)
+        )
+    if out is None:
+        return B
+    out[...] = B.reshape(out.shape)
+    return out
 
 
 class SplitPoints(NamedTuple):
@@ -101,61 +174,49 @@ def split_points(modes: tuple[int, ...], ranks: tuple[int, ...]) -> SplitPoints:
     return min(costs, key=costs.__getitem__)
 
 
-def _hold_left(
-    T: np.ndarray, old: Train, c: int, out: np.ndarray | None
-) -> tuple[Train, np.ndarray]:
+def _hold_left(T: np.ndarray, old: Train, c: int) -> Train:
     cores = centred(old.cores, old.centre, c)
-    held = as_rows(product(cores[:c]))
-    B = (held.T @ T.reshape(len(held), -1)).reshape(-1, *T.shape[c:])
-    updated, basis = _updated_right(B, cores[c:])
-    centre = as_rows(updated[0])
-    inner = (centre @ basis).reshape(held.shape[1], -1)
-    Z = np.matmul(held, inner, out=_flat(out, held.shape[0])).reshape(T.shape)
-    new = (*cores[:c], *updated)
-    return Train(new, c, False, _energy(centre), 0.0), Z
+    held = _left(cores[:c])
+    B = T.reshape(1, -1) if held is None else held.T @ T.reshape(len(held), -1)
+    updated = _updated_right(B, cores[c:])
+    return Train((*cores[:c], *updated), c, False, energy(updated[0]), 0.0)
 
 
-def _hold_right(
-    T: np.ndarray, old: Train, c: int, out: np.ndarray | None
-) -> tuple[Train, np.ndarray]:
+def _hold_right(T: np.ndarray, old: Train, c: int) -> Train:
     cores = centred_left(old.cores, old.centre, c)
-    held = as_columns(product(cores[c + 1 :]))
-    B = (T.reshape(-1, held.shape[1]) @ held.T).reshape(*T.shape[: c + 1], -1)
-    updated, basis = _updated_left(B, cores[: c + 1])
-    centre = as_columns(updated[-1])
-    inner = (basis @ centre).reshape(-1, held.shape[0])
-    Z = np.matmul(inner, held, out=_flat(out, inner.shape[0])).reshape(T.shape)
-    new = (*updated, *cores[c + 1 :])
-    return Train(new, c, True, _energy(centre), 0.0), Z
+    held = _right(cores[c + 1 :])
+    B = T if held is None else T.reshape(-1, held.shape[1]) @ held.T
+    updated = _updated_left(B, cores[: c + 1])
+    right = cores[c + 1 :]
+    return Train((*updated, *right), c, True, energy(updated[-1]), 0.0)
 
 
-def _updated_right(
-    B: np.ndarray, cores: Sequence[Core]
-) -> tuple[list[Core], np.ndarray]:
-    """Give new cores near B (a, m_c, ..., m_d), the first the centre.
+def _updated_right(B: np.ndarray, cores: list[Core]) -> list[Core]:
+    """Give new cores near B (a, m_c·...·m_d), the first the centre.
 
-    The second value is the product of the others, (r, their modes), of orthonormal
-    rows. From the old cores come the left sides with which each core is found.
+    The others get orthonormal rows. From the old cores come the left sides with which
+    each core is found.
     """
+    if len(cores) == 1:
+        return [B.reshape(cores[0].shape)]
     cores = centred(cores, 0, len(cores) - 2)
     seen = [B.reshape(len(as_rows(cores[0])), -1)]
-    for core, after in zip(cores[:-1], cores[1:], strict=True):
+    for core, after in pairwise(cores):
         left = as_rows(core).T @ seen[-1]
         seen.append(left.reshape(after.shape[0] * after.shape[1], -1))
     basis = np.ones((1, 1), B.dtype)
     for k in range(len(cores) - 1, 0, -1):
         core = (seen[k] @ basis.T).reshape(cores[k].shape[0], -1)
-        Q = orthonormal(np.ascontiguousarray(core.T)).T
-        cores[k] = Q.reshape(cores[k].shape)
-        basis = (as_rows(cores[k]) @ basis).reshape(len(Q), -1)
+        cores[k] = orthonormal(core.T).T.reshape(cores[k].shape)
+        basis = (as_rows(cores[k]) @ basis).reshape(len(core), -1)
     cores[0] = (seen[0] @ basis.T).reshape(cores[0].shape)
-    return cores, basis
+    return cores
 
 
-def _updated_left(
-    B: np.ndarray, cores: Sequence[Core]
-) -> tuple[list[Core], np.ndarray]:
-    """Give new cores near B (m_1, ..., m_c, b), the last the centre: the mirror."""
+def _updated_left(B: np.ndarray, cores: list[Core]) -> list[Core]:
+    """Give new cores near B (m_1·...·m_c, b), the last the centre: the mirror."""
+    if len(cores) == 1:
+        return [B.reshape(cores[0].shape)]
     cores = centred_left(cores, len(cores) - 1, 1)
     seen = [B.reshape(-1, as_columns(cores[-1]).shape[1])]
     for k in range(len(cores) - 1, 0, -1):
@@ -166,16 +227,6 @@ def _updated_left(
     for k, wide in zip(range(len(cores) - 1), reversed(seen[1:]), strict=True):
         core = (basis.T @ wide).reshape(-1, cores[k].shape[2])
         cores[k] = orthonormal(core).reshape(cores[k].shape)
-        narrow = basis @ as_columns(cores[k])
-        basis = narrow.reshape(-1, cores[k].shape[2])
+        basis = (basis @ as_columns(cores[k])).reshape(-1, cores[k].shape[2])
     cores[-1] = (basis.T @ seen[0]).reshape(cores[-1].shape)
-    return cores, basis
-
-
-def _energy(core: np.ndarray) -> float:
-    flat = core.reshape(-1)
-    return float(np.dot(flat, flat))
-
-
-def _flat(out: np.ndarray | None, rows: int) -> np.ndarray | None:
-    return None if out is None else out.reshape(rows, -1)
+    return cores

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ccsolve.linalg.energy import energy
 from ccsolve.linalg.gram import leading_subspace
 from ccsolve.linalg.orthonormal import orthonormal
 
@@ -37,8 +38,7 @@ def cold_tucker(T: np.ndarray, ranks: Sequence[int]) -> Tucker:
         bases.append(basis)
         tails.append(tail)
         core = along(core, basis.T, k)
-    energy = float(np.vdot(core, core))
-    return Tucker(core, tuple(bases), _compressed(bases)[0], energy, max(tails))
+    return Tucker(core, tuple(bases), _compressed(bases)[0], energy(core), max(tails))
 
 
 def warm_tucker(
@@ -61,7 +61,6 @@ def warm_tucker(
                 partial = along(partial, _transposed(bases[other]), other)
         bases[k] = orthonormal(_unfolded(partial, k) @ _unfolded(core, k).T)
         core = along(partial, _transposed(bases[k]), k)
-    energy = float(np.vdot(core, core))
     held = modes[-1] if old.held == modes[0] else modes[0]
     # The tensor is expanded along the held mode last, when the rest is whole.
     order = [k for k in modes if k != old.held] + [old.held]
@@ -69,7 +68,7 @@ def warm_tucker(
     if out is not None:
         out[...] = Z
         Z = out
-    return Tucker(core, tuple(bases), held, energy, 0.0), Z
+    return Tucker(core, tuple(bases), held, energy(core), 0.0), Z
 
 
 def expanded(
