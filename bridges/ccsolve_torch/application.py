@@ -161,6 +161,7 @@ def carried_out(
         frozen=dict(graph.frozen),
         seconds=watch.spent,
         masking=proof.masking,
+        planned=plan.achieved,
     )
     cut = kept_entries(graph, keep)
     small.surgery = recorded(model, small, cut, inputs)  # pyright: ignore

@@ -1,5 +1,6 @@
 """What was done to a model: asked and achieved, the checks, the repair, the times."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from ccsolve.errors import InvalidProblem
 from ccsolve.io.strict_json import plain
 from ccsolve.problems.records import reduced
 from ccsolve.statistics import Cost
+from ccsolve.statistics.cost import COUNTED
 from ccsolve_torch.factoring.factor_report import FactoredLayer
 from ccsolve_torch.repairing.repairing import Repair
 from ccsolve_torch.running.footprint import Footprint
@@ -80,6 +82,9 @@ class Report:
         What closing the gates changes in the dense model's outputs, measured like
         `equivalence`, None if unknown. At 0 the outputs do not depend on what was
         removed, and `equivalence` says nothing.
+    planned
+        By resource: what the plan's cost model says that remains; of latency and
+        memory there is no count of the model itself.
     """
 
     recipe: str
@@ -97,6 +102,7 @@ class Report:
     frozen: Mapping[str, str]
     seconds: Mapping[str, float] = field(default_factory=dict)
     masking: float | None = None
+    planned: Mapping[str, float] = field(default_factory=dict)
 
     __reduce__ = reduced
 
@@ -143,14 +149,14 @@ class Report:
 
     def _lines(self) -> Iterator[str]:
         yield f"recipe {self.recipe}, repair {self.repair.asked}"
-        for name in ("macs", "params"):
+        for name in COUNTED:
             before, after = (
                 getattr(cost, name) for cost in (self.original, self.achieved)
             )
-            asked = self.asked.get(name)
-            yield f"{name}: {_change(before, after)}" + (
-                "" if asked is None else f", asked at most {asked:,.0f}"
-            )
+            yield f"{name}: {_change(before, after)}{self._limit(name)}"
+        for name in sorted(self.asked.keys() - set(COUNTED)):
+            after = self.planned.get(name, math.nan)
+            yield f"{name}, as planned: {after:,.0f}{self._limit(name)}"
         for name in ("weights", "activations"):
             before, after = (getattr(part, name) for part in self.memory)
             yield f"{name}, bytes: {_change(before, after)}"
@@ -158,6 +164,10 @@ class Report:
         yield from self._checks()
         yield from self._repairs()
         yield f"{len(self.kept)} groups, {len(self.frozen)} layers frozen"
+
+    def _limit(self, name: str) -> str:
+        asked = self.asked.get(name)
+        return "" if asked is None else f", asked at most {asked:,.0f}"
 
     def _times(self) -> Iterator[str]:
         if self.latency is not None:

@@ -25,6 +25,10 @@ def test_the_smaller_network_holds_what_was_planned(
     assert plan.achieved["memory"] <= plan.asked["memory"]
     assert seen.weights + seen.activations == plan.achieved["memory"]
     assert plan.original["memory"] == stats.cost().memory
+    planned, asked = plan.achieved["memory"], plan.asked["memory"]
+    assert f"memory, as planned: {planned:,.0f}, asked at most {asked:,.0f}" in str(
+        small.report
+    )
 
 
 def test_a_budget_on_several_resources_holds_for_all(residual: nn.Module, loader: Any):
