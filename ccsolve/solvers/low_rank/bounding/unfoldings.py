@@ -1,0 +1,106 @@
+"""The tails of a fit's cuts, in its norm."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ccsolve.linalg.rounding import gamma
+from ccsolve.linalg.spectrum import eigenvalue_floor, frobenius_norm
+from ccsolve.problems import LowRankFit
+from ccsolve.problems.mode_covariance import ModeBlock, whitened
+from ccsolve.solvers.low_rank.bounding.cuts import Cut
+from ccsolve.solvers.low_rank.bounding.spectra import tails
+
+
+@dataclass(frozen=True)
+class CutLosses:
+    """What bounding one cut's rank costs at least, for every rank.
+
+    Attributes
+    ----------
+    found : (R + 1,) ½ the tails, as computed; where the covariance is cut, of the
+        plain tensor in units that make rank 0 cost ½‖T C^½‖²: an estimate.
+    proven : (R + 1,) no tensor of that rank is nearer, rounding included.
+    """
+
+    found: np.ndarray
+    proven: np.ndarray
+
+    def at(self, rank: int) -> float:
+        """Give what is proven of a rank."""
+        return float(self.proven[min(rank, len(self.proven) - 1)])
+
+    def rank_within(self, loss: float) -> int:
+        """Give the least rank, at least 1, with no more than that proven loss."""
+        within = np.flatnonzero(self.proven <= loss)
+        # Rounding leaves nothing proven of the full rank, so that there is one.
+        return max(1, int(within[0]))
+
+
+def losses_of(problem: LowRankFit, cut: Cut) -> CutLosses:
+    """Give ½ the tails of a cut's unfolding, whitened by the covariances beside it.
+
+    Covariances whose modes are all on one side whiten: C = C₁ ⊗ C₂ gives ‖(T - Z)C^½‖ =
+    ‖C₁^½(T - Z)C₂^½‖ with the rank of Z not raised. One that is cut is at least its
+    smallest eigenvalue times the identity.
+    """
+    side = set(cut.side)
+    cut_blocks = [
+        b for b in problem.blocks if 0 < len(_modes(b) & side) < len(_modes(b))
+    ]
+    beside = [b for b in problem.blocks if b not in cut_blocks]
+    matrix, error = _unfolding(problem, beside, side)
+    found, proven = tails(matrix, error)
+    floor = 0.5
+    for block in cut_blocks:
+        floor *= _least_eigenvalue(block)
+    scale = problem.energy / found[0] if cut_blocks and found[0] else 0.5
+    return CutLosses(scale * found, floor * proven)
+
+
+def _modes(block: ModeBlock) -> set[int]:
+    return set(range(block.start, block.stop))
+
+
+def _unfolding(
+    problem: LowRankFit, blocks: list[ModeBlock], side: set[int]
+) -> tuple[np.ndarray, float]:
+    """Give the whitened unfolding with rows of the side, and its rounding error.
+
+    Without covariances it is the tensor's own entries, in their type.
+    """
+    values, error = problem.tensor, 0.0
+    if blocks:
+        error = whitening_error(values, blocks)
+        values = whitened(values.astype(np.float64), problem.modes, blocks)
+    first, merged = [], 0
+    for axis in range(values.ndim):
+        first.append(axis + merged in side)
+        merged += next(
+            (b.stop - b.start - 1 for b in blocks if b.start == axis + merged), 0
+        )
+    axes = np.argsort(np.logical_not(first), kind="stable")
+    rows = int(np.prod([values.shape[axis] for axis in axes[: sum(first)]]))
+    return values.transpose(axes).reshape(rows, -1), error
+
+
+def whitening_error(tensor: np.ndarray, blocks: Sequence[ModeBlock]) -> float:
+    """Give ‖fl(T·roots) - T·roots‖_F at most, by γ of every product's terms."""
+    if not blocks:
+        return 0.0
+    size, terms = frobenius_norm(tensor.astype(np.float64)), 0
+    for block in blocks:
+        size *= frobenius_norm(block.root)
+        terms += len(block.root) + 1
+    return 1.1 * gamma(terms) * size
+
+
+def _least_eigenvalue(block: ModeBlock) -> float:
+    """Give a proven lower bound of λ_min(root·rootᵀ); 0 where it is singular."""
+    p, q = block.root.shape
+    if q < p:
+        return 0.0
+    matrix = block.matrix
+    rounding = 1.1 * gamma(q + 2) * frobenius_norm(block.root) ** 2
+    return max(0.0, eigenvalue_floor(matrix) - rounding)
