@@ -5,19 +5,31 @@ statistics and the name of a group; `score` finds one by name.
 """
 
 from ccsolve.criteria.activations import apoz, mean_activation
-from ccsolve.criteria.choice import CRITERIA, random, score
-from ccsolve.criteria.magnitude import l1, l2
+from ccsolve.criteria.choice import CRITERIA, EXPORTED, random, score
+from ccsolve.criteria.distances import fpgm
+from ccsolve.criteria.magnitude import l1, l2, lamp
+from ccsolve.criteria.propagation import nisp
 from ccsolve.criteria.removal import Removal, refit, refit_removal, taylor_removal
-from ccsolve.criteria.sensitivity import fisher, obd, taylor, taylor_per_sample
+from ccsolve.criteria.sensitivity import (
+    fisher,
+    obd,
+    taylor,
+    taylor_per_sample,
+    taylor_weight,
+)
 
 __all__ = [
     "CRITERIA",
+    "EXPORTED",
     "Removal",
     "apoz",
     "fisher",
+    "fpgm",
     "l1",
     "l2",
+    "lamp",
     "mean_activation",
+    "nisp",
     "obd",
     "random",
     "refit",
@@ -26,4 +38,5 @@ __all__ = [
     "taylor",
     "taylor_per_sample",
     "taylor_removal",
+    "taylor_weight",
 ]

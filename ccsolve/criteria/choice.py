@@ -1,32 +1,55 @@
 """Find a criterion by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ccsolve.criteria.activations import apoz, mean_activation
-from ccsolve.criteria.magnitude import l1, l2
+from ccsolve.criteria.distances import fpgm
+from ccsolve.criteria.magnitude import l1, l2, lamp
+from ccsolve.criteria.propagation import nisp
 from ccsolve.criteria.removal import refit
-from ccsolve.criteria.sensitivity import fisher, obd, taylor, taylor_per_sample
-from ccsolve.errors import InvalidProblem, MissingStatistics
+from ccsolve.criteria.sensitivity import (
+    fisher,
+    obd,
+    taylor,
+    taylor_per_sample,
+    taylor_weight,
+)
+from ccsolve.errors import CcsolveError, InvalidProblem, MissingStatistics
 from ccsolve.statistics import Statistics
 
 CRITERIA = MappingProxyType(
     {
         "l1": l1,
         "l2": l2,
+        "lamp": lamp,
+        "fpgm": fpgm,
         "taylor": taylor,
         "taylor_per_sample": taylor_per_sample,
+        "taylor_weight": taylor_weight,
         "obd": obd,
         "fisher": fisher,
         "apoz": apoz,
         "mean_activation": mean_activation,
+        "nisp": nisp,
         "refit": refit,
     }
 )
 """The criteria that statistics determine; `score` knows "random" besides."""
+
+EXPORTED = MappingProxyType(
+    {
+        "bn_scale": "ccsolve_torch.collect exports it of groups with batch norms",
+        "ablation": "add it with ccsolve_torch.ablation_scores",
+        "class_wise": "add it with ccsolve_torch.class_wise_scores",
+        "dcp": "add it with ccsolve_torch.dcp_scores",
+        "sfp": "add it with ccsolve_torch.sfp_scores",
+    }
+)
+"""Scores that the network itself gives, not its statistics: where they come from."""
 
 
 def random(stats: Statistics, group: str, seed: int = 0) -> NDArray[np.float64]:
@@ -46,8 +69,8 @@ def score(
         The statistics and the name of one of its groups.
     criterion
         A name of `CRITERIA`, "random", or a score that the statistics bring
-        (`Group.scores`). Where the parts for a name of `CRITERIA` are absent, an
-        exported score of that name stands in.
+        (`Group.scores`), such as those of `EXPORTED`. Where the parts for a name of
+        `CRITERIA` are absent, an exported score of that name stands in.
     seed
         For "random".
 
@@ -68,9 +91,19 @@ def score(
     if criterion in CRITERIA:
         return _computed_or_exported(stats, group, criterion, CRITERIA[criterion])
     if criterion not in exported:
-        known = ", ".join([*CRITERIA, "random", *exported])
-        raise InvalidProblem(f"criterion {criterion!r}; expected one of {known}")
+        raise _absent(group, criterion, exported)
     return exported[criterion].astype(np.float64)
+
+
+def _absent(group: str, criterion: str, exported: Iterable[str]) -> CcsolveError:
+    if criterion in EXPORTED:
+        return MissingStatistics(
+            f"groups/{group}: no score {criterion!r}; {EXPORTED[criterion]}"
+        )
+    known = dict.fromkeys([*CRITERIA, "random", *EXPORTED, *exported])
+    return InvalidProblem(
+        f"criterion {criterion!r}; expected one of {', '.join(known)}"
+    )
 
 
 def _computed_or_exported(

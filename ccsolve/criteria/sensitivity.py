@@ -1,10 +1,11 @@
-"""What the loss says about a channel's gate, one channel at a time."""
+"""What the loss says about a channel's gate or weights, one channel at a time."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ccsolve.criteria.filters import summed, writers
 from ccsolve.errors import MissingStatistics
-from ccsolve.statistics import Statistics
+from ccsolve.statistics import Layer, Statistics
 
 
 def taylor(stats: Statistics, group: str) -> NDArray[np.float64]:
@@ -28,6 +29,28 @@ def taylor_per_sample(stats: Statistics, group: str) -> NDArray[np.float64]:
     """
     rows = _fisher_rows(stats, group)
     return np.abs(rows).sum(axis=0) / np.sqrt(len(rows))
+
+
+def taylor_weight(stats: Statistics, group: str) -> NDArray[np.float64]:
+    """Give (Σ g_m w_m)^2 over the weights m of each class's filters.
+
+    g is the mean gradient of the loss in the weights: the squared first-order change of
+    the loss when all of them go. Molchanov et al., Importance estimation for neural
+    network pruning, CVPR 2019, with the sum inside the square. Where several layers
+    write one class, the changes add up before they are squared.
+    """
+    changes = ((layer, _changes(layer, group)) for layer in writers(stats, group))
+    return np.square(summed(stats, group, changes))
+
+
+def _changes(layer: Layer, group: str) -> NDArray[np.float64]:
+    if layer.gradient is None:
+        raise MissingStatistics(
+            f"groups/{group}: layer {layer.name} has no mean gradient of its weights; "
+            "collect with layers='gradients', or take another criterion"
+        )
+    products = layer.gradient.astype(np.float64) * layer.weight.astype(np.float64)
+    return products.reshape(len(products), -1).sum(axis=1)
 
 
 def fisher(stats: Statistics, group: str) -> NDArray[np.float64]:
