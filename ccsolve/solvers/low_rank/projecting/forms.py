@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ccsolve.problems.tensor_formats import Modes, Ranks
 from ccsolve.solvers.low_rank.projecting.merging import merged, split
 from ccsolve.solvers.low_rank.projecting.ring import (
     Ring,
@@ -15,14 +16,15 @@ from ccsolve.solvers.low_rank.projecting.ring import (
 from ccsolve.solvers.low_rank.projecting.train import (
     Train,
     cold_train,
+    swept,
     train_tensor,
     warm_train,
 )
 from ccsolve.solvers.low_rank.projecting.tucker import (
     Tucker,
     cold_tucker,
-    expanded,
-    warm_tucker,
+    swept_tucker,
+    tucker_tensor,
 )
 
 
@@ -48,40 +50,63 @@ class Form:
 
 
 def cold(
-    T: np.ndarray, format: str, ranks: tuple[int, ...], out: np.ndarray | None
+    T: np.ndarray, format: str, ranks: Ranks, out: np.ndarray | None = None
 ) -> tuple[Form, np.ndarray]:
     """Project T from nothing; give the form and Z."""
+    form = cold_form(T, format, ranks)
+    return form, tensor_of(form, T.shape, out)
+
+
+def cold_form(T: np.ndarray, format: str, ranks: Ranks) -> Form:
+    """Project T from nothing: by TT-SVD, HOSVD or TR-SVD."""
     if format == "tr":
-        ring = cold_ring(T, ranks)
-        return _of_ring(ring, T.shape, out)
-    if format == "tucker" and not _is_two_sided(T.shape, ranks):
-        tucker = cold_tucker(T, ranks)
-        Z = expanded(tucker.core, tucker.bases, range(T.ndim - 1, -1, -1))
-        return Form(format, tucker, tucker.energy, tucker.floor), _into(Z, out)
-    modes, bonds = _train_shape(format, T.shape, ranks)
-    train = cold_train(T.reshape(modes), bonds)
-    Z = train_tensor(train, None if out is None else out.reshape(modes))
-    return Form(format, train, train.energy, train.floor), Z.reshape(T.shape)
+        return Form(format, cold_ring(T, ranks), math.nan, 0.0)
+    if format == "tucker" and not is_two_sided(T.shape, ranks):
+        work = cold_tucker(T, ranks)
+    else:
+        modes, bonds = _train_shape(format, T.shape, ranks)
+        work = cold_train(T.reshape(modes), bonds)
+    return Form(format, work, work.energy, work.floor)
 
 
 def warmed(
-    T: np.ndarray, energy: float, old: Form, out: np.ndarray | None
+    T: np.ndarray, whole: float, old: Form, out: np.ndarray | None
 ) -> tuple[Form, np.ndarray]:
-    """Project T, ‖T‖² = energy, by a step from the old form; give the new one and Z."""
-    if isinstance(old.work, Ring):
-        return _of_ring(warm_ring(T, old.work), T.shape, out)
-    if isinstance(old.work, Tucker):
-        work, Z = warm_tucker(T, old.work, out)
+    """Project T, ‖T‖² = whole, by a step from the old form; give the new one and Z."""
+    if isinstance(old.work, Train):
+        work = warm_train(T.reshape(train_modes(old.work)), whole, old.work)
+        form = Form(old.format, work, work.energy, 0.0)
     else:
-        modes = tuple(core.shape[1] for core in old.work.cores)
-        work = warm_train(T.reshape(modes), energy, old.work)
-        Z = train_tensor(work, None if out is None else out.reshape(modes))
-    return Form(old.format, work, work.energy, work.floor), Z.reshape(T.shape)
+        form = swept_form(T, old)
+    return form, tensor_of(form, T.shape, out)
 
 
-def factors_of(
-    form: Form, modes: tuple[int, ...], ranks: tuple[int, ...]
-) -> list[np.ndarray]:
+def swept_form(T: np.ndarray, old: Form) -> Form:
+    """Give the form after one sweep of alternating least squares, half of a train."""
+    if isinstance(old.work, Ring):
+        return Form("tr", warm_ring(T, old.work), math.nan, 0.0)
+    if isinstance(old.work, Tucker):
+        work = swept_tucker(T, old.work)
+    else:
+        work = swept(T.reshape(train_modes(old.work)), old.work)
+    return Form(old.format, work, work.energy, 0.0)
+
+
+def tensor_of(form: Form, modes: Modes, out: np.ndarray | None = None) -> np.ndarray:
+    """Give Z, written to ``out`` where given; without the form's scale."""
+    if isinstance(form.work, Tucker):
+        return tucker_tensor(form.work, out)
+    if isinstance(form.work, Train):
+        at = None if out is None else out.reshape(train_modes(form.work))
+        return train_tensor(form.work, at).reshape(modes)
+    Z = ring_tensor(form.work.cores).reshape(modes)
+    if out is None:
+        return Z
+    out[...] = Z
+    return out
+
+
+def factors_of(form: Form, modes: Modes, ranks: Ranks) -> list[np.ndarray]:
     """Give the factors of the form's format."""
     factors = _unit_factors(form, modes, ranks)
     if form.scale != 1.0:
@@ -89,60 +114,50 @@ def factors_of(
     return factors
 
 
-def _unit_factors(
-    form: Form, modes: tuple[int, ...], ranks: tuple[int, ...]
-) -> list[np.ndarray]:
-    if isinstance(form.work, Ring):
-        return list(form.work.cores)
-    if isinstance(form.work, Tucker):
-        work = form.work
+def _unit_factors(form: Form, modes: Modes, ranks: Ranks) -> list[np.ndarray]:
+    work = form.work
+    if isinstance(work, Ring):
+        return list(work.cores)
+    if isinstance(work, Tucker):
         pairs = zip(work.bases, modes, strict=True)
         return [work.core, *(_whole(basis, m, work.core.dtype) for basis, m in pairs)]
     if form.format == "tucker":
-        return _as_tucker(form.work, modes, ranks)
-    cores = split(list(form.work.cores), merged(modes, ranks).merges)
-    if form.format == "svd":
-        return [cores[0][0], cores[1][:, :, 0]]
-    return cores
+        return _as_tucker(work, modes, ranks)
+    cores = split(list(work.cores), merged(modes, ranks).merges)
+    return [cores[0][0], cores[1][:, :, 0]] if form.format == "svd" else cores
 
 
-def _of_ring(
-    ring: Ring, modes: tuple[int, ...], out: np.ndarray | None
-) -> tuple[Form, np.ndarray]:
-    Z = ring_tensor(ring.cores).reshape(modes)
-    return Form("tr", ring, math.nan, 0.0), _into(Z, out)
+def train_modes(train: Train) -> Modes:
+    """Give the modes of a train's tensor."""
+    return tuple(core.shape[1] for core in train.cores)
 
 
-def _is_two_sided(modes: tuple[int, ...], ranks: tuple[int, ...]) -> bool:
+def is_two_sided(modes: Modes, ranks: Ranks) -> bool:
     """Say whether only the first and the last mode are compressed."""
     return all(m == r for m, r in zip(modes[1:-1], ranks[1:-1], strict=True))
 
 
-def _train_shape(
-    format: str, modes: tuple[int, ...], ranks: tuple[int, ...]
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _train_shape(format: str, modes: Modes, ranks: Ranks) -> tuple[Modes, Ranks]:
     """Give the modes and ranks of the train that is worked on."""
     if format == "tucker":
-        modes, ranks = _as_three(modes), (ranks[0], ranks[-1])
+        modes, ranks = as_three(modes), (ranks[0], ranks[-1])
         ranks = ranks[: len(modes) - 1]
     joined = merged(modes, ranks)
     return joined.modes, joined.ranks
 
 
-def _as_three(modes: tuple[int, ...]) -> tuple[int, ...]:
+def as_three(modes: Modes) -> Modes:
     """Give (first, all between, last): a train of them is the Tucker-2 tensor."""
     if len(modes) == 1:
         return modes
     return (modes[0], math.prod(modes[1:-1]), modes[-1])
 
 
-def _as_tucker(
-    train: Train, modes: tuple[int, ...], ranks: tuple[int, ...]
-) -> list[np.ndarray]:
+def _as_tucker(train: Train, modes: Modes, ranks: Ranks) -> list[np.ndarray]:
     if len(modes) == 1:
         core = train.cores[0]
         return [core.reshape(-1), np.eye(len(core.reshape(-1)), dtype=core.dtype)]
-    three = _as_three(modes)
+    three = as_three(modes)
     first, middle, last = split(
         list(train.cores), merged(three, (ranks[0], ranks[-1])).merges
     )
@@ -153,10 +168,3 @@ def _as_tucker(
 
 def _whole(basis: np.ndarray | None, mode: int, dtype: np.dtype) -> np.ndarray:
     return np.eye(mode, dtype=dtype) if basis is None else basis
-
-
-def _into(Z: np.ndarray, out: np.ndarray | None) -> np.ndarray:
-    if out is None:
-        return Z
-    out[...] = Z
-    return out

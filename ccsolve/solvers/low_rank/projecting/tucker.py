@@ -9,6 +9,9 @@ from ccsolve.linalg.energy import energy
 from ccsolve.linalg.gram import leading_subspace
 from ccsolve.linalg.orthonormal import orthonormal
 
+Bases = Sequence[np.ndarray | None]
+"""One matrix (m_k, r_k) of orthonormal columns for each mode, None where whole."""
+
 
 class Tucker(NamedTuple):
     """A Tucker tensor: a core, and one matrix (m_k, r_k) per mode, None where whole.
@@ -38,47 +41,52 @@ def cold_tucker(T: np.ndarray, ranks: Sequence[int]) -> Tucker:
         bases.append(basis)
         tails.append(tail)
         core = along(core, basis.T, k)
-    return Tucker(core, tuple(bases), _compressed(bases)[0], energy(core), max(tails))
+    return Tucker(core, tuple(bases), compressed(bases)[0], energy(core), max(tails))
 
 
-def warm_tucker(
-    T: np.ndarray, old: Tucker, out: np.ndarray | None = None
-) -> tuple[Tucker, np.ndarray]:
-    """Give the tensor after one sweep of orthogonal projections, and all its entries.
+def swept_tucker(T: np.ndarray, old: Tucker) -> Tucker:
+    """Give the tensor after one sweep of orthogonal projections.
 
     The held mode's basis shrinks T first, 2Nr; on what is left each other basis is the
     best for the core and the other bases, so that ‖T - Z‖ never rises for the same T.
+    The held mode is the first and the last by turns.
     """
-    modes, bases = _compressed(old.bases), list(old.bases)
-    small = along(T, _transposed(bases[old.held]), old.held)
-    core = old.core
+    modes, bases, core = compressed(old.bases), list(old.bases), old.core
+    small = shrunk(T, bases, [old.held])
     for k in modes:
-        if k == old.held:
-            continue
-        partial = small
-        for other in modes:
-            if other not in (k, old.held):
-                partial = along(partial, _transposed(bases[other]), other)
-        bases[k] = orthonormal(_unfolded(partial, k) @ _unfolded(core, k).T)
-        core = along(partial, _transposed(bases[k]), k)
+        if k != old.held:
+            others = [other for other in modes if other not in (k, old.held)]
+            partial = shrunk(small, bases, others)
+            basis = orthonormal(_unfolded(partial, k) @ _unfolded(core, k).T)
+            bases[k] = basis
+            core = along(partial, basis.T, k)
     held = modes[-1] if old.held == modes[0] else modes[0]
-    # The tensor is expanded along the held mode last, when the rest is whole.
-    order = [k for k in modes if k != old.held] + [old.held]
-    Z = expanded(core, bases, order)
-    if out is not None:
-        out[...] = Z
-        Z = out
-    return Tucker(core, tuple(bases), held, energy(core), 0.0), Z
+    return Tucker(core, tuple(bases), held, energy(core), 0.0)
 
 
-def expanded(
-    core: np.ndarray, bases: Sequence[np.ndarray | None], order: Sequence[int]
-) -> np.ndarray:
-    """Give the tensor of a core and its bases, in that order of modes."""
-    for k in order:
+def tucker_tensor(tucker: Tucker, out: np.ndarray | None = None) -> np.ndarray:
+    """Give the tensor, written to ``out`` where given; 2Nr."""
+    Z = expanded(tucker.core, tucker.bases)
+    if out is None:
+        return Z
+    out[...] = Z
+    return out
+
+
+def expanded(core: np.ndarray, bases: Bases) -> np.ndarray:
+    """Give the core with all bases applied, that of the first mode last."""
+    for k in reversed(compressed(bases)):
         basis = bases[k]
         core = core if basis is None else along(core, basis, k)
     return core
+
+
+def shrunk(T: np.ndarray, bases: Bases, modes: Sequence[int]) -> np.ndarray:
+    """Give T with the transposed bases of those modes applied."""
+    for k in modes:
+        basis = bases[k]
+        T = T if basis is None else along(T, basis.T, k)
+    return T
 
 
 def along(T: np.ndarray, M: np.ndarray, k: int) -> np.ndarray:
@@ -94,10 +102,6 @@ def _unfolded(T: np.ndarray, k: int) -> np.ndarray:
     return np.moveaxis(T, k, 0).reshape(T.shape[k], -1)
 
 
-def _transposed(basis: np.ndarray | None) -> np.ndarray:
-    assert basis is not None  # Only compressed modes are asked for.
-    return basis.T
-
-
-def _compressed(bases: Sequence[np.ndarray | None]) -> list[int]:
+def compressed(bases: Bases) -> list[int]:
+    """Give the modes that have a basis."""
     return [k for k, basis in enumerate(bases) if basis is not None]
