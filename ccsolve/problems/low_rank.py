@@ -220,8 +220,9 @@ class LowRankFit:
         return fit
 
     def cost_of(self, ranks: Ranks) -> float:
-        """Give Σ costs·entries of factors of these ranks."""
-        counts = entries(self.format, self.modes, ranks, self.whole)
+        """Give Σ costs·entries of factors of these ranks; whole modes keep theirs."""
+        kept = [self.modes[k] if k in self.whole else r for k, r in enumerate(ranks)]
+        counts = entries(self.format, self.modes, tuple(kept), self.whole)
         return float(self.costs @ np.array(counts, dtype=np.float64))
 
     def distance(self, x: Factors) -> float:

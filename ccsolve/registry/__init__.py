@@ -9,6 +9,7 @@ from typing import Any
 from ccsolve.errors import InvalidProblem, UnknownMethod, Unsupported
 from ccsolve.registry import (
     allocation,
+    low_rank,
     reconstruction,
     selection,
     smooth_allocation,
@@ -31,6 +32,7 @@ TABLE: tuple[Method, ...] = (
     *reconstruction.ROWS,
     *allocation.ROWS,
     *smooth_allocation.ROWS,
+    *low_rank.ROWS,
 )
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,32 +10,57 @@ import numpy as np
 
 from ccsolve.problems import LowRankFit
 from ccsolve.problems.tensor_formats import Ranks, fitting_ranks
-from ccsolve.solvers.low_rank.bounding.cuts import cuts_of
-from ccsolve.solvers.low_rank.bounding.unfoldings import losses_of
+from ccsolve.solvers.low_rank.bounding.cuts import Cut, cuts_of
+from ccsolve.solvers.low_rank.bounding.unfoldings import CutLosses, losses_of
 
 MOST_ROUNDS = 20
 """Rounds over all pairs of bonds; a few suffice."""
 
 
-def chosen_ranks(problem: LowRankFit) -> Ranks:
+def chosen_ranks(
+    problem: LowRankFit, known: Mapping[Cut, CutLosses] | None = None
+) -> Ranks:
     """Give the ranks asked for, or those that the tails of the unfoldings suggest.
 
-    For methods that fit given ranks. The spectra take one decomposition for each bond.
-    A ring has no such losses: its ranks are all alike.
+    For methods that fit given ranks. The spectra take one decomposition for each bond,
+    unless they are ``known``. A ring has no such losses: its ranks are alike, the
+    largest affordable, or with a tolerance the least within which its single modes are.
     """
     if problem.ranks is not None:
         return problem.ranks
-    if problem.format == "tr":
-        return even_ranks(problem, problem.tolerance)
-    return ranks_by_tails(problem, bond_losses(problem), problem.tolerance)
+    if problem.format != "tr":
+        losses = bond_losses(problem, known)
+        return ranks_by_tails(problem, losses, problem.tolerance)
+    if problem.asks == "budget":
+        even = (even_ranks(problem, r) for r in range(max(problem.full_ranks), 0, -1))
+        return next(r for r in even if problem.cost_of(r) <= problem.limit)
+    known = known or {cut: losses_of(problem, cut) for cut in cuts_of(problem)}
+    loss = (problem.tolerance or 0.0) ** 2 * problem.energy
+    most = max((cut.rank_within(loss) for cut in known.values()), default=1)
+    return even_ranks(problem, math.ceil(math.sqrt(most)))
 
 
-def bond_losses(problem: LowRankFit) -> list[np.ndarray]:
+def even_ranks(problem: LowRankFit, rank: int) -> Ranks:
+    """Give ranks that are all alike, as far as the bonds have them."""
+    ranks = tuple(min(rank, full) for full in problem.full_ranks)
+    return fitting_ranks(problem.format, problem.modes, ranks, problem.whole)
+
+
+def bond_losses(
+    problem: LowRankFit, known: Mapping[Cut, CutLosses] | None = None
+) -> list[np.ndarray]:
     """Give for each bond what its ranks 0..R lose alone, ½ the tails, (R + 1,)."""
+    if known is None:
+        known = {cut: losses_of(problem, cut) for cut in cuts_of(problem)}
     losses = [np.zeros(full + 1) for full in problem.full_ranks]
-    for cut in cuts_of(problem):
-        losses[cut.bonds[0]] = losses_of(problem, cut).found
+    for cut, found in known.items():
+        losses[cut.bonds[0]] = _of_length(found.found, len(losses[cut.bonds[0]]))
     return losses
+
+
+def _of_length(losses: np.ndarray, length: int) -> np.ndarray:
+    """Give no loss for ranks beyond those that a singular covariance leaves."""
+    return np.concatenate([losses, np.zeros(max(0, length - len(losses)))])
 
 
 def ranks_by_tails(
@@ -60,29 +85,6 @@ def ranks_by_tails(
         if ranks == before:
             break
     return fitting_ranks(problem.format, problem.modes, ranks, problem.whole)
-
-
-def even_ranks(problem: LowRankFit, tolerance: float | None) -> Ranks:
-    """Give ranks that are all alike: the largest affordable.
-
-    With a tolerance that of a ring whose single modes are within it: a beginning.
-    """
-    most = max(problem.full_ranks)
-    if tolerance is None:
-        rank = max(r for r in range(1, most + 1) if _even(problem, r) is not None)
-        return _even(problem, rank) or problem.least_ranks
-    within = [
-        int(np.flatnonzero(loss <= tolerance**2 * problem.energy)[0])
-        for loss in (losses_of(problem, cut).found for cut in cuts_of(problem))
-    ]
-    rank = math.ceil(math.sqrt(max(within, default=1)))
-    return tuple(min(max(1, rank), full) for full in problem.full_ranks)
-
-
-def _even(problem: LowRankFit, rank: int) -> Ranks | None:
-    ranks = tuple(min(rank, full) for full in problem.full_ranks)
-    fitting = fitting_ranks(problem.format, problem.modes, ranks)
-    return fitting if problem.cost_of(fitting) <= problem.limit else None
 
 
 @dataclass(frozen=True)

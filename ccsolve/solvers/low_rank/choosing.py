@@ -1,0 +1,190 @@
+"""Fits whose ranks are chosen: by tails first, then by trying neighbouring ranks."""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ccsolve.problems import LowRankFit
+from ccsolve.problems.tensor_formats import Ranks, fitting_ranks
+from ccsolve.solvers.low_rank.bounding.cuts import Cut
+from ccsolve.solvers.low_rank.bounding.rank_choice import (
+    bond_losses,
+    chosen_ranks,
+    even_ranks,
+    ranks_by_tails,
+)
+from ccsolve.solvers.low_rank.bounding.unfoldings import CutLosses
+from ccsolve.solvers.low_rank.given_ranks import fits
+
+TRIAL_SWEEPS = 4
+"""Sweeps by which a fit of other ranks is judged."""
+
+GAINED = 1e-6
+"""Relative gain for which other ranks are taken: less may be one sweep more."""
+
+_HALVINGS = 4
+
+Factors = list[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Factors with what they are worth: inf where a tolerance is missed."""
+
+    ranks: Ranks
+    x: Factors
+    value: float
+
+
+def chosen_fits(
+    problem: LowRankFit, known: Mapping[Cut, CutLosses], sweeps: int, trials: int
+) -> Iterator[Factors]:
+    """Give factors of chosen ranks, then of better ones; not all are feasible.
+
+    Parameters
+    ----------
+    known : the losses of the problem's cuts.
+    sweeps : most sweeps of the first and of the last fit.
+    trials : most fits in between.
+    """
+    best = None
+    for fit in _first_fits(problem, known, sweeps):
+        yield fit.x
+        if best is None or fit.value < best.value:
+            best = fit
+    if best is None or math.isinf(best.value) or len(problem.full_ranks) < 2:
+        return
+    for fit in _improving(problem, best, trials):
+        yield fit.x
+        best = fit if fit.value < best.value else best
+    yield _fitted(problem, best.ranks, sweeps).x
+
+
+def _first_fits(
+    problem: LowRankFit, known: Mapping[Cut, CutLosses], sweeps: int
+) -> Iterator[Fitted]:
+    if problem.asks == "budget":
+        yield _fitted(problem, chosen_ranks(problem, known), sweeps)
+    elif problem.format == "tr":
+        yield from _even_fits(problem, sweeps)
+    else:
+        losses = bond_losses(problem, known)
+        yield from _fits_within(problem, losses, sweeps)
+
+
+def _fits_within(
+    problem: LowRankFit, losses: list[np.ndarray], sweeps: int
+) -> Iterator[Fitted]:
+    """Fit ranks whose tails sum up to more and more than the tolerance allows.
+
+    The sum may be as many times the loss as there are bonds: what is still within is
+    found by bisection. Where rounding, or a covariance of several modes, makes even one
+    time too much, it is less and less.
+    """
+
+    def at(share: float) -> Fitted:
+        assert problem.tolerance is not None
+        ranks = ranks_by_tails(problem, losses, problem.tolerance * share)
+        return _fitted(problem, ranks, sweeps)
+
+    for low in (1.0, 1.0 - 1e-6, 0.7, 0.3, 0.05):
+        fit = at(low)
+        yield fit
+        if math.isfinite(fit.value):
+            break
+    high = math.sqrt(max(1, len(losses) - len(problem.whole)))
+    if low < 1.0 or high == 1.0:
+        return
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        fit = at(middle)
+        yield fit
+        low, high = (middle, high) if math.isfinite(fit.value) else (low, middle)
+
+
+def _even_fits(problem: LowRankFit, sweeps: int) -> Iterator[Fitted]:
+    """Fit rings whose ranks are alike, more and more, until one is within."""
+    ranks = even_ranks(problem, 1)
+    for rank in itertools.count(1):
+        before, ranks = ranks, even_ranks(problem, rank)
+        if rank > 1 and ranks == before:
+            return
+        fit = _fitted(problem, ranks, sweeps)
+        yield fit
+        if math.isfinite(fit.value):
+            return
+
+
+def _fitted(problem: LowRankFit, ranks: Ranks, sweeps: int) -> Fitted:
+    """Fit until sweeps end, or until the tolerance is met."""
+    x: Factors = []
+    for x in fits(problem.with_ranks(ranks), sweeps):
+        if problem.asks == "tolerance" and problem.violation(x) == 0:
+            break
+    value = math.inf if problem.violation(x) > 0 else problem.objective(x)
+    return Fitted(ranks, x, value)
+
+
+def _improving(problem: LowRankFit, best: Fitted, trials: int) -> Iterator[Fitted]:
+    """Fit neighbouring ranks, going on from each that is better, until none is."""
+    tried = {best.ranks}
+    while len(tried) <= trials:
+        for ranks in _neighbours(problem, best.ranks):
+            if ranks in tried:
+                continue
+            tried.add(ranks)
+            fit = _fitted(problem, ranks, TRIAL_SWEEPS)
+            yield fit
+            if fit.value < (1.0 - GAINED) * best.value:
+                best = fit
+                break
+            if len(tried) > trials:
+                return
+        else:
+            return
+
+
+def _neighbours(problem: LowRankFit, ranks: Ranks) -> Iterator[Ranks]:
+    """Give ranks one of which is higher, and another lower so that they are cheap.
+
+    Under a budget: affordable. With a tolerance: cheaper than these ranks, among them
+    those of which one is lower.
+    """
+    full, least = problem.full_ranks, problem.least_ranks
+    seeks_cost = problem.asks == "tolerance"
+    limit = math.nextafter(problem.cost_of(ranks), 0.0) if seeks_cost else problem.limit
+    lowered = [k for k in range(len(ranks)) if ranks[k] > least[k]]
+    if seeks_cost:
+        for k in lowered:
+            yield _fitting(problem, _moved(ranks, k, -1))
+    for up in range(len(ranks)):
+        for step in sorted({1, max(1, ranks[up] // 8)}, reverse=True):
+            if ranks[up] + step > full[up]:
+                continue
+            higher = _moved(ranks, up, step)
+            for down in lowered:
+                found = _lowered(problem, higher, down, limit) if down != up else None
+                if found is not None:
+                    yield found
+
+
+def _lowered(
+    problem: LowRankFit, ranks: Ranks, bond: int, limit: float
+) -> Ranks | None:
+    """Lower one rank just until the cost is within the limit; None if it never is."""
+    for rank in range(ranks[bond], 0, -1):
+        found = (*ranks[:bond], rank, *ranks[bond + 1 :])
+        if problem.cost_of(found) <= limit:
+            return _fitting(problem, found)
+    return None
+
+
+def _moved(ranks: Ranks, bond: int, step: int) -> Ranks:
+    return (*ranks[:bond], ranks[bond] + step, *ranks[bond + 1 :])
+
+
+def _fitting(problem: LowRankFit, ranks: Ranks) -> Ranks:
+    return fitting_ranks(problem.format, problem.modes, ranks, problem.whole)
