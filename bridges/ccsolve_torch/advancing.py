@@ -1,10 +1,10 @@
 """The steps of a compression: each collects, plans, cuts and repairs, or trains."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-import numpy as np
 from torch import enable_grad, nn
 
 from ccsolve.planning import plan as make_plan
@@ -13,6 +13,7 @@ from ccsolve.statistics import Statistics
 from ccsolve_torch.application import Order, apply, carried_out
 from ccsolve_torch.collection import collect
 from ccsolve_torch.coupling.declaring import Declared
+from ccsolve_torch.recollecting import declared_in, recollecting
 from ccsolve_torch.repairing.repairing import checked_repair, trained
 from ccsolve_torch.running.footprint import footprint
 from ccsolve_torch.running.latency import measured
@@ -20,7 +21,6 @@ from ccsolve_torch.running.ranks import alike, decided
 from ccsolve_torch.stepwise.job import Ground, Job
 from ccsolve_torch.stepwise.resuming import Store
 from ccsolve_torch.stepwise.steps import begun, composed, filled
-from ccsolve_torch.surgery import kept_entries
 from ccsolve_torch.timing import measure_latency
 
 
@@ -40,10 +40,7 @@ def advanced(
     declared = _declared_in(job, ground, state)
     with job.phase(step, "collect"):
         stats = _statistics(job, ground, state, declared)
-    with job.phase(step, "plan"):
-        found = decided(
-            lambda: make_plan(stats, **budgets, recipe=job.recipe, **job.options)
-        )
+    found = _found(job, ground, state, step, partial(make_plan, stats, **budgets))
     plan = _together(job, ground, state, found, stats)
     if step == job.steps and job.finetune is None:
         plan = _with_all_that_fits(job, ground, state, found, plan)
@@ -61,6 +58,20 @@ def advanced(
             seed=job.seed,
         )
     return State(step, plan, _trained(job, step, small))
+
+
+def _found(
+    job: Job, ground: Ground, state: State, step: int, make: Callable[..., Plan]
+) -> Plan:
+    """Make the plan, with statistics taken again in between where that is asked."""
+    options = {"recipe": job.recipe, **job.options}
+    if job.sequential:
+        declared = _declared_in(job, ground, state)
+        options["recollect"] = recollecting(
+            job, state.model, ground.inputs, declared, step
+        )
+    with job.phase(step, "plan"):
+        return decided(lambda: make(**options))
 
 
 def resumed(job: Job, ground: Ground, store: Store | None) -> State:
@@ -176,11 +187,4 @@ def _declared_in(job: Job, ground: Ground, state: State) -> Declared:
     """Give what was declared in the numbers of the smaller model."""
     if state.plan is None:
         return job.declared
-    left = kept_entries(ground.graph, state.plan.keep)
-    keep = {
-        name: np.searchsorted(left[name, 0], entries).tolist()
-        if (name, 0) in left
-        else entries
-        for name, entries in job.declared.keep.items()
-    }
-    return replace(job.declared, keep=keep)
+    return declared_in(job.declared, ground.graph, state.plan.keep)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve.planning import RECIPES
 from ccsolve.problems.checks import whole_number
 from ccsolve_torch.advancing import State, advanced, finished, resumed
 from ccsolve_torch.collecting.losses import PerSample
@@ -19,7 +20,7 @@ from ccsolve_torch.coupling.memory import memory as memory_of
 from ccsolve_torch.graph import trace
 from ccsolve_torch.repairing.repairing import checked_repair
 from ccsolve_torch.report import checked_names
-from ccsolve_torch.running.ranks import decided, failing_together
+from ccsolve_torch.running.ranks import decided, failing_together, several
 from ccsolve_torch.running.state import Loader, checked_model, evaluating, first_inputs
 from ccsolve_torch.stepwise.job import (
     Ground,
@@ -34,6 +35,7 @@ from ccsolve_torch.stepwise.recognition import asked
 from ccsolve_torch.stepwise.resuming import Store
 
 MOST_STEPS = 10_000
+RECOLLECT = "recollect"
 LARGEST_SEED = 2**62
 
 
@@ -48,6 +50,7 @@ def compress(
     memory: float | None = None,
     steps: int = 1,
     recipe: str = "ccp",
+    sequential: bool = False,
     repair: str | None = None,
     loss: str | PerSample = "cross_entropy",
     curvature: str = "ggn",
@@ -89,6 +92,10 @@ def compress(
         How often statistics are taken.
     recipe, **options
         See `ccsolve.plan`. A recipe that has `curvature` is given it, and the seed.
+    sequential
+        Layer by layer: before every group but the first the model is cut and repaired
+        as far as the plan goes, and statistics are taken again. One collection and one
+        repair per group; for recipes with `recollect`, such as "ccp".
     repair, timed
         See `apply`.
     loss, curvature
@@ -125,7 +132,9 @@ def compress(
     InvalidProblem
         Bad options, or a folder that was begun with other ones or another model.
     Unsupported
-        A latency budget in several steps; see also `collect`.
+        A latency budget in several steps; widths that are given, not found, in several
+        steps; `sequential` in several processes, or for a recipe that never collects
+        again; see also `collect`.
     Infeasible
         A budget that the narrowest network allowed does not keep.
     """
@@ -142,6 +151,12 @@ def compress(
             f"latency={latency!r} with steps={steps}: tables measured in every step "
             f"differ by chance; take steps=1, or another budget"
         )
+    _check_sequential(sequential, recipe)
+    if steps > 1 and not isinstance(options.get("widths", ""), str):
+        raise Unsupported(
+            f"widths = {options['widths']!r:.60} with steps={steps}: each step would "
+            f"take them of what the last one left; take steps=1"
+        )
     job = Job(
         model=model,
         loader=loader,
@@ -156,6 +171,7 @@ def compress(
         progress=progress or logged,
         timed=timed,
         seed=seed,
+        sequential=sequential,
     )
     with failing_together():
         return _compressed(job, folder)
@@ -217,6 +233,22 @@ def _check_functions(**functions: object) -> None:
             raise InvalidProblem(
                 f"{name}: {type(function).__name__}; expected a function"
             )
+
+
+def _check_sequential(sequential: bool, recipe: str) -> None:
+    if not sequential:
+        return
+    made = RECIPES.get(recipe)
+    if made and RECOLLECT not in inspect.signature(made).parameters:
+        raise Unsupported(
+            f"sequential=True: the recipe {recipe!r} plans on statistics taken once; "
+            f"take 'ccp', or steps="
+        )
+    if several():
+        raise Unsupported(
+            "sequential=True in several processes: plans are made by the first of "
+            "them, which cannot collect alone; take steps= instead"
+        )
 
 
 def _check_again(loader: Loader) -> None:

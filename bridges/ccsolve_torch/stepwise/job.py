@@ -41,6 +41,7 @@ class Job:
     progress: Progress
     timed: bool
     seed: int
+    sequential: bool
 
     @contextmanager
     def phase(self, step: int, name: str) -> Iterator[None]:

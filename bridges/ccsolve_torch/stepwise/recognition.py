@@ -43,6 +43,8 @@ def asked(job: Job) -> dict[str, Any]:
         "collecting": _marked(job.collecting),
         "declared": plain(asdict(job.declared)),
         "finetune": None if job.finetune is None else mark(job.finetune),
+        # Folders begun before there was this option go on.
+        **({"sequential": True} if job.sequential else {}),
     }
 
 
