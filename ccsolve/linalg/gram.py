@@ -1,5 +1,6 @@
 """Leading singular subspaces from Gram matrices, safe in float32."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,10 @@ class Subspace(NamedTuple):
 
     basis: np.ndarray
     tail: float
+
+
+Leading = Callable[[np.ndarray, int], Subspace]
+"""What gives a leading subspace of a matrix (m, n) and a rank."""
 
 
 def leading_subspace(A: np.ndarray, rank: int) -> Subspace:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ccsolve.linalg.gram import Leading, leading_subspace
 from ccsolve.problems.tensor_formats import Modes, Ranks
 from ccsolve.solvers.low_rank.projecting.merging import merged, split
 from ccsolve.solvers.low_rank.projecting.ring import (
@@ -57,15 +58,17 @@ def cold(
     return form, tensor_of(form, T.shape, out)
 
 
-def cold_form(T: np.ndarray, format: str, ranks: Ranks) -> Form:
+def cold_form(
+    T: np.ndarray, format: str, ranks: Ranks, leading: Leading = leading_subspace
+) -> Form:
     """Project T from nothing: by TT-SVD, HOSVD or TR-SVD."""
     if format == "tr":
-        return Form(format, cold_ring(T, ranks), math.nan, 0.0)
+        return Form(format, cold_ring(T, ranks, leading), math.nan, 0.0)
     if format == "tucker" and not is_two_sided(T.shape, ranks):
-        work = cold_tucker(T, ranks)
+        work = cold_tucker(T, ranks, leading)
     else:
         modes, bonds = _train_shape(format, T.shape, ranks)
-        work = cold_train(T.reshape(modes), bonds)
+        work = cold_train(T.reshape(modes), bonds, leading)
     return Form(format, work, work.energy, work.floor)
 
 

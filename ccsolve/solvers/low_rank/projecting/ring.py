@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ccsolve.linalg.gram import leading_subspace
+from ccsolve.linalg.gram import Leading, leading_subspace
 from ccsolve.solvers.low_rank.projecting.chains import Core, product
 
 _RIDGE = 4.0
@@ -22,7 +22,9 @@ class Ring(NamedTuple):
     forward: bool
 
 
-def cold_ring(T: np.ndarray, ranks: Sequence[int]) -> Ring:
+def cold_ring(
+    T: np.ndarray, ranks: Sequence[int], leading: Leading = leading_subspace
+) -> Ring:
     """Give the TR-SVD of T (Zhao et al., arXiv:1606.05535): one cut, then a train.
 
     The first mode's leading r_0·r_1 singular vectors are dealt to the two bonds, and
@@ -33,7 +35,7 @@ def cold_ring(T: np.ndarray, ranks: Sequence[int]) -> Ring:
     A = T.reshape(T.shape[0], -1)
     kept = min(first * last, *A.shape)
     basis = np.zeros((len(A), first * last), T.dtype)
-    basis[:, :kept] = leading_subspace(A, kept).basis
+    basis[:, :kept] = leading(A, kept).basis
     cores = [basis.reshape(-1, first, last).transpose(1, 0, 2)]
     rest = (basis.T @ A).reshape(first, last, *T.shape[1:])
     rest, before = np.moveaxis(rest, 0, -1), last
@@ -41,7 +43,7 @@ def cold_ring(T: np.ndarray, ranks: Sequence[int]) -> Ring:
         wide = np.ascontiguousarray(rest).reshape(before * mode, -1)
         kept = min(rank, *wide.shape)
         columns = np.zeros((len(wide), rank), T.dtype)
-        columns[:, :kept] = leading_subspace(wide, kept).basis
+        columns[:, :kept] = leading(wide, kept).basis
         cores.append(columns.reshape(before, mode, rank))
         rest, before = columns.T @ wide, rank
     cores.append(np.ascontiguousarray(rest).reshape(before, T.shape[-1], first))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ccsolve.linalg.energy import energy
-from ccsolve.linalg.gram import leading_subspace
+from ccsolve.linalg.gram import Leading, leading_subspace
 from ccsolve.linalg.orthonormal import orthonormal
 from ccsolve.solvers.low_rank.projecting.chains import (
     Core,
@@ -45,7 +45,9 @@ SETTLED, RESTS = 2e-3, 4
 """Where a second side lowers ‖T - Z‖² by less, so many steps do without one."""
 
 
-def cold_train(T: np.ndarray, ranks: Sequence[int]) -> Train:
+def cold_train(
+    T: np.ndarray, ranks: Sequence[int], leading: Leading = leading_subspace
+) -> Train:
     """Give the TT-SVD of T (Oseledets, SISC 33(5), 2011), bond by bond from the left.
 
     Each bond keeps the leading subspace of what the ones before left. The error's
@@ -57,28 +59,28 @@ def cold_train(T: np.ndarray, ranks: Sequence[int]) -> Train:
     cores, tails, rest, before = [], [], T, 1
     for mode, rank in zip(T.shape[:-2], ranks, strict=False):
         A = rest.reshape(before * mode, -1)
-        basis, tail = leading_subspace(A, rank)
+        basis, tail = leading(A, rank)
         cores.append(basis.reshape(before, mode, rank))
         tails.append(tail)
         rest, before = basis.T @ A, rank
     A = rest.reshape(-1, T.shape[-1])
-    last, centre, tail = _best_pair(A, ranks[-1])
+    last, centre, tail = _best_pair(A, ranks[-1], leading)
     cores += [last[0].reshape(before, -1, ranks[-1]), last[1][:, :, None]]
     at = len(cores) - 2 + centre
     return Train(tuple(cores), at, True, energy(cores[at]), max([*tails, tail]))
 
 
 def _best_pair(
-    A: np.ndarray, rank: int
+    A: np.ndarray, rank: int, leading: Leading
 ) -> tuple[tuple[np.ndarray, np.ndarray], int, float]:
     """Give the nearest product of that rank, which part is the centre, and the tail.
 
     The basis is taken on the smaller side, where it comes from the Gram matrix.
     """
     if len(A) <= A.shape[1]:
-        left, tail = leading_subspace(A, rank)
+        left, tail = leading(A, rank)
         return (left, left.T @ A), 1, tail
-    right, tail = leading_subspace(A.T, rank)
+    right, tail = leading(A.T, rank)
     return (A @ right, right.T), 0, tail
 
 

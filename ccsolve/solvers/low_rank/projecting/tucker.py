@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ccsolve.linalg.energy import energy
-from ccsolve.linalg.gram import leading_subspace
+from ccsolve.linalg.gram import Leading, leading_subspace
 from ccsolve.linalg.orthonormal import orthonormal
 
 Bases = Sequence[np.ndarray | None]
@@ -26,7 +26,9 @@ class Tucker(NamedTuple):
     floor: float
 
 
-def cold_tucker(T: np.ndarray, ranks: Sequence[int]) -> Tucker:
+def cold_tucker(
+    T: np.ndarray, ranks: Sequence[int], leading: Leading = leading_subspace
+) -> Tucker:
     """Give the sequentially truncated HOSVD (Vannieuwenhoven et al., SISC 34, 2012).
 
     Mode after mode keeps the leading subspace of what the ones before left; the square
@@ -37,7 +39,7 @@ def cold_tucker(T: np.ndarray, ranks: Sequence[int]) -> Tucker:
         if rank == T.shape[k]:
             bases.append(None)
             continue
-        basis, tail = leading_subspace(_unfolded(core, k), rank)
+        basis, tail = leading(_unfolded(core, k), rank)
         bases.append(basis)
         tails.append(tail)
         core = along(core, basis.T, k)

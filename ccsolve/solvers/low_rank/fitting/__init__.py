@@ -1,0 +1,1 @@
+"""Low-rank fits in the norm of a covariance."""
