@@ -24,7 +24,7 @@ from ccsolve_torch.factoring.candidates import (
 from ccsolve_torch.factoring.chains import chain, laid_out
 from ccsolve_torch.factoring.factor_report import FactoredLayer, FactorReport
 from ccsolve_torch.factoring.factorisation import product
-from ccsolve_torch.factoring.fits import Fit, fitted, moments_of
+from ccsolve_torch.factoring.fits import Fit, checked_weights, fitted, moments_of
 from ccsolve_torch.factoring.input_moments import measured_moments
 from ccsolve_torch.reasons import first_line
 from ccsolve_torch.report import Report, checked_names
@@ -50,6 +50,7 @@ def factorise(
     *,
     statistics: Statistics | None = None,
     calibration: Loader | None = None,
+    weights: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     """Give a copy of the model in which layers are chains of smaller plain layers.
 
@@ -77,6 +78,10 @@ def factorise(
     statistics
         The same from the statistics of this model, collected with
         ``layers="moments"``.
+    weights
+        Layer name -> the weight whose chain is wanted, an array of the shape of the
+        layer's own, which it takes the place of. Where it has the factor's ranks, as
+        the weights that `ccsolve.recipes.admm_tt.admm_tt` gives, the chain is it.
 
     Raises
     ------
@@ -104,7 +109,7 @@ def factorise(
     moments = moments_of(statistics, model)
     if calibration is not None:
         moments = measured_moments(model, asked, calibration)
-    small, layers, distance = with_chains(model, asked, inputs, moments)
+    small, layers, distance = with_chains(model, asked, inputs, moments, weights)
     achieved = count(small, inputs)
     saved = [
         sum(getattr(one.before, kind) - getattr(one.after, kind) for one in layers)
@@ -126,20 +131,22 @@ def with_chains(
     factors: Mapping[str, Factor],
     inputs: Given,
     moments: Mapping[str, Array],
+    weights: Mapping[str, Any] | None = None,
 ) -> tuple[nn.Module, tuple[FactoredLayer, ...], float]:
     """Give the copy with chains, what became of each layer, and the certificate.
 
-    `moments` are the (d, d) input moments of layers, where there are any. Errors as
-    of `factorise`.
+    `moments` are the (d, d) input moments of layers, where there are any; `weights`
+    and errors as of `factorise`.
     """
     named = checked_layers(model, factors)
+    given = checked_weights({} if weights is None else weights, named)
     before = layer_uses(
         model, {f"{name}.weight": m for name, m in named.items()}, inputs
     )
     for name in named:
         used_as_module(name, before[f"{name}.weight"])
     fits = {
-        name: fitted(name, layer, factors[name], moments)
+        name: fitted(name, layer, factors[name], moments, given)
         for name, layer in named.items()
     }
     small = copy.deepcopy(model)

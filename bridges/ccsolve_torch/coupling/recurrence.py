@@ -32,7 +32,8 @@ def recurrent(flow: Flow, node: Node) -> None:
     count = 4 if argument(node, "has_biases") else 2
     directions = 2 if argument(node, "bidirectional") else 1
     cells = [weights[i : i + count] for i in range(0, len(weights), count)]
-    if len(cells) != directions * argument(node, "num_layers"):
+    computed = any(flow.name(weight) is None for cell in cells for weight in cell)
+    if computed or len(cells) != directions * argument(node, "num_layers"):
         _refuse(flow, node)
         return
     hidden = flow.atoms(cells[0][1], 1)

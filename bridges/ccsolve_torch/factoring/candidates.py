@@ -17,7 +17,7 @@ from ccsolve_torch.running.state import evaluating, hooks
 
 KINDS = (LINEAR, *CONVOLUTIONS, *TRANSPOSED)
 
-_HOOKS = (
+HOOKS = (
     "_forward_hooks",
     "_forward_pre_hooks",
     "_backward_hooks",
@@ -131,7 +131,7 @@ def _why_not(layer: nn.Module) -> str:
             f"a {type(layer).__name__}; expected one of torch's own "
             f"{', '.join(kind.__name__ for kind in KINDS)}"
         )
-    if any(getattr(layer, kind, None) for kind in _HOOKS):
+    if any(getattr(layer, kind, None) for kind in HOOKS):
         return (
             "it has hooks, which a chain would lose; remove them, and set them anew on "
             "the result"

@@ -31,9 +31,12 @@ _SPOKEN = (
 def weight_of(layer: nn.Module) -> Array:
     """Give the layer's weight as (groups, n, c, kernel...) in float64."""
     weight: Any = layer.weight
-    values = weight.detach().cpu().double().numpy()
-    groups = _groups(layer)
-    blocks = values.reshape(groups, -1, *values.shape[1:])
+    return in_groups(layer, weight.detach().cpu().double().numpy())
+
+
+def in_groups(layer: nn.Module, values: Array) -> Array:
+    """Give a weight in the layout of the layer's own as (groups, n, c, kernel...)."""
+    blocks = values.reshape(_groups(layer), -1, *values.shape[1:])
     return blocks.swapaxes(1, 2) if isinstance(layer, TRANSPOSED) else blocks
 
 

@@ -11,7 +11,7 @@ from torch import nn
 from ccsolve.errors import InvalidProblem
 from ccsolve.factors import Factor
 from ccsolve.statistics import Statistics
-from ccsolve_torch.factoring.chains import weight_of
+from ccsolve_torch.factoring.chains import in_groups, weight_of
 from ccsolve_torch.factoring.factorisation import factored, product
 from ccsolve_torch.factoring.input_moments import weighable
 from ccsolve_torch.identity import fingerprint
@@ -41,13 +41,20 @@ class Fit:
 
 
 def fitted(
-    name: str, layer: nn.Module, factor: Factor, moments: Mapping[str, Array]
+    name: str,
+    layer: nn.Module,
+    factor: Factor,
+    moments: Mapping[str, Array],
+    weights: Mapping[str, Array],
 ) -> Fit:
     """Give the fit of one layer, weighted by its input moment where that can be.
 
+    `weights` has the weights to be fitted where they are not the layers' own.
     InvalidProblem where ranks or modes do not fit the layer, or the moment does not.
     """
     weight, moment = weight_of(layer), None
+    if name in weights:
+        weight = in_groups(layer, weights[name])
     if weighable(layer, factor):
         moment = moments.get(name)
     columns = weight[0, 0].size
@@ -58,6 +65,31 @@ def fitted(
         )
     stages, ranks = factored(weight, factor, f"layer {name}", moment)
     return Fit(layer, factor, stages, ranks, moment)
+
+
+def checked_weights(weights: Any, layers: Mapping[str, nn.Module]) -> dict[str, Array]:
+    """Give the weights in float64; InvalidProblem where they are not of the layers."""
+    if not isinstance(weights, Mapping):
+        raise InvalidProblem(
+            f"weights: {type(weights).__name__}; expected a mapping from names of "
+            f"layers to arrays"
+        )
+    checked = {}
+    for name, value in weights.items():
+        if name not in layers:
+            raise InvalidProblem(
+                f"weights: of {name!r}, which is not factored; expected some of "
+                f"{', '.join(layers)[:200]}"
+            )
+        held: Any = layers[name].weight
+        array = np.asarray(value, dtype=np.float64)
+        if array.shape != tuple(held.shape) or not np.isfinite(array).all():
+            raise InvalidProblem(
+                f"weights[{name!r}]: shape {array.shape}; expected finite numbers of "
+                f"the shape {tuple(held.shape)} of the layer's weight"
+            )
+        checked[name] = array
+    return checked
 
 
 def moments_of(statistics: Statistics | None, model: nn.Module) -> dict[str, Array]:

@@ -1,0 +1,1 @@
+"""The parts of ADMM in training: which weights, Z and U, their state, the result."""

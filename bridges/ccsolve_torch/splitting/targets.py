@@ -1,0 +1,163 @@
+"""Which weights shall come to have bounded ranks, and as which tensors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve.factors import Factor
+from ccsolve.recipes.admm.asked import factors_from
+from ccsolve.recipes.admm.rank_set import RankSet, rank_set
+from ccsolve_torch.factoring.candidates import KINDS
+from ccsolve_torch.factoring.chains import TRANSPOSED
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One weight: a layer's, in groups, or a matrix of a recurrent layer.
+
+    Parameters
+    ----------
+    name
+        As it was asked for: a layer, or a parameter.
+    parameter
+        The parameter's name.
+    factor, space
+        What was asked, and the set of the weight of one group.
+    groups
+        How many groups there are; a transposed convolution has its inputs first.
+    shape
+        Of the parameter.
+    """
+
+    name: str
+    parameter: str
+    factor: Factor
+    space: RankSet
+    groups: int
+    transposed: bool
+    shape: tuple[int, ...]
+
+    @property
+    def is_layer(self) -> bool:
+        """Whether it is the weight of a convolution or linear layer."""
+        return self.name != self.parameter
+
+    def tensors(self, weight: Array) -> Array:
+        """Give the weight as (groups, modes...)."""
+        blocks = weight.reshape(self.groups, -1, *weight.shape[1:])
+        blocks = blocks.swapaxes(1, 2) if self.transposed else blocks
+        return np.stack([self.space.tensor(block) for block in blocks])
+
+    def weight(self, tensors: Array) -> Array:
+        """Give the weight of (groups, modes...)."""
+        blocks = np.stack([self.space.weight(tensor) for tensor in tensors])
+        blocks = blocks.swapaxes(1, 2) if self.transposed else blocks
+        return np.ascontiguousarray(blocks).reshape(-1, *blocks.shape[2:])
+
+    def held(self, model: nn.Module) -> Tensor:
+        """Give the parameter as it is in the model now."""
+        return model.get_parameter(self.parameter)
+
+
+def targets_of(model: nn.Module, asked: Any, format: str) -> dict[str, Target]:
+    """Give the targets by name; `asked` and `format` as of `ADMM`.
+
+    Raises
+    ------
+    InvalidProblem
+        No such layer or parameter, one weight named twice, ranks that do not fit.
+    Unsupported
+        A weight that is computed, or no matrix and of no layer that is known.
+    """
+    factors = factors_from(asked, _reducible(model, format), format)
+    targets = {name: _target(model, name, one) for name, one in factors.items()}
+    seen: dict[int, str] = {}
+    for name, target in targets.items():
+        other = seen.setdefault(id(target.held(model)), name)
+        if other != name:
+            raise InvalidProblem(
+                f"factors: {other!r} and {name!r} are one weight; name it once"
+            )
+    return targets
+
+
+def _reducible(model: nn.Module, format: str) -> Mapping[str, nn.Module]:
+    """Give the plain layers, one of each weight, whose ranks can be more than 1."""
+    found: dict[int, tuple[str, nn.Module]] = {}
+    for name, module in model.named_modules():
+        if name and type(module) in KINDS and "weight" in module._parameters:
+            space = _target(model, name, Factor(format, 1.0)).space
+            if max(space.ranks) > 1:
+                found.setdefault(id(module.weight), (name, module))
+    return dict(found.values())
+
+
+def _target(model: nn.Module, name: str, factor: Factor) -> Target:
+    modules = dict(model.named_modules())
+    layer = modules.get(name) if name else None
+    parameter = name if layer is None else f"{name}.weight"
+    owner, _, last = parameter.rpartition(".")
+    weight: Any = modules[owner]._parameters.get(last) if owner in modules else None
+    known = layer is None or type(layer) in KINDS
+    if weight is None or not known:
+        raise _refusal(model, name, layer)
+    shape = tuple(weight.shape)
+    if layer is None and (len(shape) != 2 or isinstance(modules[owner], KINDS)):
+        raise Unsupported(
+            f"parameter {name}: of shape {shape}; expected the matrix of a recurrent "
+            f"layer, or the name of a convolution or linear layer"
+        )
+    if not weight.is_floating_point():
+        raise Unsupported(f"{name}: its weight is of {weight.dtype}; expected reals")
+    groups, transposed = getattr(layer, "groups", 1), isinstance(layer, TRANSPOSED)
+    n, c = shape[0] // groups, shape[1]
+    block = (c, n, *shape[2:]) if transposed else (n, c, *shape[2:])
+    space = rank_set(factor, block, f"layer {name}")
+    return Target(name, parameter, factor, space, groups, transposed, shape)
+
+
+def _refusal(model: nn.Module, name: str, layer: nn.Module | None) -> Exception:
+    if layer is None:
+        known = [path for path, m in model.named_modules() if type(m) in KINDS and path]
+        return InvalidProblem(
+            f"factors: no layer or parameter {name!r} in the model; expected some of "
+            f"{', '.join(known)[:200]}"
+        )
+    matrices = [n for n, p in layer.named_parameters(recurse=False) if p.ndim == 2]
+    if type(layer) in KINDS:
+        reason = "its weight is computed (a parametrization); make it permanent first"
+    elif matrices:
+        reason = f"a {type(layer).__name__}; name its matrices, such as "
+        reason += f"{name + '.' + matrices[0]!r}"
+    else:
+        reason = f"a {type(layer).__name__}; expected a convolution or linear layer"
+    return Unsupported(f"layer {name}: {reason}")
+
+
+def checked_copy(target: Target, model: nn.Module) -> Array:
+    """Give the weight on the CPU, in float64 if it is that, else in float32.
+
+    InvalidProblem where it is no longer finite, or of another shape.
+    """
+    held = target.held(model)
+    if tuple(held.shape) != target.shape:
+        raise InvalidProblem(
+            f"model: {target.parameter} is of shape {tuple(held.shape)} now, it was "
+            f"{target.shape}; make a new ADMM"
+        )
+    kind = torch.float64 if held.dtype is torch.float64 else torch.float32
+    weight = held.detach().to("cpu", kind, copy=True).contiguous().numpy()
+    if not np.isfinite(weight).all():
+        raise InvalidProblem(
+            f"model: {target.parameter} is not finite; give a smaller learning rate, "
+            f"and go on from a checkpoint"
+        )
+    return weight
