@@ -1,0 +1,1 @@
+"""Collaborative Compression's parts: sites, look-ahead, paths, rates, what it costs."""
