@@ -12,7 +12,7 @@ from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve.fronts import Front, front_of
 from ccsolve.plans import Plan
 from ccsolve.problems.checks import whole_number
-from ccsolve.recipes import allocated, ccp, uniform
+from ccsolve.recipes import allocated, ccp, dcff, uniform
 from ccsolve.recipes.removals import AUTO, CURVES, LOSSES, losses_by
 from ccsolve.statistics import Statistics
 from ccsolve.statistics.cost import RESOURCES
@@ -20,6 +20,7 @@ from ccsolve.statistics.cost import RESOURCES
 RECIPES: Mapping[str, Callable[..., Plan]] = {
     "allocated": allocated.plan,
     "ccp": ccp.plan,
+    "dcff": dcff.plan,
     "uniform": uniform.plan,
 }
 
