@@ -15,29 +15,45 @@ from ccsolve.solvers.low_rank.projecting.train import Train
 from ccsolve.solvers.low_rank.projecting.tucker import Tucker, along
 
 
-def form_of(format: str, factors: Sequence[np.ndarray]) -> Form:
-    """Give the form of the tensor with these factors, bonds of full rank merged."""
+def form_of(format: str, factors: Sequence[np.ndarray]) -> tuple[Form, Ranks]:
+    """Give the form of the tensor with these factors, and its ranks.
+
+    Bonds of full rank are merged; a Tucker rank above its mode is lowered to it.
+    """
     ranks = ranks_of(format, factors)
     if format == "tr":
-        return Form(format, Ring(tuple(factors), True), np.nan, 0.0)
+        return Form(format, Ring(tuple(factors), True), np.nan, 0.0), ranks
     if format == "svd":
-        return _train(format, [factors[0][None], factors[1][:, :, None]], ranks)
+        left, right = factors
+        return _train(format, [left[None], right[:, :, None]], ranks), ranks
     if format == "tt":
-        return _train(format, list(factors), ranks)
-    core, *bases = factors
+        return _train(format, list(factors), ranks), ranks
+    core, bases = _narrow(factors)
     modes = tuple(len(basis) for basis in bases)
-    if not is_two_sided(modes, ranks):
-        return _tucker(core, bases)
+    if is_two_sided(modes, core.shape):
+        return _two_sided(core, bases), core.shape
+    return _tucker(core, bases), core.shape
+
+
+def _narrow(factors: Sequence[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Give a core and bases with no more columns than rows."""
+    core, *bases = factors
+    for k, basis in enumerate(bases):
+        if basis.shape[0] < basis.shape[1]:
+            core = along(core, basis, k)
+            bases[k] = np.eye(len(basis), dtype=basis.dtype)
+    return core, bases
+
+
+def _two_sided(core: np.ndarray, bases: Sequence[np.ndarray]) -> Form:
+    if len(bases) == 1:
+        return _train("tucker", [(bases[0] @ core)[None, :, None]], ())
+    first, last = core.shape[0], core.shape[-1]
     for k, basis in enumerate(bases[1:-1], start=1):
         core = along(core, basis, k)
-    if len(modes) == 1:
-        return _train(format, [(bases[0] @ core)[None, :, None]], ())
-    cores = [
-        bases[0][None],
-        core.reshape(ranks[0], -1, ranks[-1]),
-        np.ascontiguousarray(bases[-1].T)[:, :, None],
-    ]
-    return _train(format, cores, (ranks[0], ranks[-1]))
+    ends = bases[0][None], np.ascontiguousarray(bases[-1].T)[:, :, None]
+    cores = [ends[0], core.reshape(first, -1, last), ends[1]]
+    return _train("tucker", cores, (first, last))
 
 
 def _train(format: str, cores: list[np.ndarray], ranks: Ranks) -> Form:

@@ -1,0 +1,66 @@
+"""What the methods of LowRankFit share: ranks, points and bounds as steps."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ccsolve.errors import InvalidProblem
+from ccsolve.iterate import Step
+from ccsolve.problems import LowRankFit
+from ccsolve.solvers.low_rank.bounding.cuts import Cut, cuts_of
+from ccsolve.solvers.low_rank.bounding.lower_bounds import lower_bound
+from ccsolve.solvers.low_rank.bounding.rank_choice import chosen_ranks
+from ccsolve.solvers.low_rank.bounding.unfoldings import CutLosses, losses_of
+
+Factors = list[np.ndarray]
+Fits = Callable[[LowRankFit], Iterator[Factors]]
+"""What gives factors, better and better, of a problem whose ranks are given."""
+
+
+def fitted_then_bounded(problem: LowRankFit, fits: Fits) -> Iterator[Step]:
+    """Give the points of given ranks, then bounds; without ranks the bounds first.
+
+    They tell the ranks then, by the losses of all bonds. Factors that miss a tolerance are not given: the tensor itself is, before.
+    """
+    if problem.asks == "ranks":
+        yield from points(problem, fits(problem))
+        yield from _bounds(problem, {})
+        return
+    x, known = problem.feasible_point(), {}
+    yield Step(x, problem.objective(x))
+    yield from _bounds(problem, known)
+    fit = problem.with_ranks(chosen_ranks(problem, known))
+    yield from points(problem, fits(fit))
+
+
+def points(problem: LowRankFit, fits: Iterator[Factors]) -> Iterator[Step]:
+    """Give a step for each list of factors, an empty one where it is infeasible."""
+    for x in fits:
+        feasible = problem.violation(x) == 0
+        yield Step(x, problem.objective(x)) if feasible else Step()
+
+
+def _bounds(problem: LowRankFit, known: dict[Cut, CutLosses]) -> Iterator[Step]:
+    yield Step(bound=lower_bound(problem, known))
+    for cut in cuts_of(problem):
+        known[cut] = losses_of(problem, cut)
+        yield Step(bound=lower_bound(problem, known))
+
+
+def checked_start(problem: LowRankFit, start: Any) -> Factors | None:
+    """Give a start as arrays of the tensor's type; InvalidProblem where infeasible."""
+    if start is None:
+        return None
+    if not isinstance(start, list | tuple):
+        raise InvalidProblem(
+            f"start is a {type(start).__name__}; expected a list of factors"
+        )
+    violation = problem.violation(start)
+    if violation > 0:
+        raise InvalidProblem(
+            f"start violates the problem's ranks, tolerance or budget by "
+            f"{violation:g}; give feasible factors"
+        )
+    dtype = problem.tensor.dtype
+    return [np.ascontiguousarray(factor, dtype=dtype) for factor in start]
