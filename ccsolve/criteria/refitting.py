@@ -84,19 +84,27 @@ def removal_state(reader: Reader, ridge: float) -> Sweep:
 def ridged(reader: Reader, ridge: float) -> Array:
     """Give the ridged covariance of the classes' columns, other columns eliminated.
 
+    See `regular`. O(d³).
+    """
+    return schur_complement(regular(reader, ridge), reader.columns.ravel())
+
+
+def regular(reader: Reader, ridge: float) -> Array:
+    """Give the ridged covariance of all columns, (d, d).
+
     The ridge is in units of the mean variance. Where rounding of the moments left
     negative eigenvalues beyond half of it, the least is made up for. Positive definite,
     the identity where nothing varies; O(d³).
     """
-    d, own = len(reader.covariance), reader.columns.ravel()
+    d = len(reader.covariance)
     if not reader.varies:
-        return np.eye(len(own))
+        return np.eye(d)
     pull = ridge * float(np.trace(reader.covariance)) / d
     try:
         np.linalg.cholesky(reader.covariance + 0.5 * pull * np.eye(d))
     except np.linalg.LinAlgError:
         pull += max(0.0, -float(np.linalg.eigvalsh(reader.covariance)[0]))
-    return schur_complement(reader.covariance + pull * np.eye(d), own)
+    return reader.covariance + pull * np.eye(d)
 
 
 def readers(stats: Statistics, group: str) -> Iterator[Reader]:
@@ -108,18 +116,27 @@ def readers(stats: Statistics, group: str) -> Iterator[Reader]:
             "layers='moments'"
         )
     for layer in found:
-        yield _reader(layer, group, stats.groups[group].size)
+        if layer.output_curvature is None:
+            raise _missing(layer)
+        yield reader_of(layer, group, stats.groups[group].size, layer.output_curvature)
 
 
-def _reader(layer: Layer, group: str, size: int) -> Reader:
+def _missing(layer: Layer) -> MissingStatistics:
+    return MissingStatistics(
+        f"layers/{layer.name}: no input moments or no output curvature; collect "
+        "with layers='moments' (a grouped convolution has none: take another "
+        "criterion)"
+    )
+
+
+def reader_of(layer: Layer, group: str, size: int, curvature: Array) -> Reader:
+    """Give a layer that reads a group of this size, its outputs weighted by a matrix.
+
+    MissingStatistics if its moments are not there.
+    """
     moment, mean = layer.input_moment, layer.input_mean
-    curvature = layer.output_curvature
-    if moment is None or mean is None or curvature is None:
-        raise MissingStatistics(
-            f"layers/{layer.name}: no input moments or no output curvature; collect "
-            "with layers='moments' (a grouped convolution has none: take another "
-            "criterion)"
-        )
+    if moment is None or mean is None:
+        raise _missing(layer)
     raw, centre = moment.astype(np.float64), mean.astype(np.float64)
     covariance = raw - np.outer(centre, centre)
     eps = float(np.finfo(np.result_type(moment, mean, np.float16)).eps)

@@ -1,0 +1,1 @@
+"""Recipes that choose input channels by what a refit of the next layers leaves."""
