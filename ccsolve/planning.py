@@ -4,6 +4,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve.fronts import Front, front_of
 from ccsolve.plans import Plan
 from ccsolve.problems.checks import whole_number
-from ccsolve.recipes import allocated, ccp, dcff, uniform
+from ccsolve.recipes import allocated, ccp, cpli, dcff, ranked, uniform
 from ccsolve.recipes.removals import AUTO, CURVES, LOSSES, losses_by
 from ccsolve.statistics import Statistics
 from ccsolve.statistics.cost import RESOURCES
@@ -20,8 +21,11 @@ from ccsolve.statistics.cost import RESOURCES
 RECIPES: Mapping[str, Callable[..., Plan]] = {
     "allocated": allocated.plan,
     "ccp": ccp.plan,
+    "cpli": cpli.plan,
     "dcff": dcff.plan,
     "uniform": uniform.plan,
+    **{name: partial(cpli.plan_ancestor, name) for name in cpli.ANCESTORS},
+    **{name: partial(ranked.plan, name) for name in ranked.PAPERS},
 }
 
 ON_LOSSES = ("ccp", "allocated")
