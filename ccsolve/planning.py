@@ -13,16 +13,20 @@ from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve.fronts import Front, front_of
 from ccsolve.plans import Plan
 from ccsolve.problems.checks import whole_number
-from ccsolve.recipes import allocated, ccp, cpli, dcff, ranked, uniform
+from ccsolve.recipes import allocated, cc, ccp, cpli, dcff, low_rank, ranked, uniform
 from ccsolve.recipes.removals import AUTO, CURVES, LOSSES, losses_by
 from ccsolve.statistics import Statistics
 from ccsolve.statistics.cost import RESOURCES
 
 RECIPES: Mapping[str, Callable[..., Plan]] = {
     "allocated": allocated.plan,
+    "cc": cc.plan,
     "ccp": ccp.plan,
     "cpli": cpli.plan,
     "dcff": dcff.plan,
+    "svd": low_rank.svd,
+    "tt": low_rank.tt,
+    "tucker": low_rank.tucker,
     "uniform": uniform.plan,
     **{name: partial(cpli.plan_ancestor, name) for name in cpli.ANCESTORS},
     **{name: partial(ranked.plan, name) for name in ranked.PAPERS},
@@ -94,7 +98,8 @@ def plan(
         made,
         given=given,
         asked=asked,
-        achieved=stats.cost(made.widths).known(),
+        # Of chains the recipe alone knows what they cost.
+        achieved=made.achieved or stats.cost(made.widths).known(),
         original=dense.known(),
         fingerprint=stats.fingerprint,
         provenance={**made.provenance, "samples": stats.samples, "loss": stats.loss},

@@ -1,7 +1,8 @@
 """Collecting statistics: what a network's loss says about each of its channels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -24,6 +25,7 @@ from ccsolve_torch.collecting.rows import Rows
 from ccsolve_torch.collecting.tallies import Activations, Readers
 from ccsolve_torch.coupling.declaring import Declared
 from ccsolve_torch.coupling.memory import memory
+from ccsolve_torch.factoring.runs import chain_runs
 from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.running.precision import exactly
@@ -157,10 +159,12 @@ def collect(
         sums = _empty(model, graph, options)
         add_batches(model, sums, known, options.sketches, every)
         space = memory(model, graph.flow, graph.classes)
+        runs = chain_runs(model, graph)
     identity = fingerprint(model)
     check_alike(identity, "the model")
     _pool(sums)
-    return _statistics(sums, known.name, options.curvature, identity, space)
+    meta = {"curvature": options.curvature, "runs": runs}
+    return _statistics(sums, known.name, meta, identity, space)
 
 
 def _empty(model: nn.Module, graph: Graph, options: _Options) -> Sums:
@@ -205,12 +209,12 @@ def _pool(sums: Sums) -> None:
 
 
 def _statistics(
-    sums: Sums, loss: str, curvature: str, identity: str, space: Memory
+    sums: Sums, loss: str, meta: Mapping[str, Any], identity: str, space: Memory
 ) -> Statistics:
     graph = sums.graph
     altered = {name: item.approximate for name, item in graph.groups.items()}
     meta = {
-        "curvature": curvature,
+        **meta,
         "directions_per_sample": sums.directions,
         "mean_loss": sums.loss / sums.samples,
         "coverage": graph.coverage,

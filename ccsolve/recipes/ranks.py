@@ -1,0 +1,267 @@
+"""The ranks that a layer may have: what each choice loses, and what it costs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsolve.errors import InvalidProblem, MissingStatistics
+from ccsolve.factors import Factor
+from ccsolve.problems.checks import whole_number
+from ccsolve.recipes.chains import Chainable, chainables
+from ccsolve.sensitivity import low_rank_losses, spatial_losses, two_sided_losses
+from ccsolve.sensitivity.low_rank import METRICS
+from ccsolve.statistics import Layer, Statistics
+from ccsolve.statistics.cost import COUNTED
+
+Array = NDArray[np.float64]
+Times = Mapping[tuple[int, ...], float]
+"""Ranks -> microseconds of a layer; no ranks for the layer as it is."""
+
+_LARGEST = 10**9
+
+MOST_RANKS = 32
+"""Ranks of each side that pairs are made of; more are thinned, evenly."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Which factors layers may have, and how their losses are measured.
+
+    Parameters
+    ----------
+    format, split
+        Of every `Factor`; layers with a kernel of one weight are split in two, "svd".
+    metric
+        See `low_rank_losses`. "weights" and "inputs" count as shares of what the whole
+        layer is worth, "loss" as it is.
+    multiple_of, min_keep
+        Ranks are multiples of the one, and no less than the other.
+    """
+
+    format: str
+    split: str
+    metric: str
+    multiple_of: int
+    min_keep: int
+
+
+def rules_of(
+    stats: Statistics,
+    format: str,
+    split: str,
+    metric: str,
+    multiple_of: int,
+    min_keep: int,
+) -> Rules:
+    """Give the rules, checked; "auto" is the strongest metric that all layers have."""
+    if metric not in ("auto", *METRICS):
+        known = ", ".join(("auto", *METRICS))
+        raise InvalidProblem(f"metric {metric!r}; expected one of {known}")
+    if metric == "auto":
+        metric = _strongest(stats)
+    return Rules(
+        format,
+        split,
+        metric,
+        whole_number("multiple_of", multiple_of, 1, _LARGEST),
+        whole_number("min_keep", min_keep, 0, _LARGEST),
+    )
+
+
+def _strongest(stats: Statistics) -> str:
+    """Give the metric nearest to the loss that all layers have statistics for."""
+    layers = [
+        stats.layers[name]
+        for name, chain in chainables(stats).items()
+        if chain.groups == 1
+    ]
+    if not layers or any(layer.input_moment is None for layer in layers):
+        return "weights"
+    curved = all(layer.output_curvature is not None for layer in layers)
+    return "loss" if curved else "inputs"
+
+
+@dataclass(frozen=True, eq=False)
+class Choices:
+    """The options of one layer: factors, or None for the layer as it is.
+
+    `costs` (K, B) are of the resources that have a budget, in their order.
+    """
+
+    factors: tuple[Factor | None, ...]
+    losses: Array
+    costs: Array
+
+
+def choices(
+    layer: Layer,
+    chain: Chainable,
+    rules: Rules,
+    resources: Sequence[str],
+    times: Times | None = None,
+    fixed: int | None = None,
+) -> Choices:
+    """Give what a layer may become, without what another option is better than.
+
+    Parameters
+    ----------
+    layer, chain
+        Its statistics, and how it can be a chain.
+    rules
+        Which factors there are.
+    resources
+        What has a budget: "macs", "params", "latency".
+    times
+        For a budget on latency: ranks without a time are no option.
+    fixed
+        The one rank that it may have (of every bond, at most what it can have), 0 for
+        the layer as it is.
+    """
+    factors, losses = _factors(layer, chain, rules, fixed)
+    counted = _counted(chain, tuple(factors))
+    columns = [_column(counted, factors, name, times) for name in resources]
+    costs = np.stack(columns, axis=1)
+    kept = np.flatnonzero(np.isfinite(costs).all(axis=1))
+    if fixed is None:
+        kept = kept[_efficient(losses[kept], costs[kept])]
+    return Choices(tuple(factors[i] for i in kept), losses[kept], costs[kept])
+
+
+def _factors(
+    layer: Layer, chain: Chainable, rules: Rules, fixed: int | None
+) -> tuple[list[Factor | None], Array]:
+    """Give all factors and their losses; the layer as it is comes first."""
+    full = _full_ranks(chain, rules)
+    if fixed == 0 or not _measurable(chain, rules):
+        return [None], np.zeros(1)
+    if fixed is None:
+        sides = [_grid(most, rules, len(full)) for most in full]
+    else:
+        most = whole_number(f"fixed[{layer.name!r}]", fixed, 0, max(full))
+        sides = [[min(most, one)] for one in full]
+    table = _losses(layer, chain, rules)
+    size = prod(chain.shape[2:])
+    found: list[Factor | None] = [] if fixed else [None]
+    losses = [] if fixed else [0.0]
+    for ranks in np.stack(np.meshgrid(*sides, indexing="ij"), -1).reshape(
+        -1, len(sides)
+    ):
+        some = tuple(ranks.tolist())
+        if len(some) == 1:
+            split = rules.split if _spatial(chain, rules) else "channel"
+            found.append(Factor("svd", some, split))
+            losses.append(float(table[some]))
+        elif max(some) <= size * min(some):
+            found.append(Factor(rules.format, some))
+            losses.append(float(table[some]))
+    return found, np.array(losses)
+
+
+def _measurable(chain: Chainable, rules: Rules) -> bool:
+    """Say whether losses and costs of the layer's chains are known."""
+    plain = not _paired(chain, rules) and not _spatial(chain, rules)
+    return (plain or chain.strides) and (chain.groups == 1 or rules.metric == "weights")
+
+
+def require_strides(chains: Mapping[str, Chainable], rules: Rules) -> None:
+    """Raise MissingStatistics where no chain of these rules can be counted."""
+    kernels = [
+        chain
+        for chain in chains.values()
+        if _paired(chain, rules) or _spatial(chain, rules)
+    ]
+    if kernels and not any(chain.strides for chain in kernels):
+        raise MissingStatistics(
+            f"the statistics do not say where strides stand, which chains of format "
+            f"{rules.format!r} and split {rules.split!r} need; collect them again with "
+            f"ccsolve_torch.collect, or take recipe 'svd'"
+        )
+
+
+def _paired(chain: Chainable, rules: Rules) -> bool:
+    return rules.format != "svd" and prod(chain.shape[2:]) > 1
+
+
+def _spatial(chain: Chainable, rules: Rules) -> bool:
+    return rules.format == "svd" and rules.split == "spatial" and chain.axes > 1
+
+
+def _full_ranks(chain: Chainable, rules: Rules) -> list[int]:
+    n, c, *kernel = chain.shape
+    size = prod(kernel)
+    if _paired(chain, rules):
+        return [min(n, c * size), min(c, n * size)]
+    if _spatial(chain, rules):
+        return [min(n * prod(kernel[1:]), c * kernel[0])]
+    return [min(n, c * size)]
+
+
+def _losses(layer: Layer, chain: Chainable, rules: Rules) -> Array:
+    """Give the losses by ranks kept, from 0 to the full ones."""
+    metric, groups = rules.metric, chain.groups
+    if _paired(chain, rules):
+        table = two_sided_losses(layer, metric=metric, groups=groups).loss
+    elif _spatial(chain, rules):
+        table = spatial_losses(layer, groups=groups)[::-1]
+    else:
+        fit = None if metric == "weights" else "inputs"
+        table = low_rank_losses(layer, metric=metric, fit=fit, groups=groups)[::-1]
+    if metric == "loss":
+        return table
+    worth = table.flat[0]
+    return table / worth if worth > 0 else np.zeros_like(table)
+
+
+def _grid(full: int, rules: Rules, sides: int) -> list[int]:
+    """Give the ranks of one bond; of pairs also the full one, and few enough."""
+    step = rules.multiple_of
+    first = max(1, -(-rules.min_keep // step)) * step
+    ranks = list(range(first, full + 1, step))
+    if sides == 1:
+        return ranks
+    if full not in ranks:
+        ranks.append(full)
+    if len(ranks) <= MOST_RANKS:
+        return ranks
+    kept = np.linspace(0, len(ranks) - 1, MOST_RANKS).round().astype(int)
+    return [ranks[i] for i in kept]
+
+
+@lru_cache(maxsize=256)
+def _counted(chain: Chainable, factors: tuple[Factor | None, ...]) -> Array:
+    """Give (K, 2) multiply-accumulates and parameters; layers alike are counted once.
+
+    Exact: both are whole numbers below 2⁵³.
+    """
+    rows = []
+    for factor in factors:
+        cost = chain.dense() if factor is None else chain.as_factored(factor)
+        rows.append([cost[name] for name in COUNTED])
+    return np.array(rows, dtype=np.float64)
+
+
+def _column(
+    counted: Array, factors: Sequence[Factor | None], name: str, times: Times | None
+) -> Array:
+    if name in COUNTED:
+        return counted[:, COUNTED.index(name)]
+    if times is None:  # nothing is known: the layer counts with all else
+        return np.array([0.0 if factor is None else np.inf for factor in factors])
+    keys: list[Any] = [() if factor is None else factor.ranks for factor in factors]
+    return np.array([times.get(key, np.inf) for key in keys])
+
+
+def _efficient(losses: Array, costs: Array) -> NDArray[np.bool_]:
+    """Say of each option whether no other one is as good and as cheap."""
+    stays = np.zeros(len(losses), dtype=bool)
+    seen = np.empty((0, costs.shape[1]))
+    for option in np.lexsort((*costs.T, losses)):
+        if not (seen <= costs[option]).all(axis=1).any():
+            stays[option] = True
+            seen = np.concatenate([seen, costs[option][None]])
+    return stays
