@@ -96,6 +96,7 @@ FAMILIES: dict[str, Callable[[int], LowRankFit]] = {
     "tt, joint, tolerance": _fit("tt", (4, 3, 5), "joint", tolerance=0.4),
     "tt, modes of one": _fit("tt", (1, 4, 1, 5, 1), ranks=2),
     "tr": _fit("tr", (4, 3, 5), ranks=2),
+    "tr, plain": _fit("tr", (4, 3, 5), ranks=(2, 2, 3)),
     "tr, budget": _fit("tr", (4, 3, 5), budget=0.8),
     "tr, tolerance": _fit("tr", (4, 3, 5), tolerance=0.4),
     "tr, covariance": _fit("tr", (4, 3, 5), "last", ranks=(1, 2, 2)),

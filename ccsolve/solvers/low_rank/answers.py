@@ -1,6 +1,7 @@
 """What the methods of LowRankFit share: ranks, points and bounds as steps."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -8,28 +9,40 @@ import numpy as np
 from ccsolve.errors import InvalidProblem
 from ccsolve.iterate import Step
 from ccsolve.problems import LowRankFit
-from ccsolve.solvers.low_rank.bounding.cuts import Cut, cuts_of
+from ccsolve.solvers.low_rank.bounding.cuts import Cut, cuts_of, smaller_side
 from ccsolve.solvers.low_rank.bounding.lower_bounds import lower_bound
 from ccsolve.solvers.low_rank.bounding.rank_choice import chosen_ranks
 from ccsolve.solvers.low_rank.bounding.unfoldings import CutLosses, losses_of
 
+QUICK = 1024
+"""Side of an unfolding up to which its spectrum is taken before a fit is refined."""
+
+Known = dict[Cut, CutLosses]
 Factors = list[np.ndarray]
 Fits = Callable[[LowRankFit], Iterator[Factors]]
 """What gives factors, better and better, of a problem whose ranks are given."""
 
 
 def fitted_then_bounded(problem: LowRankFit, fits: Fits) -> Iterator[Step]:
-    """Give the points of given ranks, then bounds; without ranks the bounds first.
+    """Give a point and bounds, then better points; without ranks the bounds first.
 
-    They tell the ranks then, by the losses of all bonds. Factors that miss a tolerance are not given: the tensor itself is, before.
+    They tell the ranks then, by the losses of all bonds. Factors that miss a tolerance
+    are not given: the tensor itself is, before. The bounds of large unfoldings, which
+    take longer than points, come last.
     """
+    known: Known = {}
+    cuts = cuts_of(problem)
     if problem.asks == "ranks":
-        yield from points(problem, fits(problem))
-        yield from _bounds(problem, {})
+        found = points(problem, fits(problem))
+        quick = [cut for cut in cuts if smaller_side(problem.modes, cut.side) <= QUICK]
+        yield from islice(found, 1)
+        yield from bounds(problem, quick, known)
+        yield from found
+        yield from bounds(problem, [cut for cut in cuts if cut not in quick], known)
         return
-    x, known = problem.feasible_point(), {}
+    x = problem.feasible_point()
     yield Step(x, problem.objective(x))
-    yield from _bounds(problem, known)
+    yield from bounds(problem, cuts, known)
     fit = problem.with_ranks(chosen_ranks(problem, known))
     yield from points(problem, fits(fit))
 
@@ -41,9 +54,10 @@ def points(problem: LowRankFit, fits: Iterator[Factors]) -> Iterator[Step]:
         yield Step(x, problem.objective(x)) if feasible else Step()
 
 
-def _bounds(problem: LowRankFit, known: dict[Cut, CutLosses]) -> Iterator[Step]:
+def bounds(problem: LowRankFit, cuts: list[Cut], known: Known) -> Iterator[Step]:
+    """Give the bound after each cut, which is then known; first that of no cut."""
     yield Step(bound=lower_bound(problem, known))
-    for cut in cuts_of(problem):
+    for cut in cuts:
         known[cut] = losses_of(problem, cut)
         yield Step(bound=lower_bound(problem, known))
 
