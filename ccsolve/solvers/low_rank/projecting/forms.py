@@ -158,8 +158,8 @@ def as_three(modes: Modes) -> Modes:
 
 def _as_tucker(train: Train, modes: Modes, ranks: Ranks) -> list[np.ndarray]:
     if len(modes) == 1:
-        core = train.cores[0]
-        return [core.reshape(-1), np.eye(len(core.reshape(-1)), dtype=core.dtype)]
+        column = train.cores[0].reshape(-1, 1)
+        return [np.ones(1, column.dtype), column]
     three = as_three(modes)
     first, middle, last = split(
         list(train.cores), merged(three, (ranks[0], ranks[-1])).merges

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ccsolve.linalg.gram import Leading, leading_subspace
+from ccsolve.linalg.gram import Leading, leading_eigenvectors, leading_subspace
 from ccsolve.solvers.low_rank.projecting.chains import Core, product
 
 _RIDGE = 4.0
@@ -35,7 +35,7 @@ def cold_ring(
     A = T.reshape(T.shape[0], -1)
     kept = min(first * last, *A.shape)
     basis = np.zeros((len(A), first * last), T.dtype)
-    basis[:, :kept] = leading(A, kept).basis
+    basis[:, :kept] = _sorted_basis(A, kept, leading)
     cores = [basis.reshape(-1, first, last).transpose(1, 0, 2)]
     rest = (basis.T @ A).reshape(first, last, *T.shape[1:])
     rest, before = np.moveaxis(rest, 0, -1), last
@@ -48,6 +48,13 @@ def cold_ring(
         rest, before = columns.T @ wide, rank
     cores.append(np.ascontiguousarray(rest).reshape(before, T.shape[-1], first))
     return Ring(tuple(np.ascontiguousarray(core) for core in cores), True)
+
+
+def _sorted_basis(A: np.ndarray, rank: int, leading: Leading) -> np.ndarray:
+    """Give leading singular vectors by size: what matters little goes to the end."""
+    basis = leading(A, rank).basis
+    rows = basis.T @ A
+    return basis @ leading_eigenvectors(rows @ rows.T, rank)[1]
 
 
 def warm_ring(T: np.ndarray, old: Ring) -> Ring:
