@@ -39,6 +39,7 @@ from ccsolve_torch.combining.penalties import (
 )
 from ccsolve_torch.coupling.costs import count
 from ccsolve_torch.coupling.declaring import Declared
+from ccsolve_torch.dcff import export_fused, fuse, update_fusion
 from ccsolve_torch.finetuning import Training, finetune
 from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.identity import fingerprint
@@ -65,16 +66,19 @@ __all__ = [
     "compress",
     "correlation_penalty",
     "count",
+    "export_fused",
     "factorise",
     "finetune",
     "fingerprint",
     "fit_next_layers",
     "fold",
+    "fuse",
     "linear_convolutions",
     "load",
     "measure_latency",
     "recalibrate",
     "save",
     "trace",
+    "update_fusion",
     "update_thresholds",
 ]
