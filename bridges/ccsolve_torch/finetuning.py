@@ -15,7 +15,7 @@ from ccsolve.errors import InvalidProblem
 from ccsolve_torch.collecting.losses import PerSample
 from ccsolve_torch.identity import tensors
 from ccsolve_torch.running.state import Loader, device_of, eval_mode
-from ccsolve_torch.training.objectives import objective
+from ccsolve_torch.training.objectives import Penalty, objective, penalised
 from ccsolve_torch.training.stepping import (
     BELOW_ONE,
     TINY,
@@ -74,6 +74,8 @@ def finetune(
     freeze_norms: bool = False,
     validate: Validate | None = None,
     progress: Progress | None = None,
+    penalty: Penalty | None = None,
+    on_epoch: Callable[[], object] | None = None,
     seed: int = 0,
 ) -> Training:
     """Train the model in place; give the losses and scores of the epochs.
@@ -128,6 +130,10 @@ def finetune(
         weights of the best score: never a worse one than it came with.
     progress
         Is called with each `Epoch`.
+    penalty
+        Gives what is added to the loss of every step, such as `ADMM.penalty`.
+    on_epoch
+        Is called before every epoch, such as `ADMM.update`.
     seed
         Of torch's random state.
 
@@ -143,7 +149,7 @@ def finetune(
     softness, share = _distilling(teacher, temperature, alpha)
     check(clip=(1.0 if clip is None else clip, TINY, math.inf))
     _check_models(model, teacher)
-    aim = objective(loss, label_smoothing, teacher, softness, share)
+    aim = penalised(objective(loss, label_smoothing, teacher, softness, share), penalty)
     weights = _Weights(model)
     with _seeded(model, seed), _resting(teacher), _kept(weights):
         steps = Steps(
@@ -159,6 +165,8 @@ def finetune(
         weights.take(0, _score(model, validate))
         before, done = weights.score, []
         for number in range(1, epochs + 1):
+            if on_epoch is not None:
+                on_epoch()
             mean = steps.epoch(loader)
             epoch = Epoch(number, mean, _score(model, validate))
             weights.take(number, epoch.score)

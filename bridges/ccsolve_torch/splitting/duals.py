@@ -47,10 +47,10 @@ def first(target: Target, weight: Array) -> Duals:
 
 def advanced(target: Target, weight: Array, before: Duals) -> Duals:
     """Give Z <- proj(W + U) and U <- U + W - Z."""
-    aims = target.tensors(weight) + before.dual
+    tensors = target.tensors(weight)
+    aims = tensors + before.dual.astype(tensors.dtype, copy=False)
     near = tuple(
-        project(aim, target.space.format, target.space.ranks, warm=one)
-        for aim, one in zip(aims, before.near, strict=True)
+        _warm(target, aim, one) for aim, one in zip(aims, before.near, strict=True)
     )
     Z = np.stack([one.tensor for one in near])
     Z_before = np.stack([one.tensor for one in before.near])
@@ -66,10 +66,17 @@ def _cold(target: Target, tensor: Array) -> Projected:
     return project(tensor, target.space.format, target.space.ranks)
 
 
+def _warm(target: Target, aim: Array, before: Projected) -> Projected:
+    # A model may have been given another precision since.
+    if before.tensor.dtype != aim.dtype:
+        return _cold(target, aim)
+    return project(aim, target.space.format, target.space.ranks, warm=before)
+
+
 def _refined(target: Target, tensor: Array) -> Projected:
     best = now = _cold(target, tensor)
     for _ in range(SWEEPS):
-        now = project(tensor, target.space.format, target.space.ranks, warm=now)
+        now = _warm(target, tensor, now)
         best = now if now.error < best.error else best
     return best
 

@@ -15,6 +15,9 @@ Inputs = tuple[Tensor, ...]
 Objective = Callable[[Any, Tensor, Inputs], Tensor]
 """(outputs, targets, inputs) -> what is minimised, one number."""
 
+Penalty = Callable[[], Tensor]
+"""What is added to it: one number of the weights alone."""
+
 
 def objective(
     loss: str | PerSample,
@@ -46,6 +49,14 @@ def objective(
         return (1 - alpha) * on_labels(outputs, targets, inputs) + alpha * distance
 
     return both
+
+
+def penalised(aim: Objective, penalty: Penalty | None) -> Objective:
+    """Give the objective with the penalty added, where there is one."""
+    if penalty is None:
+        return aim
+    added = penalty
+    return lambda outputs, targets, inputs: aim(outputs, targets, inputs) + added()
 
 
 def distillation(outputs: Tensor, wanted: Tensor, temperature: float) -> Tensor:

@@ -1,0 +1,386 @@
+"""ADMM in training: the published loop, resumption, and what becomes of the network."""
+
+import copy
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import ccsolve_torch as cct
+from ccsolve import Factor, Plan
+from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve_torch.splitting.duals import nearest
+from ccsolve_torch.splitting.targets import checked_copy
+
+pytestmark = pytest.mark.torch
+
+
+def train_svd(tensor: np.ndarray, ranks: tuple[int, ...]) -> np.ndarray:
+    """Give the TT-SVD by singular values, as the published code projects."""
+    rest, before, cores = tensor.astype(np.float64), 1, []
+    for mode, rank in zip(tensor.shape, ranks, strict=False):
+        u, s, v = np.linalg.svd(rest.reshape(before * mode, -1), full_matrices=False)
+        cores.append(u[:, :rank].reshape(before, mode, -1))
+        rest, before = s[:rank, None] * v[:rank], cores[-1].shape[2]
+    whole = cores[0]
+    for core in cores[1:]:
+        whole = np.tensordot(whole, core, 1)
+    return np.tensordot(whole, rest.reshape(before, -1), 1).reshape(tensor.shape)
+
+
+class Wide(nn.Module):
+    """Every kind of layer that has a weight to be projected."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.volume = nn.Conv3d(1, 4, (2, 3, 3))
+        self.flat = nn.Conv2d(4, 6, 3, bias=False)
+        self.grouped = nn.Conv2d(6, 8, 3, groups=2)
+        self.back = nn.ConvTranspose2d(8, 6, 2)
+        self.line = nn.Conv1d(6, 6, 3)
+        self.lstm = nn.LSTM(6, 5, batch_first=True)
+        self.head = nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(self.volume(x)).mean(dim=2)
+        x = self.back(functional.relu(self.grouped(functional.relu(self.flat(x)))))
+        x = functional.relu(self.line(x.flatten(2))).transpose(1, 2)
+        return self.head(self.lstm(x)[0][:, -1])
+
+
+FACTORS = {
+    "volume": Factor("tucker", (2, 1)),
+    "flat": Factor("tt", (2, 3, 2), modes=(2, 3, 9, 4)),
+    "grouped": Factor("tucker", 2),
+    "back": Factor("svd", 3),
+    "line": Factor("tt", 0.5),
+    "lstm.weight_ih_l0": Factor("svd", 2),
+    "lstm.weight_hh_l0": Factor("tt", (3, 2), modes=(5, 4, 5)),
+    "head": Factor("svd", 1),
+}
+INPUT = (4, 1, 3, 9, 9)
+
+
+@pytest.fixture
+def wide() -> Wide:
+    torch.manual_seed(0)
+    return Wide()
+
+
+def clouds(shape: tuple[int, ...], classes: int, batches: int = 4) -> Any:
+    torch.manual_seed(7)
+    samples = [torch.randn(shape) for _ in range(batches)]
+    return [(x, torch.arange(len(x)) % classes) for x in samples]
+
+
+def steps(
+    model: nn.Module, admm: cct.ADMM, data: Any, epochs: int, optimizer: Any
+) -> None:
+    for _ in range(epochs):
+        admm.update()
+        for x, y in data:
+            loss = functional.cross_entropy(model(x), y) + admm.penalty()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+
+def test_the_loop_is_the_published_one() -> None:
+    # Two epochs of gradient steps on a loss of two layers, against numpy.
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(4, 6, 3), nn.Flatten(), nn.Linear(24, 5))
+    model = model.double()
+    factors = {"0": Factor("tt", (3, 2)), "2": Factor("tt", (2, 3), modes=(5, 4, 6))}
+    rho, rate = 0.7, 0.05
+    admm = cct.ADMM(model, factors, rho=rho)
+    x, y = torch.randn(3, 4, 4, 4).double(), torch.tensor([0, 3, 1])
+    names = {"0": (0, 2, 3, 1), "2": (0, 1)}
+    modes, ranks = {"0": (6, 9, 4), "2": (5, 4, 6)}, {"0": (3, 2), "2": (2, 3)}
+
+    def now(name: str) -> np.ndarray:
+        weight = model.get_parameter(f"{name}.weight").detach().numpy()
+        return weight.transpose(names[name]).reshape(modes[name]).copy()
+
+    U = {name: np.zeros(modes[name]) for name in names}
+    for epoch in range(2):
+        admm.update()
+        for name in names:
+            W = now(name)
+            Z = train_svd(W + U[name], ranks[name])
+            if epoch:
+                # A warm half-sweep is nearer than TT-SVD or as near: take its Z.
+                tensor = admm._duals[name].near[0].tensor
+                aim = W + U[name]
+                assert np.linalg.norm(aim - tensor) <= np.linalg.norm(aim - Z) * 1.02
+                Z = tensor
+                U[name] = U[name] + W - Z
+            np.testing.assert_allclose(admm._duals[name].aim[0], Z - U[name], atol=1e-8)
+        for _ in range(2):
+            W = {name: now(name) for name in names}
+            pulls = {n: W[n] - admm._duals[n].aim[0] for n in names}
+            expected = 0.5 * rho * sum(float(np.sum(p**2)) for p in pulls.values())
+            penalty = admm.penalty()
+            assert penalty.item() == pytest.approx(expected, rel=1e-10)
+            plain = torch.autograd.grad(
+                functional.cross_entropy(model(x), y), list(model.parameters())
+            )
+            model.zero_grad()
+            (functional.cross_entropy(model(x), y) + penalty).backward()
+            for (path, held), alone in zip(
+                model.named_parameters(), plain, strict=True
+            ):
+                assert held.grad is not None
+                extra = (held.grad - alone).numpy()
+                if path.endswith("weight"):
+                    name = path[0]
+                    extra = extra.transpose(names[name]).reshape(modes[name])
+                    np.testing.assert_allclose(extra, rho * pulls[name], atol=1e-9)
+                else:
+                    assert not extra.any()
+            with torch.no_grad():
+                for held in model.parameters():
+                    held -= rate * held.grad  # pyright: ignore
+
+
+def test_training_draws_the_weights_to_the_set(wide: Wide) -> None:
+    data = clouds(INPUT, 3)
+    admm = cct.ADMM(wide, FACTORS, rho=1.0)
+    optimizer = torch.optim.SGD(wide.parameters(), lr=0.1, momentum=0.5)
+    before = admm.report()
+    losses = [
+        sum(functional.cross_entropy(wide(x), y).item() for x, y in data)
+        for _ in (steps(wide, admm, data, n, optimizer) for n in (1, 15))
+    ]
+    after = admm.report()
+    assert after.updates == 16 and after.rho == 1
+    for one, other in zip(before.layers, after.layers, strict=True):
+        assert other.distance < 0.5 * one.distance
+        assert other.primal >= other.distance * (1 - 1e-6)
+    assert losses[1] < losses[0]
+    assert "16 updates" in str(after) and len(str(after).splitlines()) == 9
+
+
+def test_training_resumes_exactly(wide: Wide) -> None:
+    data = clouds(INPUT, 3, batches=2)
+    other = copy.deepcopy(wide)
+
+    def begin(model: nn.Module) -> tuple[cct.ADMM, Any]:
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+        return cct.ADMM(model, FACTORS, rho=0.05), optimizer
+
+    admm, optimizer = begin(wide)
+    # Enough updates for projections that begin anew.
+    steps(wide, admm, data, 13, optimizer)
+    steps(wide, admm, data, 12, optimizer)
+
+    first, opt = begin(other)
+    steps(other, first, data, 13, opt)
+    file = io.BytesIO()
+    torch.save([other.state_dict(), opt.state_dict(), first.state_dict()], file)
+    file.seek(0)
+    weights, moments, state = torch.load(file, weights_only=True)
+    torch.manual_seed(3)
+    third = Wide()
+    third.load_state_dict(weights)
+    again, opt = begin(third)
+    opt.load_state_dict(moments)
+    again.load_state_dict(state)
+    assert again.updates == 13 and again.rho == 0.05
+    steps(third, again, data, 12, opt)
+    for name, held in wide.state_dict().items():
+        assert torch.equal(held, third.state_dict()[name])
+    assert again.report() == admm.report()
+
+
+def test_a_state_can_be_saved_before_the_first_update(wide: Wide) -> None:
+    admm = cct.ADMM(wide, FACTORS)
+    other = cct.ADMM(wide, FACTORS, rho=2.0)
+    other.load_state_dict(admm.state_dict())
+    assert other.updates == 0 and other.rho == 1e-3
+    assert torch.equal(other.penalty(), admm.penalty()) and admm.updates == 1
+
+
+def test_states_of_others_are_refused(wide: Wide) -> None:
+    admm = cct.ADMM(wide, FACTORS)
+    admm.update()
+    state = admm.state_dict()
+    fewer = {n: f for n, f in FACTORS.items() if n != "head"}
+    for factors, message in [
+        (fewer, "other weights than here, such as 'head'"),
+        (FACTORS | {"head": Factor("svd", 2)}, "head is held in another form"),
+        (FACTORS | {"flat": Factor("tt", 0.5)}, "flat is held in another form"),
+    ]:
+        with pytest.raises(InvalidProblem, match=message):
+            cct.ADMM(wide, factors).load_state_dict(state)
+    for changed, message in [
+        ({}, "has nothing"),
+        (state | {"schema": 9}, "schema 9"),
+        (state | {"layers": {n: {"kind": "os"} for n in FACTORS}}, "a record of kind"),
+        (state | {"layers": {n: 3 for n in FACTORS}}, "in another form"),
+        (state | {"rho": -1.0}, "rho -1"),
+    ]:
+        with pytest.raises(InvalidProblem, match=message):
+            admm.load_state_dict(changed)
+
+
+def test_updates_in_the_background_are_the_same(wide: Wide) -> None:
+    both = [cct.ADMM(wide, FACTORS, threads=n) for n in (1, 3)]
+    for wait in (True, False, False):
+        for admm in both:
+            admm.update(wait=wait)
+        with torch.no_grad():
+            # The copies were made before: later changes do not reach the threads.
+            wide.flat.weight.mul_(1.01)
+    assert torch.equal(both[0].penalty(), both[1].penalty())
+    assert both[0].updates == both[1].updates == 3
+
+
+def test_the_model_is_only_read(wide: Wide) -> None:
+    before = copy.deepcopy(wide.state_dict())
+    keys = {name: set(vars(module)) for name, module in wide.named_modules()}
+    admm = cct.ADMM(wide, FACTORS)
+    admm.update()
+    admm.penalty()
+    admm.report()
+    small = admm.decompose(torch.randn(INPUT))
+    assert keys == {name: set(vars(module)) for name, module in wide.named_modules()}
+    for name, held in wide.state_dict().items():
+        assert torch.equal(held, before[name])
+    assert all(p.grad is None for p in wide.parameters()) and small is not wide
+
+
+def test_rho_can_be_set_and_keeps_the_dual(wide: Wide) -> None:
+    admm = cct.ADMM(wide, {"head": Factor("svd", 1)}, rho=0.5)
+    admm.update()
+    admm.update()
+    before = 0.5 * admm._duals["head"].dual
+    admm.rho = 2.0
+    np.testing.assert_allclose(2.0 * admm._duals["head"].dual, before, rtol=1e-6)
+    pull = wide.head.weight.detach().numpy() - admm._duals["head"].aim[0]
+    assert admm.penalty().item() == pytest.approx(np.sum(pull**2), rel=1e-5)
+
+
+def test_parameters_may_be_replaced_and_moved(wide: Wide) -> None:
+    admm = cct.ADMM(wide, FACTORS)
+    admm.update()
+    wide.head.weight = nn.Parameter(wide.head.weight.detach() * 2)
+    admm.penalty().backward()
+    assert wide.head.weight.grad is not None
+    wide.double()
+    assert admm.penalty().dtype is torch.float64
+    admm.update()
+    wide.head = nn.Linear(5, 4)
+    with pytest.raises(InvalidProblem, match=r"head.weight is of shape \(4, 5\) now"):
+        admm.update()
+
+
+def test_low_precision_is_penalised_in_float32(wide: Wide) -> None:
+    admm = cct.ADMM(wide, FACTORS, rho=1.0)
+    admm.update()
+    full = admm.penalty().item()
+    with torch.autocast("cpu", torch.bfloat16):
+        within = admm.penalty()
+    assert within.dtype is torch.float32 and within.item() == full
+    half = wide.bfloat16()
+    value = cct.ADMM(half, FACTORS, rho=1.0).penalty()
+    assert value.dtype is torch.float32
+    assert float(value.detach()) == pytest.approx(full, rel=1e-2)
+    value.backward()
+    assert half.head.weight.grad is not None
+
+
+def test_one_number_is_for_all_layers_that_can_be_reduced() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, groups=8), nn.BatchNorm2d(8), nn.ReLU()
+    )
+    head = nn.Linear(8, 4)
+    model.add_module("head", head)
+    model.add_module("again", head)
+    admm = cct.ADMM(model, 0.5)
+    assert list(admm.targets) == ["0", "head"]
+    assert {t.factor for t in admm.targets.values()} == {Factor("tt", 0.5)}
+    other = cct.ADMM(model, 2, format="svd")
+    assert other.targets["0"].space.ranks == (2,)
+    plan = Plan(recipe="x", keep={}, sizes={}, factors={"head": Factor("svd", 1)})
+    assert list(cct.ADMM(model, plan).targets) == ["head"]
+
+
+def test_rings_are_drawn_to_but_not_decomposed(wide: Wide) -> None:
+    admm = cct.ADMM(wide, {"flat": {"format": "tr", "ranks": 2}}, rho=0.1)
+    admm.update()
+    admm.update()
+    assert 0 < admm.report().distance < 1
+    assert [core.shape[1] for core in admm.factors()["flat"][0]] == [6, 9, 4]
+    with pytest.raises(Unsupported, match="no chain of plain layers"):
+        admm.decompose(torch.randn(INPUT))
+
+
+def test_zero_weights_stay(wide: Wide) -> None:
+    nn.init.zeros_(wide.head.weight)
+    admm = cct.ADMM(wide, {"head": Factor("svd", 1)})
+    admm.update()
+    admm.update()
+    assert float(admm.penalty().detach()) == 0
+    assert admm.report().distance == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "message"),
+    [
+        ({"nothing": Factor("svd", 1)}, InvalidProblem, "no layer or parameter 'noth"),
+        ({}, InvalidProblem, "no layer"),
+        ("head", InvalidProblem, "expected a Plan"),
+        ({"head": 3}, InvalidProblem, r"factors\['head'\]"),
+        ({"head": Factor("svd", 9)}, InvalidProblem, "layer head: rank 9"),
+        ({"lstm": Factor("svd", 1)}, Unsupported, "such as 'lstm.weight_ih_l0'"),
+        ({"head.bias": Factor("svd", 1)}, Unsupported, "parameter head.bias: of shape"),
+        ({"head.weight": Factor("svd", 1)}, Unsupported, "or the name of a conv"),
+        ({"": Factor("svd", 1)}, InvalidProblem, "no layer or parameter ''"),
+    ],
+)
+def test_what_is_no_weight_is_refused(
+    wide: Wide, asked: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        cct.ADMM(wide, asked)
+
+
+def test_models_and_options_that_do_not_fit_are_refused(wide: Wide) -> None:
+    with pytest.raises(InvalidProblem, match=r"give model\.module"):
+        cct.ADMM(nn.DataParallel(wide), FACTORS)
+    for rho in (0, -1.0, float("inf"), float("nan"), True, "1"):
+        with pytest.raises(InvalidProblem, match="rho"):
+            cct.ADMM(wide, FACTORS, rho=rho)  # pyright: ignore
+    for threads in (0, 1.5, True):
+        with pytest.raises(InvalidProblem, match="threads"):
+            cct.ADMM(wide, FACTORS, threads=threads)  # pyright: ignore
+    twin = nn.Linear(5, 3)
+    twin.weight = wide.head.weight
+    wide.add_module("twin", twin)
+    with pytest.raises(InvalidProblem, match="'head' and 'twin' are one weight"):
+        cct.ADMM(wide, {"head": Factor("svd", 1), "twin": Factor("svd", 1)})
+    nn.utils.parametrizations.weight_norm(wide.line)
+    with pytest.raises(Unsupported, match="layer line"):
+        cct.ADMM(wide, {"line": Factor("svd", 1)})
+
+
+def test_weights_that_training_spoilt_are_named(wide: Wide) -> None:
+    admm = cct.ADMM(wide, FACTORS)
+    with torch.no_grad():
+        wide.line.weight[0] = float("nan")
+    with pytest.raises(InvalidProblem, match=r"model: line\.weight is not finite"):
+        admm.update()
+
+
+def test_refined_projections_are_no_farther_than_the_train_svd(wide: Wide) -> None:
+    admm = cct.ADMM(wide, {"flat": FACTORS["flat"]})
+    target = admm.targets["flat"]
+    weight = checked_copy(target, wide)
+    tensor = target.tensors(weight)[0]
+    plain = np.linalg.norm(tensor - train_svd(tensor, target.space.ranks))
+    refined = nearest(target, weight)[0]
+    assert np.linalg.norm(tensor - refined.tensor) <= plain * (1 + 1e-5)
