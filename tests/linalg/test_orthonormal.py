@@ -1,5 +1,7 @@
 """Orthonormal bases: orthonormal, of the same span, whatever the columns are."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ def assert_basis(Q: np.ndarray, Y: np.ndarray):
 
 @TYPES
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_random_columns(dtype: type, order: str):
+def test_random_columns(dtype: type, order: Literal["C", "F"]):
     Y = np.random.default_rng(0).standard_normal((40, 7)).astype(dtype, order=order)
     Q = orthonormal(Y)
     assert_basis(Q, Y)

@@ -1,4 +1,4 @@
-"""Projections: never worse than the TT-SVD, monotone warm, safe where they could lose."""
+"""Projections: never worse than the TT-SVD, monotone when warm, and watched."""
 
 import threading
 from collections.abc import Sequence
