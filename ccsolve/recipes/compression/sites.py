@@ -6,14 +6,14 @@ them all, so that a site is a set of layers which share input groups: one layer 
 the network is a chain, as in the paper.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ccsolve.errors import InvalidProblem, MissingStatistics
+from ccsolve.recipes.chains import Chainable, chainables
 from ccsolve.statistics import Layer, Statistics
 
 Array = NDArray[np.float64]
@@ -108,10 +108,10 @@ def sites_of(
     MissingStatistics
         There are no layers, or one without the gradient of its weight.
     """
-    taken = _taken(stats, leave_out)
+    taken, known = _taken(stats, leave_out), chainables(stats)
     free = _free_groups(stats, taken)
     sites = [
-        _site(stats, [taken[name] for name in names], free, slip)
+        _site(stats, {name: known.get(name) for name in names}, free, slip)
         for names in _together(taken, free)
     ]
     return [site for site in sites if site.units]
@@ -141,16 +141,10 @@ def _taken(stats: Statistics, leave_out: Collection[str] | None) -> dict[str, La
 
 
 def _free_groups(stats: Statistics, taken: Mapping[str, Layer]) -> set[str]:
-    """Give the groups whose classes can go: every reader is a layer that is taken."""
-    held: set[str] = set()
-    for operation in stats.operations:
-        if operation.name not in taken and any(term.macs for term in operation.terms):
-            held.update(operation.inputs)
-    for name, layer in stats.layers.items():
-        if name not in taken:
-            held.update(layer.inputs)
-    read = {group for layer in taken.values() for group in layer.inputs}
-    return read - held
+    """Give the groups whose classes can go: every layer that reads them is taken."""
+    readers = stats.layers.items()
+    held = {group for name, one in readers if name not in taken for group in one.inputs}
+    return {group for layer in taken.values() for group in layer.inputs} - held
 
 
 def _together(taken: Mapping[str, Layer], free: set[str]) -> list[list[str]]:
@@ -170,33 +164,46 @@ def _together(taken: Mapping[str, Layer], free: set[str]) -> list[list[str]]:
 
 
 def _site(
-    stats: Statistics, layers: Sequence[Layer], free: set[str], slip: bool
+    stats: Statistics,
+    layers: Mapping[str, Chainable | None],
+    free: set[str],
+    slip: bool,
 ) -> Site:
-    read = [name for layer in layers for name in layer.inputs if name in free]
+    read = [
+        name for layer in layers for name in stats.layers[layer].inputs if name in free
+    ]
     groups = list(dict.fromkeys(read))
     sizes = {name: stats.groups[name].size for name in groups}
     ends = np.cumsum([0, *sizes.values()])[:-1].tolist()
     starts = dict(zip(groups, ends, strict=True))
-    parts = tuple(_part(stats, layer, starts, slip) for layer in layers)
+    parts = tuple(
+        _part(stats, stats.layers[name], known, starts, slip)
+        for name, known in layers.items()
+    )
     return Site(parts, starts, sizes)
 
 
 def _part(
-    stats: Statistics, layer: Layer, starts: Mapping[str, int], slip: bool
+    stats: Statistics,
+    layer: Layer,
+    known: Chainable | None,
+    starts: Mapping[str, int],
+    slip: bool,
 ) -> Part:
     weight, gradient = layer.weight, layer.gradient
     assert gradient is not None
     n, own = weight.shape[:2]
     lengths = {len(classes) for classes in layer.inputs.values()}
     channels = lengths.pop() if lengths else own
-    macs = _macs(stats, layer)
-    plain = layer.kind != "conv_transpose" and channels == own and macs > 0
-    plain = plain and len(layer.outputs) <= 1
+    whole = _unfolded(weight, channels // own)
+    macs = known.dense()["macs"] / whole.size if known else 0.0
+    plain = known is not None and not known.transposed and known.groups == 1
+    plain = plain and macs > 0 and len(layer.outputs) <= 1
     kernel = weight[0, 0].size
     bound = own * weight.shape[2] if slip and weight.ndim > 2 else own * kernel
     return Part(
         name=layer.name,
-        weight=_unfolded(weight, channels // own),
+        weight=whole,
         squared=np.square(_unfolded(gradient, channels // own)),
         unit=np.repeat(_units(layer, channels, starts), kernel),
         components=min(n, bound) if plain else 0,
@@ -225,18 +232,6 @@ def _units(layer: Layer, channels: int, starts: Mapping[str, int]) -> Counts:
             classes = layer.inputs[name]
             found[classes >= 0] = start + classes[classes >= 0]
     return found
-
-
-def _macs(stats: Statistics, layer: Layer) -> float:
-    """Give the layer's multiply-accumulates for each entry of its weight."""
-    sizes = {name: group.size for name, group in stats.groups.items()}
-    total = sum(
-        term.macs * prod(sizes[name] for name in term.groups)
-        for operation in stats.operations
-        if operation.name == layer.name
-        for term in operation.terms
-    )
-    return total / layer.weight.size
 
 
 def _rows(stats: Statistics, layer: Layer) -> Iterator[tuple[str, Counts]]:
