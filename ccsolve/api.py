@@ -118,6 +118,9 @@ def pick(problem: Any) -> str:
     `RateAllocation`: ``pairs`` with pair terms, else ``one_budget`` or
     ``several_budgets``; all three are exact.
 
+    `LowRankFit`: ``fit_and_bound``. For "svd" that is the closed form with its proof,
+    for the other formats alternating least squares with the bound of the unfoldings.
+
     The time limit plays no part: each of them begins with a point and a bound, and what
     takes long comes last.
     """

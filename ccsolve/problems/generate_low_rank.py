@@ -20,14 +20,17 @@ def weights(
 ) -> np.ndarray:
     """Give a tensor as trained weights are: power-law spectra of every mode.
 
-    Noise whose j-th direction of each mode is j^-decay as strong, in random bases.
+    Noise whose j-th direction of each mode is j^-decay as strong, randomly reflected.
     """
     rng = np.random.default_rng(seed)
     tensor = rng.standard_normal(modes)
     for axis, mode in enumerate(modes):
-        basis, _ = np.linalg.qr(rng.standard_normal((mode, mode)))
-        scaled = basis * np.arange(1, mode + 1) ** -decay
-        tensor = np.moveaxis(np.tensordot(scaled, tensor, (1, axis)), 0, axis)
+        scale = np.arange(1, mode + 1) ** -decay
+        mirror = rng.standard_normal(mode)
+        mirror /= np.linalg.norm(mirror)
+        moved = np.moveaxis(tensor, axis, -1) * scale
+        moved -= 2.0 * (moved @ mirror)[..., None] * mirror
+        tensor = np.ascontiguousarray(np.moveaxis(moved, -1, axis))
     return tensor.astype(dtype)
 
 

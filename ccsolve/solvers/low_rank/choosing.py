@@ -68,11 +68,26 @@ def _first_fits(
 ) -> Iterator[Fitted]:
     if problem.asks == "budget":
         yield _fitted(problem, chosen_ranks(problem, known), sweeps)
+        if problem.format == "tr":
+            yield _fitted(problem, _as_train(problem), sweeps)
     elif problem.format == "tr":
         yield from _even_fits(problem, sweeps)
     else:
         losses = bond_losses(problem, known)
         yield from _fits_within(problem, losses, sweeps)
+
+
+def _as_train(problem: LowRankFit) -> Ranks:
+    """Give the ranks of a ring with r_0 = 1, a train, by the train's tails."""
+    train = LowRankFit(
+        problem.tensor,
+        "tt",
+        budget=problem.budget,
+        tolerance=problem.tolerance,
+        covariance=problem.covariance,
+        costs=problem.costs,
+    )
+    return (1, *chosen_ranks(train))
 
 
 def _fits_within(
@@ -107,6 +122,7 @@ def _fits_within(
 
 def _even_fits(problem: LowRankFit, sweeps: int) -> Iterator[Fitted]:
     """Fit rings whose ranks are alike, more and more, until one is within."""
+    yield _fitted(problem, _as_train(problem), sweeps)
     ranks = even_ranks(problem, 1)
     for rank in itertools.count(1):
         before, ranks = ranks, even_ranks(problem, rank)

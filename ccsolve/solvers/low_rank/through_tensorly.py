@@ -35,7 +35,8 @@ def solve(
 
 
 def _steps(problem: LowRankFit, iterations: int) -> Iterator[Step]:
-    with backend.backend_context("numpy"):
+    context = backend.backend_context  # pyright: ignore[reportAttributeAccessIssue]
+    with context("numpy"):
         factors = _fitted(problem, iterations)
     x = [np.ascontiguousarray(f, dtype=problem.tensor.dtype) for f in factors]
     yield Step(x, problem.objective(x))

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from ccsolve.problems import LowRankFit
 from ccsolve.problems.tensor_formats import Modes
@@ -41,15 +42,12 @@ def cuts_of(problem: LowRankFit) -> list[Cut]:
 
 def _of_ring(d: int, singles: bool) -> list[Cut]:
     """Bond k stands before mode k: modes i..j-1 hang on the bonds i and j."""
-    runs = [
-        (i, j)
-        for i in range(d)
-        for j in range(i + 1, d + 1)
-        if j - i < d and (not singles or j - i == 1)
-    ]
-    # A run that ends at the last mode has the complement of one that begins at 0.
-    kept = runs if singles else [(i, j) for i, j in runs if j < d or i == d - 1]
-    return [Cut(tuple(range(i, j)), (i, j % d)) for i, j in kept]
+    if singles:
+        runs = [(k, k + 1) for k in range(d if d > 1 else 0)]
+    else:
+        # A run that ends at the last mode is the complement of one that begins at 0.
+        runs = list(combinations(range(d), 2))
+    return [Cut(tuple(range(i, j)), (i, j % d)) for i, j in runs]
 
 
 def smaller_side(modes: Modes, side: Sequence[int]) -> int:
