@@ -31,9 +31,10 @@ from ccsolve_torch.splitting.duals import (
     whole_weights,
 )
 from ccsolve_torch.splitting.replacing import check_recurrent, replace_recurrent
-from ccsolve_torch.splitting.targets import checked_copy, targets_of
+from ccsolve_torch.splitting.targets import targets_of
 
 Array = NDArray[Any]
+Tensors = tuple[Array, ...]
 Result = TypeVar("Result")
 
 
@@ -119,7 +120,7 @@ class ADMM:
         new = _checked_rho(value)
         self._join()
         for name, one in self._duals.items():
-            dual = one.dual * one.dual.dtype.type(self._rho / new)
+            dual = tuple(part * part.dtype.type(self._rho / new) for part in one.dual)
             self._duals[name] = Duals(one.near, dual, one.step)
         self._rho = new
         self._aims.forget()
@@ -172,8 +173,8 @@ class ADMM:
         """
         self._join()
         layers = tuple(
-            convergence(self.targets[name], weight, near, self._duals.get(name))
-            for name, (weight, near) in self._nearest().items()
+            convergence(self.targets[name], tensors, near, self._duals.get(name))
+            for name, (tensors, near) in self._nearest().items()
         )
         return Convergence(self.updates, self._rho, layers)
 
@@ -265,14 +266,14 @@ class ADMM:
         self.updates += 1
         self._aims.forget()
 
-    def _nearest(self) -> dict[str, tuple[Array, tuple[Projected, ...]]]:
-        """Give every weight as it is now, and its projection."""
+    def _nearest(self) -> dict[str, tuple[Tensors, tuple[Projected, ...]]]:
+        """Give every weight as it is now, as tensors, and their projections."""
         weights = self._weights()
         near = self._each(lambda name: nearest(self.targets[name], weights[name]))
         return {n: (weights[n], future.result()) for n, future in near.items()}
 
-    def _weights(self) -> dict[str, Array]:
-        return {n: checked_copy(t, self.model) for n, t in self.targets.items()}
+    def _weights(self) -> dict[str, Tensors]:
+        return {n: target.copied(self.model) for n, target in self.targets.items()}
 
     def _each(self, work: Callable[[str], Result]) -> dict[str, Future[Result]]:
         """Begin work for every target in threads."""

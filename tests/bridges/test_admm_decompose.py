@@ -197,7 +197,7 @@ def test_chains_are_the_projected_weights() -> None:
     near = {name: found for name, (_, found) in admm._nearest().items()}
     held: Any = {}
     for name, target in admm.targets.items():
-        whole = target.weight(np.stack([one.tensor for one in near[name]]))
+        whole = target.weight([one.tensor for one in near[name]])
         held[f"{name}.weight"] = torch.from_numpy(whole)
     with torch.no_grad():
         expected = functional_call(model, held, x)
@@ -222,7 +222,7 @@ def test_given_weights_of_these_ranks_are_what_the_chains_are() -> None:
     other = Convolutions()
     plain = cct.ADMM(other, FACTORS)
     weights = {
-        name: target.weight(np.stack([one.tensor for one in plain._nearest()[name][1]]))
+        name: target.weight([one.tensor for one in plain._nearest()[name][1]])
         for name, target in plain.targets.items()
     }
     small: Any = cct.factorise(model, FACTORS, x, weights=weights)

@@ -1,5 +1,6 @@
 """What the penalty pulls the weights to, on the device that they are on."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,6 +53,14 @@ class Aims:
     def _aim(self, key: Key, duals: Mapping[str, Duals]) -> Tensor:
         if key not in self._held:
             device, kind, names = key
-            parts = [self.targets[n].weight(duals[n].aim).reshape(-1) for n in names]
-            self._held[key] = torch.from_numpy(np.concatenate(parts)).to(device, kind)
+            sizes = [math.prod(self.targets[name].shape) for name in names]
+            flat = torch.empty(sum(sizes), dtype=kind)
+            for name, part in zip(names, flat.split(sizes), strict=True):
+                target, now = self.targets[name], duals[name]
+                blocks = target.blocks(part.numpy().reshape(target.shape))
+                for block, near, dual in zip(blocks, now.near, now.dual, strict=True):
+                    # In the weight's order in one pass.
+                    seen = target.space.seen
+                    np.subtract(seen(near.tensor), seen(dual), out=block)
+            self._held[key] = flat.to(device)
         return self._held[key]

@@ -97,7 +97,7 @@ def _check(duals: Mapping[str, Any], targets: Mapping[str, Target]) -> None:
         )
     for name, one in duals.items():
         space, groups = targets[name].space, targets[name].groups
-        whole = isinstance(one, Duals) and one.dual.shape == (groups, *space.modes)
+        whole = isinstance(one, Duals) and len(one.near) == len(one.dual) == groups
         if not whole or any(_form(near) != _wanted(space) for near in one.near):
             raise InvalidProblem(
                 f"state: {name} is held in another form; expected {space.format!r} of "

@@ -1,5 +1,6 @@
 """How near a training has come to weights of bounded ranks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,16 +70,15 @@ class Convergence:
 
 def convergence(
     target: Target,
-    weight: NDArray[Any],
-    near: tuple[Projected, ...],
+    tensors: Sequence[NDArray[Any]],
+    near: Sequence[Projected],
     duals: Duals | None,
 ) -> LayerConvergence:
-    """Give where one weight stands, with its own projection `near`."""
-    tensors = target.tensors(weight)
-    size = float(np.linalg.norm(tensors)) or 1.0
+    """Give where one weight, its groups' `tensors`, stands; `near` its projection."""
+    size = _norm(tensors) or 1.0
     held, step = (near, 0.0) if duals is None else (duals.near, duals.step)
     primal, distance = (
-        float(np.linalg.norm(tensors - np.stack([one.tensor for one in group])))
+        _norm([t - one.tensor for t, one in zip(tensors, group, strict=True)])
         for group in (held, near)
     )
     space = target.space
@@ -90,3 +90,7 @@ def convergence(
         step / size,
         distance / size,
     )
+
+
+def _norm(tensors: Sequence[NDArray[Any]]) -> float:
+    return float(np.linalg.norm([np.linalg.norm(tensor) for tensor in tensors]))

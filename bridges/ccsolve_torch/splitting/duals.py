@@ -1,6 +1,7 @@
 """Z and U of one weight: the projection and the scaled dual, and their update."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
@@ -23,43 +24,38 @@ MOST_THREADS = 8
 
 @dataclass(frozen=True, eq=False)
 class Duals:
-    """Z, one projection per group, and U, (groups, modes...), of one weight.
+    """Z, a projection per group of one weight, and U, an array of the modes per group.
 
     `step` is ‖Z - Z_before‖, 0 at first.
     """
 
     near: tuple[Projected, ...]
-    dual: Array
+    dual: tuple[Array, ...]
     step: float
 
-    @property
-    def aim(self) -> Array:
-        """Z - U, what the penalty pulls the weight to."""
-        return np.stack([one.tensor for one in self.near]) - self.dual
 
-
-def first(target: Target, weight: Array) -> Duals:
+def first(target: Target, tensors: Sequence[Array]) -> Duals:
     """Give Z = proj(W) and U = 0, as the published code begins."""
-    tensors = target.tensors(weight)
     near = tuple(_cold(target, tensor) for tensor in tensors)
-    return Duals(near, np.zeros_like(tensors), 0.0)
+    return Duals(near, tuple(np.zeros_like(tensor) for tensor in tensors), 0.0)
 
 
-def advanced(target: Target, weight: Array, before: Duals) -> Duals:
-    """Give Z <- proj(W + U) and U <- U + W - Z."""
-    tensors = target.tensors(weight)
-    aims = tensors + before.dual.astype(tensors.dtype, copy=False)
-    near = tuple(
-        _warm(target, aim, one) for aim, one in zip(aims, before.near, strict=True)
-    )
-    Z = np.stack([one.tensor for one in near])
-    Z_before = np.stack([one.tensor for one in before.near])
-    return Duals(near, aims - Z, float(np.linalg.norm(Z - Z_before)))
+def advanced(target: Target, tensors: Sequence[Array], before: Duals) -> Duals:
+    """Give Z <- proj(W + U) and U <- U + W - Z; `tensors` become the new U."""
+    near, moved = [], 0.0
+    for tensor, dual, last in zip(tensors, before.dual, before.near, strict=True):
+        tensor += dual
+        now = _warm(target, tensor, last)
+        off = (now.tensor - last.tensor).ravel()
+        moved += float(np.dot(off, off))
+        tensor -= now.tensor
+        near.append(now)
+    return Duals(tuple(near), tuple(tensors), math.sqrt(moved))
 
 
-def nearest(target: Target, weight: Array) -> tuple[Projected, ...]:
+def nearest(target: Target, tensors: Sequence[Array]) -> tuple[Projected, ...]:
     """Give the projection of every group of the weight, refined by half-sweeps."""
-    return tuple(_refined(target, tensor) for tensor in target.tensors(weight))
+    return tuple(_refined(target, tensor) for tensor in tensors)
 
 
 def _cold(target: Target, tensor: Array) -> Projected:
@@ -86,7 +82,7 @@ def whole_weights(
 ) -> dict[str, Array]:
     """Give projections as weights in the layers' own layouts."""
     return {
-        name: target.weight(np.stack([one.tensor for one in near[name]]))
+        name: target.weight([one.tensor for one in near[name]])
         for name, target in targets.items()
     }
 

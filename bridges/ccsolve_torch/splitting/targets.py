@@ -1,6 +1,6 @@
 """Which weights shall come to have bounded ranks, and as which tensors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,17 +50,42 @@ class Target:
         """Whether it is the weight of a convolution or linear layer."""
         return self.name != self.parameter
 
-    def tensors(self, weight: Array) -> Array:
-        """Give the weight as (groups, modes...)."""
-        blocks = weight.reshape(self.groups, -1, *weight.shape[1:])
-        blocks = blocks.swapaxes(1, 2) if self.transposed else blocks
-        return np.stack([self.space.tensor(block) for block in blocks])
+    def weight(self, tensors: Sequence[Array]) -> Array:
+        """Give the weight that one tensor of the modes per group makes."""
+        weight = np.empty(self.shape, tensors[0].dtype)
+        for block, tensor in zip(self.blocks(weight), tensors, strict=True):
+            block[...] = self.space.seen(tensor)
+        return weight
 
-    def weight(self, tensors: Array) -> Array:
-        """Give the weight of (groups, modes...)."""
-        blocks = np.stack([self.space.weight(tensor) for tensor in tensors])
-        blocks = blocks.swapaxes(1, 2) if self.transposed else blocks
-        return np.ascontiguousarray(blocks).reshape(-1, *blocks.shape[2:])
+    def blocks(self, weight: Array) -> Array:
+        """Give views (n, c, kernel...) of a weight, one per group."""
+        blocks = weight.reshape(self.groups, -1, *weight.shape[1:])
+        return blocks.swapaxes(1, 2) if self.transposed else blocks
+
+    def copied(self, model: nn.Module) -> tuple[Array, ...]:
+        """Give copies of what the model holds, one tensor of the modes per group.
+
+        On the CPU, in float64 if the weight is that, else in float32. InvalidProblem
+        where it is no longer finite, or of another shape.
+        """
+        held = self.held(model).detach()
+        if tuple(held.shape) != self.shape:
+            raise InvalidProblem(
+                f"model: {self.parameter} is of shape {tuple(held.shape)} now, it was "
+                f"{self.shape}; make a new ADMM"
+            )
+        blocks = held.unflatten(0, (self.groups, -1))
+        blocks = blocks.transpose(1, 2) if self.transposed else blocks
+        turned = blocks.permute(0, *(axis + 1 for axis in self.space.axes))
+        kind = torch.float64 if held.dtype is torch.float64 else torch.float32
+        values = torch.empty(turned.shape, dtype=kind).copy_(turned).numpy()
+        # A sum is finite wherever all are, but for an overflow, and sooner found.
+        if not np.isfinite(values.sum()) and not np.isfinite(values).all():
+            raise InvalidProblem(
+                f"model: {self.parameter} is not finite; give a smaller learning rate, "
+                f"and go on from a checkpoint"
+            )
+        return tuple(values.reshape(self.groups, *self.space.modes))
 
     def held(self, model: nn.Module) -> Tensor:
         """Give the parameter as it is in the model now."""
@@ -140,24 +165,3 @@ def _refusal(model: nn.Module, name: str, layer: nn.Module | None) -> Exception:
     else:
         reason = f"a {type(layer).__name__}; expected a convolution or linear layer"
     return Unsupported(f"layer {name}: {reason}")
-
-
-def checked_copy(target: Target, model: nn.Module) -> Array:
-    """Give the weight on the CPU, in float64 if it is that, else in float32.
-
-    InvalidProblem where it is no longer finite, or of another shape.
-    """
-    held = target.held(model)
-    if tuple(held.shape) != target.shape:
-        raise InvalidProblem(
-            f"model: {target.parameter} is of shape {tuple(held.shape)} now, it was "
-            f"{target.shape}; make a new ADMM"
-        )
-    kind = torch.float64 if held.dtype is torch.float64 else torch.float32
-    weight = held.detach().to("cpu", kind, copy=True).contiguous().numpy()
-    if not np.isfinite(weight).all():
-        raise InvalidProblem(
-            f"model: {target.parameter} is not finite; give a smaller learning rate, "
-            f"and go on from a checkpoint"
-        )
-    return weight

@@ -45,8 +45,12 @@ class RankSet:
 
     def weight(self, tensor: Array) -> Array:
         """Give the tensor as a weight (n, c, kernel...)."""
+        return np.ascontiguousarray(self.seen(tensor))
+
+    def seen(self, tensor: Array) -> Array:
+        """Give the weight as a view of the tensor."""
         turned = tensor.reshape([self.shape[axis] for axis in self.axes])
-        return np.ascontiguousarray(turned.transpose(np.argsort(self.axes)))
+        return turned.transpose(np.argsort(self.axes))
 
     @property
     def columns(self) -> NDArray[np.int64]:
