@@ -32,6 +32,12 @@ RECIPES: Mapping[str, Callable[..., Plan]] = {
     **{name: partial(ranked.plan, name) for name in ranked.PAPERS},
 }
 
+LEVELS: Mapping[str, str] = {
+    **dict.fromkeys(("cpli", *cpli.ANCESTORS, "refit"), "moments"),
+    **dict.fromkeys(("cc", "taylor_weight"), "gradients"),
+}
+"""Recipes that need more of layers than weights: what `collect` calls its level."""
+
 ON_LOSSES = ("ccp", "allocated")
 """Recipes that take widths from the groups' losses."""
 

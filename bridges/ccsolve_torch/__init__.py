@@ -49,6 +49,10 @@ from ccsolve_torch.pipeline import compress
 from ccsolve_torch.repairing.recalibration import recalibrate
 from ccsolve_torch.repairing.repair import fit_next_layers
 from ccsolve_torch.report import Report
+from ccsolve_torch.scoring.ablation import ablation_scores
+from ccsolve_torch.scoring.class_wise import class_wise_scores
+from ccsolve_torch.scoring.discrimination import dcp_scores
+from ccsolve_torch.scoring.soft_pruning import sfp_scores, soft_filter_pruning
 from ccsolve_torch.timing import measure_latency
 
 __all__ = [
@@ -60,12 +64,15 @@ __all__ = [
     "LinearConv3d",
     "Report",
     "Training",
+    "ablation_scores",
     "apply",
+    "class_wise_scores",
     "coefficient_penalty",
     "collect",
     "compress",
     "correlation_penalty",
     "count",
+    "dcp_scores",
     "export_fused",
     "factorise",
     "finetune",
@@ -78,6 +85,8 @@ __all__ = [
     "measure_latency",
     "recalibrate",
     "save",
+    "sfp_scores",
+    "soft_filter_pruning",
     "trace",
     "update_fusion",
     "update_thresholds",

@@ -18,6 +18,7 @@ from ccsolve_torch.repairing.repairing import checked_repair, trained
 from ccsolve_torch.running.footprint import footprint
 from ccsolve_torch.running.latency import measured
 from ccsolve_torch.running.ranks import alike, decided
+from ccsolve_torch.scoring.by_recipe import with_scores
 from ccsolve_torch.stepwise.job import Ground, Job
 from ccsolve_torch.stepwise.resuming import Store
 from ccsolve_torch.stepwise.steps import begun, composed, filled
@@ -115,10 +116,11 @@ def finished(job: Job, ground: Ground, state: State) -> nn.Module:
 def _statistics(
     job: Job, ground: Ground, state: State, declared: Declared
 ) -> Statistics:
-    """Collect, and measure latency tables where a budget asks for them."""
-    stats = collect(
-        state.model, job.loader, **job.collecting, declared=declared, seed=job.seed
-    )
+    """Collect, with scores and latency tables where recipe and budgets ask for them."""
+    options = {**job.collecting, "declared": declared, "seed": job.seed}
+    stats = collect(state.model, job.loader, **options)
+    wanted = job.options.get("criterion", job.recipe)
+    stats = with_scores(stats, wanted, state.model, job.loader, **options)
     if "latency" not in job.given:
         return stats
     # Between the points of a grid a width costs what the next wider one does.

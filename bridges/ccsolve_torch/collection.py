@@ -22,6 +22,7 @@ from ccsolve_torch.collecting.moments import (
 )
 from ccsolve_torch.collecting.pooling import check_alike, rank, summed
 from ccsolve_torch.collecting.rows import Rows
+from ccsolve_torch.collecting.scales import batch_norm_scores
 from ccsolve_torch.collecting.tallies import Activations, Readers
 from ccsolve_torch.coupling.declaring import Declared
 from ccsolve_torch.coupling.memory import memory
@@ -77,9 +78,10 @@ def collect(
     β = 1, in evaluation mode: the mean gradient of the loss in the gates, the
     empirical-Fisher rows (each sample's gradient / √N), the Gauss-Newton rows
     (Σ^½ J / √N, J the derivative of the outputs in the gates, Σ the Hessian of the
-    loss in the outputs), and the means of the activations; besides, what every
-    operator costs and which tensors are alive at once. The model is given back
-    as it was: modes, gradients, buffers, hooks and the random state.
+    loss in the outputs), the means of the activations, and the score "bn_scale"
+    of groups with batch norms; besides, what every operator costs and which tensors
+    are alive at once. The model is given back as it was: modes, gradients, buffers,
+    hooks and the random state.
 
     Memory, besides the model: one batch's activations, as in training on it without
     an optimiser; samples · directions · Σ sizes · 4 bytes of rows per curvature, at
@@ -249,6 +251,7 @@ def _group(sums: Sums, name: str) -> Group:
         size=coupling.size,
         gradient=(sums.gradient[name] / sums.samples).cpu().numpy(),
         activation=sums.activations.means(name),
+        scores=batch_norm_scores(coupling, sums.parameters),
         approximate=bool(coupling.approximate),
     )
     parts = sums.fisher.of(name, "fisher", sums.device)

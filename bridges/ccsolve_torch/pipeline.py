@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ccsolve.errors import InvalidProblem, Unsupported
-from ccsolve.planning import RECIPES
+from ccsolve.planning import LEVELS, RECIPES
 from ccsolve.problems.checks import whole_number
 from ccsolve_torch.advancing import State, advanced, finished, resumed
 from ccsolve_torch.collecting.losses import PerSample
@@ -92,6 +92,8 @@ def compress(
         How often statistics are taken.
     recipe, **options
         See `ccsolve.plan`. A recipe that has `curvature` is given it, and the seed.
+        Scores that take runs of the network are added for "ablation", "class_wise",
+        "dcp" and "sfp", be they a recipe or a `criterion`.
     sequential
         Layer by layer: before every group but the first the model is cut and repaired
         as far as the plan goes, and statistics are taken again. One collection and one
@@ -101,7 +103,8 @@ def compress(
     loss, curvature
         See `collect`.
     collecting
-        Further options of `collect`, such as {"layers": "moments"}.
+        Further options of `collect`, such as {"layers": "moments"}, which recipes that
+        need it have by default.
     declared
         What stays or goes together beyond what the model's code shows.
     finetune
@@ -165,7 +168,7 @@ def compress(
         recipe=recipe,
         options=recipe_options(recipe, options, seed=seed, curvature=curvature),
         repair=repair,
-        collecting=_collecting(collecting, loss=loss, curvature=curvature),
+        collecting=_collecting(recipe, collecting, loss=loss, curvature=curvature),
         declared=checked_declared(declared),
         finetune=finetune,
         progress=progress or logged,
@@ -208,8 +211,13 @@ def _ground(job: Job) -> Ground:
     return Ground(inputs, graph, space)
 
 
-def _collecting(options: Mapping[str, Any] | None, **own: Any) -> dict[str, Any]:
-    """Give the options of `collect`: those with a name here, and the further ones."""
+def _collecting(
+    recipe: str, options: Mapping[str, Any] | None, **own: Any
+) -> dict[str, Any]:
+    """Give the options of `collect`: those with a name here, and the further ones.
+
+    Layers are collected at the level that the recipe needs, where none is given.
+    """
     more = {} if options is None else options
     if not isinstance(more, Mapping):
         raise InvalidProblem(
@@ -224,7 +232,8 @@ def _collecting(options: Mapping[str, Any] | None, **own: Any) -> dict[str, Any]
                 f"collecting: no option {name!r}; expected {', '.join(known)}; what "
                 f"compress has itself is given to it"
             )
-    return {**own, **more}
+    level = {"layers": LEVELS[recipe]} if recipe in LEVELS else {}
+    return {**own, **level, **more}
 
 
 def _check_functions(**functions: object) -> None:

@@ -1,0 +1,1 @@
+"""Scores of channels that take runs or training of the network itself."""
