@@ -60,8 +60,9 @@ def shared(
     """
     left = np.array([limits[name] - rest[name] for name in limits])
     _require_attainable(options, rest, limits)
+    least = sum(item.costs.min(axis=0) for item in options.values())
     whole = [float(limit).is_integer() for limit in left]
-    budgets = np.maximum(np.where(whole, left, left * (1 - _ROUNDING)), 0.0)
+    budgets = np.maximum(np.where(whole, left, left * (1 - _ROUNDING)), least)
     program = RateAllocation(
         [item.losses for item in options.values()],
         [item.costs for item in options.values()],
