@@ -34,6 +34,7 @@ RECIPES: Mapping[str, Callable[..., Plan]] = {
 
 LEVELS: Mapping[str, str] = {
     **dict.fromkeys(("cpli", *cpli.ANCESTORS, "refit"), "moments"),
+    **dict.fromkeys(("svd", "tt", "tucker"), "moments"),
     **dict.fromkeys(("cc", "taylor_weight"), "gradients"),
 }
 """Recipes that need more of layers than weights: what `collect` calls its level."""
@@ -65,13 +66,14 @@ def plan(
         what the bridge's `collect` exports of a forward pass.
     recipe
         "ccp" chooses by programs, "allocated" and "uniform" by a criterion; "uniform"
-        cuts every group alike.
+        cuts every group alike. "svd", "tucker" and "tt" keep all channels, and make
+        chains of layers: a program shares the budgets over their ranks.
     **options
         Keyword options of the recipe: all take ``multiple_of``, ``min_keep``,
         ``fixed`` and ``seed``; "uniform" takes ``criterion``; "allocated" and "ccp"
         take ``allocation`` and ``time_limit``; "allocated" takes ``losses`` and
         ``criterion``; "ccp" takes ``widths``, ``curvature``, ``damping`` and
-        ``first_order``.
+        ``first_order``; recipes of ranks take ``metric`` and ``times``.
 
     Returns
     -------

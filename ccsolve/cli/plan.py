@@ -1,6 +1,7 @@
 """`ccsolve plan`: which channels of a network remain within a budget."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,7 @@ EXAMPLES = (
     "ccsolve plan net.safetensors --macs 0.5 --params 300000 -o plan.json",
     "ccsolve plan net.safetensors --macs 0.5 --time-limit 60",
     "ccsolve plan net.safetensors --macs 0.5 --recipe uniform --json",
+    "ccsolve plan digits_resnet --macs 0.7 --recipe svd --multiple-of 2",
     "ccsolve plan net.safetensors --macs 0.5 --set widths=taylor",
 )
 
@@ -50,13 +52,19 @@ def plan(
     latency: Budget = None,
     memory: Budget = None,
     recipe: Annotated[
-        str, typer.Option(help="How to decide: allocated, ccp, uniform.")
+        str,
+        typer.Option(
+            help="How to decide: ccp, allocated, uniform, svd, tucker, tt, ..."
+        ),
     ] = "ccp",
     multiple_of: Annotated[int, typer.Option(help="Widths are multiples of this.")] = 1,
     min_keep: Annotated[int, typer.Option(help="Fewest channels of a group.")] = 1,
     fixed: Annotated[
         list[str] | None,
-        typer.Option(metavar="GROUP=WIDTH", help="Freeze a group; may be repeated."),
+        typer.Option(
+            metavar="GROUP=WIDTH",
+            help="Freeze a group, or LAYER=RANK a layer of chains; may be repeated.",
+        ),
     ] = None,
     time_limit: Annotated[
         float | None,
@@ -119,6 +127,7 @@ def _document(made: Plan, output: Path | None) -> dict[str, Any]:
         "gap": made.gap,
         "widths": made.widths,
         "keep": made.keep,
+        "factors": {name: asdict(factor) for name, factor in made.factors.items()},
         "output": None if output is None else str(output),
     }
 
@@ -129,16 +138,26 @@ def _budgets(made: Plan) -> Table:
     for heading in ("dense", "asked at most", "achieved", "removed"):
         table.add_column(heading, justify="right")
     for name, dense in made.original.items():
-        achieved, asked = made.achieved[name], made.asked.get(name)
-        removed = f"{100 * (1 - achieved / dense):.1f} %" if dense else "-"
+        achieved, asked = made.achieved.get(name), made.asked.get(name)
         limit = "-" if asked is None else f"{asked:,.0f}"
-        table.add_row(name, f"{dense:,.0f}", limit, f"{achieved:,.0f}", removed)
+        # What chains take of memory, or of time, nobody may know.
+        left, removed = "-", "-"
+        if achieved is not None:
+            left = f"{achieved:,.0f}"
+            removed = f"{100 * (1 - achieved / dense):.1f} %" if dense else "-"
+        table.add_row(name, f"{dense:,.0f}", limit, left, removed)
     return table
 
 
 def _lines(made: Plan, output: Path | None) -> Iterator[str]:
     widths = (f"{name} {kept}/{made.sizes[name]}" for name, kept in made.widths.items())
     yield f"widths: {', '.join(widths)}"
+    if made.factors:
+        ranks = (
+            f"{name} {' x '.join(map(str, factor.ranks))}"
+            for name, factor in made.factors.items()
+        )
+        yield f"chains, by ranks: {', '.join(ranks)}"
     yield (
         f"{made.recipe}: predicted rise of the loss {console.number(made.objective)}, "
         f"bound {console.number(made.bound)}, gap {console.gap(made.gap)}"

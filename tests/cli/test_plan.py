@@ -78,3 +78,11 @@ def test_bad_options_of_a_recipe(
     refused: Refused, network: Path, entry: str, said: str
 ):
     assert said in refused("plan", network, "--macs", 0.5, "--set", entry)
+
+
+def test_ranks_are_told(call: Call, document: Document):
+    options = ("digits_resnet", "--macs", 0.7, "--recipe", "svd", "--multiple-of", 2)
+    found = document("plan", *options)
+    assert found["factors"] and found["achieved"]["macs"] <= found["asked"]["macs"]
+    assert all(one["ranks"][0] % 2 == 0 for one in found["factors"].values())
+    assert "chains, by ranks: " in call("plan", *options).stdout
