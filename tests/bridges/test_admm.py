@@ -388,3 +388,23 @@ def test_refined_projections_are_no_farther_than_the_train_svd(wide: Wide) -> No
     plain = np.linalg.norm(tensor - train_svd(tensor, target.space.ranks))
     (refined,) = nearest(target, (tensor,))
     assert np.linalg.norm(tensor - refined.tensor) <= plain * (1 + 1e-5)
+
+
+@pytest.mark.parametrize("pull", [0.0, 0.05, 0.5])
+def test_projections_are_followed_as_near_as_made_anew(wide: Wide, pull: float) -> None:
+    # With little pull from training U grows, and the nearest subspaces turn.
+    generator = torch.Generator().manual_seed(1)
+    admm = cct.ADMM(wide, {"flat": Factor("tt", (3, 2)), "head": Factor("svd", 1)})
+    for _ in range(25):
+        before = dict(admm._duals)
+        weights = {name: t.copied(wide)[0] for name, t in admm.targets.items()}
+        admm.update()
+        for name, one in before.items():
+            aim = weights[name] + one.dual[0]
+            exact = train_svd(aim, admm.targets[name].space.ranks)
+            off = np.linalg.norm(aim - admm._duals[name].near[0].tensor)
+            assert off <= 1.03 * np.linalg.norm(aim - exact)
+            held = wide.get_parameter(f"{name}.weight").data
+            aim = torch.from_numpy(admm.targets[name].weight([aim_of(admm, name)]))
+            noise = torch.randn(held.shape, generator=generator)
+            held += pull * (aim - held) + 0.02 * held.std() * noise

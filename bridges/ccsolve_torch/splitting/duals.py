@@ -19,6 +19,9 @@ Result = TypeVar("Result")
 SWEEPS = 4
 """Half-sweeps that refine the projection which weights are read from."""
 
+SETTLED = 2e-3
+"""A half-sweep that lowers the error by no more than this part has followed."""
+
 MOST_THREADS = 8
 
 
@@ -45,7 +48,7 @@ def advanced(target: Target, tensors: Sequence[Array], before: Duals) -> Duals:
     near, moved = [], 0.0
     for tensor, dual, last in zip(tensors, before.dual, before.near, strict=True):
         tensor += dual
-        now = _warm(target, tensor, last)
+        now = _followed(target, tensor, last)
         off = (now.tensor - last.tensor).ravel()
         moved += float(np.dot(off, off))
         tensor -= now.tensor
@@ -60,6 +63,22 @@ def nearest(target: Target, tensors: Sequence[Array]) -> tuple[Projected, ...]:
 
 def _cold(target: Target, tensor: Array) -> Projected:
     return project(tensor, target.space.format, target.space.ranks)
+
+
+def _followed(target: Target, aim: Array, before: Projected) -> Projected:
+    """Give a projection as near as one from nothing, by half-sweeps where they do.
+
+    Where the second one still gains, the subspaces have moved too far to be followed:
+    W + U moves far while training has not yet answered to U.
+    """
+    one = _warm(target, aim, before)
+    if one.exact:
+        return one
+    two = _warm(target, aim, one)
+    if two.exact or one.error - two.error <= SETTLED * one.error:
+        return two
+    anew = _cold(target, aim)
+    return anew if anew.error < two.error else two
 
 
 def _warm(target: Target, aim: Array, before: Projected) -> Projected:
