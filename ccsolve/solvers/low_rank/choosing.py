@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,35 +41,42 @@ class Fitted:
 
 def chosen_fits(
     problem: LowRankFit, known: Mapping[Cut, CutLosses], sweeps: int, trials: int
-) -> Iterator[Factors]:
-    """Give factors of chosen ranks, then of better ones; not all are feasible.
+) -> Iterator[Fitted]:
+    """Give factors of chosen ranks, sweep by sweep, then of better ranks.
 
     Parameters
     ----------
     known : the losses of the problem's cuts.
-    sweeps : most sweeps of the first and of the last fit.
+    sweeps : most sweeps of the first fits and of the last.
     trials : most fits in between.
     """
-    best = None
-    for fit in _first_fits(problem, known, sweeps):
-        yield fit.x
-        if best is None or fit.value < best.value:
-            best = fit
+    best = yield from _best_of(_first_fits(problem, known, sweeps))
     if best is None or math.isinf(best.value) or len(problem.full_ranks) < 2:
         return
-    for fit in _improving(problem, best, trials):
-        yield fit.x
-        best = fit if fit.value < best.value else best
-    yield _fitted(problem, best.ranks, sweeps).x
+    best = yield from _improved(problem, best, trials)
+    yield from _fitted(problem, best.ranks, sweeps)
+
+
+Fits = Generator[Fitted, None, Fitted]
+"""Gives every sweep's factors, and at its end the best."""
+
+
+def _best_of(fits: Iterator[Fitted]) -> Generator[Fitted, None, Fitted | None]:
+    best = None
+    for fit in fits:
+        yield fit
+        if best is None or fit.value < best.value:
+            best = fit
+    return best
 
 
 def _first_fits(
     problem: LowRankFit, known: Mapping[Cut, CutLosses], sweeps: int
 ) -> Iterator[Fitted]:
     if problem.asks == "budget":
-        yield _fitted(problem, chosen_ranks(problem, known), sweeps)
+        yield from _fitted(problem, chosen_ranks(problem, known), sweeps)
         if problem.format == "tr":
-            yield _fitted(problem, _as_train(problem), sweeps)
+            yield from _fitted(problem, _as_train(problem), sweeps)
     elif problem.format == "tr":
         yield from _even_fits(problem, sweeps)
     else:
@@ -100,14 +107,14 @@ def _fits_within(
     time too much, it is less and less.
     """
 
-    def at(share: float) -> Fitted:
+    def at(share: float) -> Fits:
         assert problem.tolerance is not None
         ranks = ranks_by_tails(problem, losses, problem.tolerance * share)
         return _fitted(problem, ranks, sweeps)
 
+    low = 0.0
     for low in (1.0, 1.0 - 1e-6, 0.7, 0.3, 0.05):
-        fit = at(low)
-        yield fit
+        fit = yield from at(low)
         if math.isfinite(fit.value):
             break
     high = math.sqrt(max(1, len(losses) - len(problem.whole)))
@@ -115,52 +122,49 @@ def _fits_within(
         return
     for _ in range(_HALVINGS):
         middle = 0.5 * (low + high)
-        fit = at(middle)
-        yield fit
+        fit = yield from at(middle)
         low, high = (middle, high) if math.isfinite(fit.value) else (low, middle)
 
 
 def _even_fits(problem: LowRankFit, sweeps: int) -> Iterator[Fitted]:
     """Fit rings whose ranks are alike, more and more, until one is within."""
-    yield _fitted(problem, _as_train(problem), sweeps)
+    yield from _fitted(problem, _as_train(problem), sweeps)
     ranks = even_ranks(problem, 1)
     for rank in itertools.count(1):
         before, ranks = ranks, even_ranks(problem, rank)
         if rank > 1 and ranks == before:
             return
-        fit = _fitted(problem, ranks, sweeps)
-        yield fit
+        fit = yield from _fitted(problem, ranks, sweeps)
         if math.isfinite(fit.value):
             return
 
 
-def _fitted(problem: LowRankFit, ranks: Ranks, sweeps: int) -> Fitted:
+def _fitted(problem: LowRankFit, ranks: Ranks, sweeps: int) -> Fits:
     """Fit until sweeps end, or until the tolerance is met."""
-    x: Factors = []
+    best = None
     for x in fits(problem.with_ranks(ranks), sweeps):
-        if problem.asks == "tolerance" and problem.violation(x) == 0:
+        value = math.inf if problem.violation(x) > 0 else problem.objective(x)
+        fit = Fitted(ranks, x, value)
+        best = fit if best is None or value < best.value else best
+        yield fit
+        if problem.asks == "tolerance" and math.isfinite(value):
             break
-    value = math.inf if problem.violation(x) > 0 else problem.objective(x)
-    return Fitted(ranks, x, value)
+    assert best is not None
+    return best
 
 
-def _improving(problem: LowRankFit, best: Fitted, trials: int) -> Iterator[Fitted]:
+def _improved(problem: LowRankFit, best: Fitted, trials: int) -> Fits:
     """Fit neighbouring ranks, going on from each that is better, until none is."""
     tried = {best.ranks}
-    while len(tried) <= trials:
-        for ranks in _neighbours(problem, best.ranks):
-            if ranks in tried:
-                continue
-            tried.add(ranks)
-            fit = _fitted(problem, ranks, TRIAL_SWEEPS)
-            yield fit
-            if fit.value < (1.0 - GAINED) * best.value:
-                best = fit
-                break
-            if len(tried) > trials:
-                return
-        else:
-            return
+    fresh = _neighbours(problem, best.ranks)
+    while len(tried) <= trials and (ranks := next(fresh, None)) is not None:
+        if ranks in tried:
+            continue
+        tried.add(ranks)
+        fit = yield from _fitted(problem, ranks, TRIAL_SWEEPS)
+        if fit.value < (1.0 - GAINED) * best.value:
+            best, fresh = fit, _neighbours(problem, fit.ranks)
+    return best
 
 
 def _neighbours(problem: LowRankFit, ranks: Ranks) -> Iterator[Ranks]:

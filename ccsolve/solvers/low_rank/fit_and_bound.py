@@ -1,5 +1,6 @@
 """The best factors found, ranks chosen where they are not given, and a bound."""
 
+import math
 from collections.abc import Iterator
 
 from ccsolve.iterate import Limits, Step, run
@@ -10,7 +11,6 @@ from ccsolve.solvers.low_rank.answers import (
     Known,
     bounds,
     fitted_then_bounded,
-    points,
 )
 from ccsolve.solvers.low_rank.bounding.cuts import cuts_of
 from ccsolve.solvers.low_rank.choosing import chosen_fits
@@ -52,4 +52,5 @@ def _chosen(problem: LowRankFit, sweeps: int, trials: int) -> Iterator[Step]:
     x = problem.feasible_point()
     yield Step(x, problem.objective(x))
     yield from bounds(problem, cuts_of(problem), known)
-    yield from points(problem, chosen_fits(problem, known, sweeps, trials))
+    for fit in chosen_fits(problem, known, sweeps, trials):
+        yield Step(fit.x, fit.value) if math.isfinite(fit.value) else Step()

@@ -109,7 +109,8 @@ def test_budget_bounds_are_below_all_affordable_ranks(family: str, seed: int):
     for ranks in _affordable(problem):
         best = min(best, best_of_restarts(problem, ranks, starts=2, sweeps=12))
     assert solution.bound <= best * (1 + 1e-9)
-    assert solution.objective <= (1.5 if problem.format == "tr" else 1.1) * best
+    # Rings, and norms of several modes at once, have many local optima.
+    assert solution.objective <= (1.1 if family == "tt, budget" else 1.5) * best
 
 
 def _affordable(problem: LowRankFit) -> list[tuple[int, ...]]:
