@@ -7,6 +7,7 @@
     small = factorise(model, {"conv1": Factor("svd", 0.5)}, inputs)   # chains of layers
     small = linear_convolutions(model, 0.5)            # filters made of other filters
     finetune(small, loader, teacher=model)             # or any loop of your own
+    admm = ADMM(model, 0.4)                            # trains towards low ranks
     save(small, "bundle/"), load(Net, "bundle/")       # weights and recipe, no pickle
 
 The network is read through `torch.export`; `trace` shows which channels can be
@@ -24,6 +25,7 @@ if find_spec("torch") is None:
         "run: pip install 'ccsolve[torch]'"
     )
 
+from ccsolve_torch.admm import ADMM
 from ccsolve_torch.application import apply
 from ccsolve_torch.bundles import load, save
 from ccsolve_torch.collection import collect
@@ -56,6 +58,7 @@ from ccsolve_torch.scoring.soft_pruning import sfp_scores, soft_filter_pruning
 from ccsolve_torch.timing import measure_latency
 
 __all__ = [
+    "ADMM",
     "Declared",
     "Factor",
     "Graph",
