@@ -1,7 +1,9 @@
 """Orthonormal bases by Cholesky, at the speed of matrix products."""
 
 import numpy as np
-from scipy.linalg import get_blas_funcs, get_lapack_funcs
+from scipy.linalg import blas, lapack
+
+_ROUTINES = {"f": (lapack.spotrf, blas.strsm), "d": (lapack.dpotrf, blas.dtrsm)}
 
 PASSES = 2
 """One leaves eps·κ² between the columns, the second removes it."""
@@ -33,15 +35,16 @@ def _cholesky_step(Y: np.ndarray) -> np.ndarray | None:
     """Give Y·R⁻¹; nothing where R is too close to singular to be of use."""
     G = Y.T @ Y
     length = np.sqrt(np.diagonal(G))
-    least = np.finfo(Y.dtype).tiny ** 0.5
-    if not length.min(initial=np.inf) > least:
+    limits = np.finfo(Y.dtype)
+    if not length.min(initial=np.inf) > limits.tiny**0.5:
         return None
-    (factorised,) = get_lapack_funcs(("potrf",), (G,))
-    R, failed = factorised(G / np.outer(length, length), lower=0, clean=0)
-    enough = 10.0 * np.sqrt(len(G) * np.finfo(Y.dtype).eps)
+    factorised, solved = _ROUTINES[Y.dtype.char]
+    G /= length
+    G /= length[:, None]
+    R, failed = factorised(G, lower=0, clean=0)
+    enough = 10.0 * (len(G) * float(limits.eps)) ** 0.5
     if failed or not np.diagonal(R).min(initial=1.0) > enough:
         return None
-    (solved,) = get_blas_funcs(("trsm",), (R, Y))
     R *= length
     if Y.flags.f_contiguous:
         return solved(1.0, R, Y, side=1)

@@ -1,5 +1,6 @@
 """Projection of a tensor on those of low rank, cold or warm: the step of loops."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from ccsolve.problems.low_rank_requests import (
     checked_ranks,
     checked_whole,
 )
+from ccsolve.problems.tensor_formats import Modes, Ranks
 from ccsolve.solvers.low_rank.projecting.steps import Projected, projected
 
 __all__ = ["Projected", "project"]
@@ -51,13 +53,29 @@ def project(
         For NaN, ranks that the modes do not have, or another ``warm`` or ``out``.
     """
     T = _checked_tensor(tensor)
-    modes = checked_modes(format, T.shape, T.shape)
-    whole = checked_whole(format, modes, None, ranks)
-    used = checked_ranks(format, modes, ranks, whole)
+    used = _used_ranks(format, T.shape, _hashable(ranks))
     _check_out(T, out)
     if warm is not None:
-        _check_warm(warm, format, modes, used, T.dtype)
+        _check_warm(warm, format, T.shape, used, T.dtype)
     return projected(T, format, used, warm, out)
+
+
+def _hashable(ranks: Any) -> Any:
+    """Give ranks as what can be looked up; what cannot is no rank, as text."""
+    listed = tuple(ranks) if isinstance(ranks, Sequence | np.ndarray) else ranks
+    try:
+        hash(listed)
+    except TypeError:
+        return repr(ranks)
+    return listed
+
+
+@functools.lru_cache(maxsize=4096, typed=True)
+def _used_ranks(format: str, shape: Modes, ranks: Any) -> Ranks:
+    """Check a request; loops make the same again and again."""
+    modes = checked_modes(format, shape, shape)
+    whole = checked_whole(format, modes, None, ranks)
+    return checked_ranks(format, modes, ranks, whole)
 
 
 def _checked_tensor(tensor: Any) -> np.ndarray:

@@ -41,8 +41,9 @@ class Train(NamedTuple):
     rests: int = 0
 
 
-SETTLED, RESTS = 2e-3, 4
-"""Where a second side lowers ‖T - Z‖² by less, so many steps do without one."""
+SETTLED, RESTS, MOST = 3e-3, 4, 3
+"""Where a half sweep lowers ‖T - Z‖² by a smaller part, so many steps take one only;
+elsewhere so many at most."""
 
 
 def cold_train(
@@ -87,16 +88,17 @@ def _best_pair(
 def warm_train(T: np.ndarray, whole: float, old: Train) -> Train:
     """Give the train after a step from an older one near it; ``whole`` is ‖T‖².
 
-    A sweep over both sides, 4Nr, as long as the second still gains; when T has settled
-    such steps are every fifth, and the others update one side, 2Nr.
+    Half sweeps, 2Nr each, as long as they gain, up to three; when T has settled, so that
+    the second gains little, the next four steps take one only.
     """
-    first = swept(T, old)
+    now = swept(T, old)
     if old.rests:
-        return first._replace(rests=old.rests - 1)
-    second = swept(T, first)
-    gained = second.energy - first.energy
-    rests = RESTS if gained < SETTLED * (whole - first.energy) else 0
-    return second._replace(rests=rests)
+        return now._replace(rests=old.rests - 1)
+    for extra in range(MOST - 1):
+        before, now = now, swept(T, now)
+        if now.energy - before.energy < SETTLED * (whole - before.energy):
+            return now._replace(rests=0 if extra else RESTS)
+    return now
 
 
 def swept(T: np.ndarray, old: Train) -> Train:
