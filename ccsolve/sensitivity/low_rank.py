@@ -44,7 +44,7 @@ def low_rank_losses(
     metric
         By default "inputs" where the layer has input moments, else "weights".
     fit
-        By default the best one for the metric.
+        By default the metric's best.
     groups
         Of a convolution: as many maps (n / groups, d), each of the same rank, whose
         errors add up. More than one take the metric "weights".
@@ -79,7 +79,7 @@ def low_rank_losses(
     if metric == "inputs":
         return _tails(_spectrum(moved, min(weight.shape)))
     root = _root(_part(layer, "output_curvature"))
-    return _tails(0.5 * _spectrum(root @ moved @ root, min(weight.shape)))
+    return 0.5 * _tails(_spectrum(root @ moved @ root, min(weight.shape)))
 
 
 def low_rank_rates(layer: Layer) -> Array:
@@ -101,7 +101,6 @@ def spatial_losses(layer: Layer, *, groups: int = 1) -> Array:
 
     W with rows (n, later kernel axes) and columns (c, first kernel axis): a vertical
     convolution, then a horizontal one. From one set of singular values; groups add up.
-
     InvalidProblem for fewer than two kernel axes.
     """
     if layer.weight.ndim < 4:
@@ -163,7 +162,7 @@ def _two_sided(layer: Layer, block: Array, metric: str) -> TwoSidedLosses:
     sides = weight.reshape(n, -1), weight.swapaxes(0, 1).reshape(c, -1)
     (left, outer), (right, inner) = (_vectors(side @ side.T) for side in sides)
     core = np.einsum("nck,nr,cs->rsk", weight, left, right, optimize=True)
-    ranks = min(n, c * weight.shape[2]), min(c, n * weight.shape[2])
+    size = weight.shape[2]
     if metric == "weights":
         kept = _summed((core**2).sum(axis=2))
         loss, low, last = kept[-1, -1] - kept, _over(outer), _over(inner)
@@ -173,8 +172,8 @@ def _two_sided(layer: Layer, block: Array, metric: str) -> TwoSidedLosses:
         best = low_rank_losses(layer, metric=metric)[::-1]
         low = np.concatenate([best, np.zeros(n + 1 - len(best))])
         lower = np.broadcast_to(low[:, None], loss.shape).copy()
-    loss, lower = (table[: ranks[0] + 1, : ranks[1] + 1] for table in (loss, lower))
-    loss = np.maximum(loss, 0.0)
+    full = np.s_[: min(n, c * size) + 1, : min(c, n * size) + 1]
+    loss, lower = np.maximum(loss[full], 0.0), lower[full]
     loss[-1, -1] = 0.0
     return TwoSidedLosses(loss, np.minimum(lower, loss))
 
@@ -201,8 +200,8 @@ def _weighted_losses(
     gram, seen = np.zeros((n, n)), np.zeros((n, c * size))
     for s in range(c):
         columns = slice(s * size, (s + 1) * size)
-        # What the channel adds to K_S C_SS K_Sᵀ: itself, and twice with those before.
         new = K[:, columns]
+        # What the channel adds to K_S C_SS K_Sᵀ: itself, and twice with those before.
         with_before = (2 * seen[:, columns] + new @ C[columns, columns]) @ new.T
         gram += 0.5 * (with_before + with_before.T)
         seen += new @ C[columns]
@@ -236,8 +235,7 @@ def _metric(layer: Layer, metric: str | None, groups: int) -> str:
     if groups < 1 or n % groups:
         raise InvalidProblem(f"groups = {groups} of {n} outputs; expected a divisor")
     if metric is None:
-        whole = layer.input_moment is None or groups > 1
-        return "weights" if whole else "inputs"
+        return "inputs" if groups == 1 and layer.input_moment is not None else "weights"
     _known("metric", metric, METRICS)
     if groups > 1 and metric != "weights":
         raise MissingStatistics(
@@ -255,8 +253,8 @@ def _known(name: str, value: str | None, known: tuple[str | None, ...]) -> None:
 
 def _blocks(layer: Layer, groups: int) -> Array:
     """Give the weight as (groups, n, c, kernel...)."""
-    weight = layer.weight.astype(np.float64)
-    return weight.reshape(groups, -1, *weight.shape[1:])
+    shape = groups, -1, *layer.weight.shape[1:]
+    return layer.weight.astype(np.float64).reshape(shape)
 
 
 def _part(layer: Layer, name: str) -> Array:
