@@ -28,6 +28,7 @@ if find_spec("torch") is None:
 from ccsolve_torch.admm import ADMM
 from ccsolve_torch.application import apply
 from ccsolve_torch.bundles import load, save
+from ccsolve_torch.chain_timing import measure_chains
 from ccsolve_torch.collection import collect
 from ccsolve_torch.combining.linear_layers import (
     LinearConv1d,
@@ -85,6 +86,7 @@ __all__ = [
     "fuse",
     "linear_convolutions",
     "load",
+    "measure_chains",
     "measure_latency",
     "recalibrate",
     "save",
