@@ -1,9 +1,15 @@
 """Orthonormal bases by Cholesky, at the speed of matrix products."""
 
 import numpy as np
-from scipy.linalg import blas, lapack
+from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
-_ROUTINES = {"f": (lapack.spotrf, blas.strsm), "d": (lapack.dpotrf, blas.dtrsm)}
+_ROUTINES = {
+    kind: (
+        *get_lapack_funcs(("potrf",), dtype=kind),
+        *get_blas_funcs(("trsm",), dtype=kind),
+    )
+    for kind in ("f", "d")
+}
 
 PASSES = 2
 """One leaves eps·κ² between the columns, the second removes it."""

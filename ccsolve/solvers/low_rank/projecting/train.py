@@ -88,8 +88,8 @@ def _best_pair(
 def warm_train(T: np.ndarray, whole: float, old: Train) -> Train:
     """Give the train after a step from an older one near it; ``whole`` is ‖T‖².
 
-    Half sweeps, 2Nr each, as long as they gain, up to three; when T has settled, so that
-    the second gains little, the next four steps take one only.
+    Half sweeps, 2Nr each, as long as they gain, up to three; when T has settled, so
+    that the second gains little, the next four steps take one only.
     """
     now = swept(T, old)
     if old.rests:
