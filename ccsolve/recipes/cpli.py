@@ -56,10 +56,12 @@ def plan(
 ) -> Plan:
     """Choose the channels of every group that the layers behind it can do without.
 
-    By group, over the classes kept and the weights W, bias b of the layers that read
-    them, with outputs y, their gradient g, importance D and step s:
+    By group, over the classes kept and the weights W of the layers that read them, with
+    outputs y, the loss's gradient g in them, importance D and step s:
 
-        min Σ over readers of ½ E‖(y - μs·g - Wᵀx - b) D^½‖²
+        min Σ over readers of ½ E‖(y - s·g - Wᵀx) D^½‖²
+
+    and with a bias where s = 0.
 
     The plan's objective is the sum of the programs' values over keeping all, its bound
     the sum of their bounds: at the plan's widths, one shot, without terms between
@@ -83,8 +85,8 @@ def plan(
         Outputs that will be pruned themselves and count nothing: "planned", "scored" or
         "none", see `chosen`.
     guide
-        μ, the step down the classification loss, in units of one over the mean
-        curvature of a layer's outputs.
+        The step s down the classification loss: by which share of themselves it shifts
+        the cross moments. 0 by default: see the measurements in docs/recipes/cpli.md.
     ridge
         In units of the mean variance of a layer's columns.
     method

@@ -33,7 +33,7 @@ PLAIN = Model("none", 0.0, 1e-9)
 
 
 class Samples:
-    """Inputs x, outputs y = W₀x and gradients g of mean 0, of one layer."""
+    """Inputs x, outputs y = W₀x and gradients g in them, of one layer."""
 
     def __init__(self, inputs: int, outputs: int, seed: int, count: int = 400) -> None:
         rng = np.random.default_rng(seed)
@@ -41,8 +41,7 @@ class Samples:
             (inputs, inputs)
         ) + rng.standard_normal(inputs)
         self.weight = rng.standard_normal((outputs, inputs))
-        g = rng.standard_normal((count, outputs)) + 0.5 * self.x[:, :outputs]
-        self.g = g - g.mean(axis=0)
+        self.g = rng.standard_normal((count, outputs)) + 0.5 * self.x[:, :outputs]
         root = rng.standard_normal((outputs, outputs))
         self.curvature = root @ root.T
 
@@ -60,10 +59,12 @@ class Samples:
         )
 
     def loss(self, kept: list[int], weights: np.ndarray, guide: float) -> float:
-        """Give min over W, b of ½ E‖(y - μs·g - Wx - b)‖² in M, by least squares."""
-        step = guide / (np.trace(self.curvature) / len(self.weight))
-        target = self.x @ self.weight.T - step * self.g
-        design = np.column_stack([self.x[:, kept], np.ones(len(self.x))])
+        """Give min over W of ½ E‖(y - s·g - Wx)‖² in M, with a bias where s = 0."""
+        y = self.x @ self.weight.T
+        step = guide * np.linalg.norm(self.x.T @ y) / np.linalg.norm(self.x.T @ self.g)
+        target = y - step * self.g
+        bias = np.ones((len(self.x), 1 if guide == 0 else 0))
+        design = np.column_stack([self.x[:, kept], bias])
         error = target - design @ np.linalg.lstsq(design, target, rcond=None)[0]
         second = error.T @ error / len(self.x)
         M = np.diag(weights) if weights.ndim == 1 else weights

@@ -50,11 +50,6 @@ def output_weights(
     return stays * _diagonal(stats, layer, importance)
 
 
-def mean_curvature(layer: Layer) -> float:
-    """Give the mean of the diagonal of the Gauss-Newton of the loss in the outputs."""
-    return float(np.trace(_curvature(layer))) / len(layer.weight)
-
-
 def _diagonal(stats: Statistics, layer: Layer, importance: str) -> Array:
     if importance == "none":
         return np.ones(len(layer.weight))
@@ -66,7 +61,7 @@ def _diagonal(stats: Statistics, layer: Layer, importance: str) -> Array:
         mean = float(scores.mean())
         relative = scores / mean if mean > 0 else np.ones(len(scores))
         worth[classes >= 0] = relative[classes[classes >= 0]]
-    return mean_curvature(layer) * worth
+    return float(np.trace(_curvature(layer))) / len(worth) * worth
 
 
 def _staying(layer: Layer, staying: Classes) -> NDArray[np.bool_]:
@@ -82,6 +77,6 @@ def _curvature(layer: Layer) -> Array:
     if layer.output_curvature is None:
         raise MissingStatistics(
             f"layers/{layer.name}: no output curvature; collect with layers='moments' "
-            "and the Gauss-Newton, or give importance='none' and guide=0"
+            "and the Gauss-Newton, or give importance='none'"
         )
     return layer.output_curvature.astype(np.float64)

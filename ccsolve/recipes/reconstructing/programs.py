@@ -3,16 +3,19 @@
 With x the columns that a reader unfolds, y = W₀ᵀx its outputs and g the gradient of the
 loss in them, it is CPLI's (Guo, Ouyang, Xu, AAAI 2020), as derived:
 
-    ½ Σ over readers of  min over W, b  E‖(y - μs·g - Wᵀx - b) D^½‖²
+    ½ Σ over readers of  min over W  E‖(y - s·g - Wᵀx) D^½‖²
 
 with W = 0 outside the columns of the classes kept.
 
 The target is one step of gradient descent from y. E[x gᵀ] over positions is the mean
 gradient of the loss in the weights over the number of positions, so that the shift of
-the cross moments is known without a further pass.
+the cross moments is known without a further pass. Without a shift a bias is fitted too:
+moments are centred then. With one they are not, for E[g] is not collected, and in a
+trained ResNet-20 E[x]E[g]ᵀ was two thirds of E[x gᵀ].
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -22,11 +25,7 @@ from ccsolve.criteria.refitting import Reader, reader_of, regular
 from ccsolve.errors import MissingStatistics
 from ccsolve.problems import ReconstructionSelection
 from ccsolve.problems.checks import real_number
-from ccsolve.recipes.reconstructing.features import (
-    Classes,
-    mean_curvature,
-    output_weights,
-)
+from ccsolve.recipes.reconstructing.features import Classes, output_weights
 from ccsolve.statistics import Layer, Statistics
 
 Array = NDArray[np.float64]
@@ -38,7 +37,8 @@ class Model(NamedTuple):
     Attributes
     ----------
     importance : what outputs are worth, see `output_weights`.
-    guide : μ ≥ 0, in steps s = 1 / mean curvature of the layer's outputs at a position.
+    guide : ≥ 0, the size of the shift s·E[x gᵀ] of the cross moments, as a share of
+        theirs, in Frobenius norms: it says how long the step s is.
     ridge : pulls to the dense weights, in units of the columns' mean variance.
     """
 
@@ -74,27 +74,25 @@ def _part(
     weights = output_weights(stats, layer, model.importance, staying)
     full = np.diag(weights) if weights.ndim == 1 else weights
     reader = reader_of(layer, group, stats.groups[group].size, full)
-    return Part(reader, weights, _shift(layer, real_number("guide", model.guide, 0.0)))
-
-
-def _shift(layer: Layer, guide: float) -> Array | None:
-    """Give μ s E[x gᵀ], (d, n_out); positions cancel.
-
-    E[x]E[g]ᵀ is left out: E[g] is 0 at the end of a training, where a bias or the shift
-    of a batch norm follows.
-    """
+    guide = real_number("guide", model.guide, 0.0)
     if guide == 0:
-        return None
+        return Part(reader, weights, None)
+    reader = replace(reader, covariance=reader.moment, varies=bool(reader.moment.any()))
+    return Part(reader, weights, guide * _shift(layer, reader))
+
+
+def _shift(layer: Layer, reader: Reader) -> Array:
+    """Give E[x gᵀ], (d, n_out), as long as the cross moments E[x yᵀ]."""
     if layer.gradient is None:
         raise MissingStatistics(
             f"layers/{layer.name}: no mean gradient of its weights; collect with "
             "layers='gradients' or 'moments', or give guide=0"
         )
-    curvature = mean_curvature(layer)
-    if curvature <= 0:
-        return None
     gradient = layer.gradient.astype(np.float64)
-    return (guide / curvature) * gradient.reshape(len(gradient), -1).T
+    shift = gradient.reshape(len(gradient), -1).T
+    length = float(np.linalg.norm(shift))
+    cross = float(np.linalg.norm(reader.moment @ reader.weight))
+    return shift * (cross / length if length > 0 else 0.0)
 
 
 def program_of(
