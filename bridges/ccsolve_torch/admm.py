@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from numpy.typing import NDArray
@@ -121,7 +122,7 @@ class ADMM:
         self._join()
         for name, one in self._duals.items():
             dual = tuple(part * part.dtype.type(self._rho / new) for part in one.dual)
-            self._duals[name] = Duals(one.near, dual, one.step)
+            self._duals[name] = replace(one, dual=dual)
         self._rho = new
         self._aims.forget()
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import cpu_count
 from typing import Any, TypeVar
 
@@ -22,6 +22,10 @@ SWEEPS = 4
 SETTLED = 2e-3
 """A half-sweep that lowers the error by no more than this part has followed."""
 
+RISE = 1.02
+"""An error this much above the lowest of late may be that of subspaces that missed
+directions."""
+
 MOST_THREADS = 8
 
 
@@ -29,31 +33,36 @@ MOST_THREADS = 8
 class Duals:
     """Z, a projection per group of one weight, and U, an array of the modes per group.
 
-    `step` is ‖Z - Z_before‖, 0 at first.
+    `step` is ‖Z - Z_before‖, 0 at first; `lowest` the lowest relative error of each
+    projection since it was last made from nothing.
     """
 
     near: tuple[Projected, ...]
     dual: tuple[Array, ...]
     step: float
+    lowest: tuple[float, ...]
 
 
 def first(target: Target, tensors: Sequence[Array]) -> Duals:
     """Give Z = proj(W) and U = 0, as the published code begins."""
     near = tuple(_cold(target, tensor) for tensor in tensors)
-    return Duals(near, tuple(np.zeros_like(tensor) for tensor in tensors), 0.0)
+    zeros = tuple(np.zeros_like(tensor) for tensor in tensors)
+    return Duals(near, zeros, 0.0, tuple(one.error for one in near))
 
 
 def advanced(target: Target, tensors: Sequence[Array], before: Duals) -> Duals:
     """Give Z <- proj(W + U) and U <- U + W - Z; `tensors` become the new U."""
-    near, moved = [], 0.0
-    for tensor, dual, last in zip(tensors, before.dual, before.near, strict=True):
+    near, lowest, moved = [], [], 0.0
+    groups = zip(tensors, before.dual, before.near, before.lowest, strict=True)
+    for tensor, dual, last, least in groups:
         tensor += dual
-        now = _followed(target, tensor, last)
+        now = _followed(target, tensor, last, least)
         off = (now.tensor - last.tensor).ravel()
         moved += float(np.dot(off, off))
         tensor -= now.tensor
         near.append(now)
-    return Duals(tuple(near), tuple(tensors), math.sqrt(moved))
+        lowest.append(now.error if now.exact else min(now.error, least))
+    return Duals(tuple(near), tuple(tensors), math.sqrt(moved), tuple(lowest))
 
 
 def nearest(target: Target, tensors: Sequence[Array]) -> tuple[Projected, ...]:
@@ -65,20 +74,24 @@ def _cold(target: Target, tensor: Array) -> Projected:
     return project(tensor, target.space.format, target.space.ranks)
 
 
-def _followed(target: Target, aim: Array, before: Projected) -> Projected:
+def _followed(
+    target: Target, aim: Array, before: Projected, lowest: float
+) -> Projected:
     """Give a projection as near as one from nothing, by half-sweeps where they do.
 
-    Where the second one still gains, the subspaces have moved too far to be followed:
-    W + U moves far while training has not yet answered to U.
+    W + U moves far while training has not yet answered to U. Then subspaces turn faster
+    than half-sweeps follow, and the second one still gains; or U grows orthogonally to
+    them, which no half-sweep sees, but the error does.
     """
     one = _warm(target, aim, before)
     if one.exact:
         return one
     two = _warm(target, aim, one)
-    if two.exact or one.error - two.error <= SETTLED * one.error:
+    settled = one.error - two.error <= SETTLED * one.error
+    if two.exact or (settled and two.error <= RISE * lowest):
         return two
     anew = _cold(target, aim)
-    return anew if anew.error < two.error else two
+    return anew if anew.error < two.error else replace(two, exact=True, age=0)
 
 
 def _warm(target: Target, aim: Array, before: Projected) -> Projected:
