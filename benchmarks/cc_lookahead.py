@@ -7,12 +7,13 @@ Every site is compressed to the end with the fast look-ahead. On the way, at `--
 evenly spread states, all units that remain are scored both ways: the error of the fast
 scores relative to the spread of the exact ones, Spearman's rank correlation of both,
 and whether both would remove the same unit. Then the whole recipe is timed with either,
-at 52 % of the MACs removed. One thread. DIR as in benchmarks/cifar10.py, or a
-file of statistics. Rows are appended to OUT.
+at 52 % of the MACs removed. Run it on one thread (OPENBLAS_NUM_THREADS=1). DIR as in
+benchmarks/cifar10.py, or a file of statistics. Rows are appended to OUT.
 """
 
 import argparse
 import json
+import platform
 import time
 from collections.abc import Iterator
 from importlib.resources import files
@@ -48,10 +49,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=results)
     asked = parser.parse_args()
     stats = statistics(asked.data, asked.calibration)
+    of = {
+        "network": stats.fingerprint[:12],
+        "samples": stats.samples,
+        "ccsolve": ccsolve.__version__,
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+    }
     with asked.out.open("a", encoding="utf-8") as file:
         for row in rows(stats, asked.states):
             print(row, flush=True)
-            file.write(json.dumps({**row, "ccsolve": ccsolve.__version__}) + "\n")
+            file.write(json.dumps({**row, **of}) + "\n")
 
 
 def statistics(data: Path | None, count: int) -> Statistics:
@@ -98,12 +106,12 @@ def compared(site: Site, states: int) -> Iterator[Row]:
         kind="site",
         site=[part.name for part in site.parts],
         units=site.units,
-        error_mean=mean[0],
-        error_worst=worst[0],
-        score_error_worst=worst[1],
-        rank_mean=mean[2],
-        rank_least=measured[:, 2].min(),
-        same_first=mean[3],
+        error_mean=float(mean[0]),
+        error_worst=float(worst[0]),
+        score_error_worst=float(worst[1]),
+        rank_mean=float(mean[2]),
+        rank_least=float(measured[:, 2].min()),
+        same_first=float(mean[3]),
         same_path=bool(np.array_equal(paths[FAST].units, paths[EXACT].units)),
         fast_seconds=seconds[FAST],
         exact_seconds=seconds[EXACT],
