@@ -67,7 +67,7 @@ def plan(
     recipe
         "ccp" chooses by programs, "allocated" and "uniform" by a criterion; "uniform"
         cuts every group alike. "svd", "tucker" and "tt" keep all channels, and make
-        chains of layers: a program shares the budgets over their ranks.
+        chains of layers: a program shares the budgets over their ranks. "cc" does both.
     **options
         Keyword options of the recipe: all take ``multiple_of``, ``min_keep``,
         ``fixed`` and ``seed``; "uniform" takes ``criterion``; "allocated" and "ccp"
