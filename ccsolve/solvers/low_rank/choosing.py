@@ -25,6 +25,9 @@ TRIAL_SWEEPS = 4
 GAINED = 1e-6
 """Relative gain for which other ranks are taken: less may be one sweep more."""
 
+MOST_WORK = 1e10
+"""Multiplications of a sweep over a ring beyond which rings are left to trains."""
+
 _HALVINGS = 4
 
 Factors = list[np.ndarray]
@@ -74,14 +77,25 @@ def _first_fits(
     problem: LowRankFit, known: Mapping[Cut, CutLosses], sweeps: int
 ) -> Iterator[Fitted]:
     if problem.asks == "budget":
-        yield from _fitted(problem, chosen_ranks(problem, known), sweeps)
         if problem.format == "tr":
             yield from _fitted(problem, _as_train(problem), sweeps)
+        ranks = chosen_ranks(problem, known)
+        if not _is_slow(problem, ranks):
+            yield from _fitted(problem, ranks, sweeps)
     elif problem.format == "tr":
         yield from _even_fits(problem, sweeps)
     else:
         losses = bond_losses(problem, known)
         yield from _fits_within(problem, losses, sweeps)
+
+
+def _is_slow(problem: LowRankFit, ranks: Ranks) -> bool:
+    """Say whether a ring is too large for sweeps: equations of r_{k-1}·r_k unknowns."""
+    if problem.format != "tr" or ranks[0] == 1:
+        return False
+    pairs = zip(ranks, (*ranks[1:], ranks[0]), problem.modes, strict=True)
+    work = sum(problem.tensor.size / m * (a * b) ** 2 for a, b, m in pairs)
+    return work > MOST_WORK
 
 
 def _as_train(problem: LowRankFit) -> Ranks:
@@ -132,7 +146,7 @@ def _even_fits(problem: LowRankFit, sweeps: int) -> Iterator[Fitted]:
     ranks = even_ranks(problem, 1)
     for rank in itertools.count(1):
         before, ranks = ranks, even_ranks(problem, rank)
-        if rank > 1 and ranks == before:
+        if _is_slow(problem, ranks) or (rank > 1 and ranks == before):
             return
         fit = yield from _fitted(problem, ranks, sweeps)
         if math.isfinite(fit.value):
@@ -158,7 +172,7 @@ def _improved(problem: LowRankFit, best: Fitted, trials: int) -> Fits:
     tried = {best.ranks}
     fresh = _neighbours(problem, best.ranks)
     while len(tried) <= trials and (ranks := next(fresh, None)) is not None:
-        if ranks in tried:
+        if ranks in tried or _is_slow(problem, ranks):
             continue
         tried.add(ranks)
         fit = yield from _fitted(problem, ranks, TRIAL_SWEEPS)
