@@ -68,6 +68,9 @@ def plan(
         "ccp" chooses by programs, "allocated" and "uniform" by a criterion; "uniform"
         cuts every group alike. "svd", "tucker" and "tt" keep all channels, and make
         chains of layers: a program shares the budgets over their ranks. "cc" does both.
+        "cpli", "he", "thinet" and "osscar" keep the channels from which the next layers
+        can be reconstructed. "l1", "lamp", "nisp", ...: a criterion, see
+        `ccsolve.recipes.ranked.PAPERS`.
     **options
         Keyword options of the recipe: all take ``multiple_of``, ``min_keep``,
         ``fixed`` and ``seed``; "uniform" takes ``criterion``; "allocated" and "ccp"
