@@ -45,6 +45,7 @@ from ccsolve_torch.coupling.declaring import Declared
 from ccsolve_torch.dcff import export_fused, fuse, update_fusion
 from ccsolve_torch.finetuning import Training, finetune
 from ccsolve_torch.graph import Graph, trace
+from ccsolve_torch.heads.auxiliary import Auxiliary
 from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.layers import factorise
 from ccsolve_torch.linear_conv import fold, linear_convolutions
@@ -60,6 +61,7 @@ from ccsolve_torch.timing import measure_latency
 
 __all__ = [
     "ADMM",
+    "Auxiliary",
     "Declared",
     "Factor",
     "Graph",

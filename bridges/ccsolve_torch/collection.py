@@ -1,6 +1,6 @@
 """Collecting statistics: what a network's loss says about each of its channels."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from ccsolve.errors import InvalidProblem
 from ccsolve.problems.checks import whole_number
 from ccsolve.statistics import Group, Layer, Memory, Statistics
 from ccsolve_torch.collecting.accumulation import Sums, add_batches
-from ccsolve_torch.collecting.losses import PerSample, as_loss
+from ccsolve_torch.collecting.losses import Loss, PerSample, as_loss
 from ccsolve_torch.collecting.moments import (
     LEVELS,
     Levels,
@@ -28,6 +28,8 @@ from ccsolve_torch.coupling.declaring import Declared
 from ccsolve_torch.coupling.memory import memory
 from ccsolve_torch.factoring.runs import chain_runs
 from ccsolve_torch.graph import Graph, trace
+from ccsolve_torch.heads.auxiliary import Auxiliary, as_auxiliary
+from ccsolve_torch.heads.training import Heads, joining, trained_heads
 from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.running.precision import exactly
 from ccsolve_torch.running.ranks import failing_together
@@ -56,6 +58,7 @@ class _Options:
     max_rows: int
     max_bytes: float
     seed: int
+    auxiliary: Auxiliary | None
 
 
 def collect(
@@ -71,6 +74,7 @@ def collect(
     max_bytes: float = 8e9,
     seed: int = 0,
     declared: Declared | None = None,
+    auxiliary: int | Sequence[str] | Auxiliary | None = None,
 ) -> Statistics:
     """Give the statistics of the model on the samples of the loader.
 
@@ -102,12 +106,13 @@ def collect(
         is. Works inside `torch.autocast`; what is summed is summed in
         float32 and float64.
     loader
-        Any iterable of (inputs, targets), read once; inputs a tensor or a tuple of
-        tensors, samples along axis 0.
+        Any iterable of (inputs, targets), read once, with `auxiliary` several times;
+        inputs a tensor or a tuple of tensors, samples along axis 0.
     loss
         "cross_entropy" (class numbers; outputs (N, K), (N, K, ...) or (N, ..., K) with
         targets (N, ...): a sample's loss is the mean over its positions, targets of
-        -100 not counted), "least_squares" (½‖f - y‖², any shape), or a callable
+        -100 not counted), "least_squares" (½‖f - y‖², any shape, or class
+        numbers (N,) for ones among zeros), or a callable
         (outputs, targets) -> (N,), for curvature="ggn" convex in the outputs and of
         at most 1,024 outputs per sample.
     curvature
@@ -131,10 +136,19 @@ def collect(
     max_bytes
         Refuse `layers` whose sums take more.
     seed
-        For sketches and positions: the same seed gives the same statistics on the same
-        device. Process r of several draws from seed + r.
+        For sketches, positions and `auxiliary`: the same seed gives the same statistics
+        on the same device. Process r of several draws from seed + r.
     declared
         See `trace`.
+    auxiliary
+        Classifiers that read the network halfway (CCP-AC): how many, spread evenly over
+        its depth, or names of the modules whose outputs they read, or an `Auxiliary`.
+        They are attached, trained for some readings of the loader while the network
+        stays as it is, and dropped at the end. Derivatives are of the sum of all
+        losses, which for a channel are the final one and those of the classifiers
+        behind it; what a classifier reads of a channel without a layer in between
+        counts nothing. All their outputs count as outputs for `sketches`. The meta data
+        has their places, weights and losses. For outputs (N, classes).
 
     Raises
     ------
@@ -145,7 +159,8 @@ def collect(
         An option, the model, a batch or the loss's value is malformed.
     """
     options = _Options(
-        curvature, layers, sketches, positions, max_rows, max_bytes, seed
+        *(curvature, layers, sketches, positions, max_rows, max_bytes, seed),
+        as_auxiliary(auxiliary),
     )
     _check(options)
     known, device = as_loss(loss), device_of(checked_model(model))
@@ -159,14 +174,29 @@ def collect(
         with exactly(device):
             graph = trace(model, inputs, declared=declared)
         sums = _empty(model, graph, options)
-        add_batches(model, sums, known, options.sketches, every)
+        heads = _heads(model, loader, graph, known, options)
+        with joining(model, heads) as join:
+            add_batches(model, sums, known, options.sketches, every, join)
         space = memory(model, graph.flow, graph.classes)
         runs = chain_runs(model, graph)
     identity = fingerprint(model)
     check_alike(identity, "the model")
     _pool(sums)
     meta = {"curvature": options.curvature, "runs": runs}
+    if heads is not None:
+        meta["auxiliary"] = heads.record()
     return _statistics(sums, known.name, meta, identity, space)
+
+
+def _heads(
+    model: nn.Module, loader: Loader, graph: Graph, loss: Loss, options: _Options
+) -> Heads | None:
+    """Give the auxiliary classifiers, trained, where some are asked for."""
+    if options.auxiliary is None:
+        return None
+    return trained_heads(
+        model, loader, set(graph.layers), loss, options.auxiliary, options.seed
+    )
 
 
 def _empty(model: nn.Module, graph: Graph, options: _Options) -> Sums:

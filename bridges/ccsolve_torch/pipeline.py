@@ -1,7 +1,7 @@
 """Collect, plan and apply in one call, in one step or in several."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ccsolve_torch.collection import collect
 from ccsolve_torch.coupling.declaring import Declared, checked_declared
 from ccsolve_torch.coupling.memory import memory as memory_of
 from ccsolve_torch.graph import trace
+from ccsolve_torch.heads.auxiliary import Auxiliary, as_auxiliary
 from ccsolve_torch.repairing.repairing import checked_repair
 from ccsolve_torch.report import checked_names
 from ccsolve_torch.running.ranks import decided, failing_together, several
@@ -54,6 +55,7 @@ def compress(
     repair: str | None = None,
     loss: str | PerSample = "cross_entropy",
     curvature: str = "ggn",
+    auxiliary: int | Sequence[str] | Auxiliary | None = None,
     collecting: Mapping[str, Any] | None = None,
     declared: Declared | None = None,
     finetune: Callable[[nn.Module], object] | None = None,
@@ -100,8 +102,8 @@ def compress(
         repair per group; for recipes with `recollect`, such as "ccp".
     repair, timed
         See `apply`.
-    loss, curvature
-        See `collect`.
+    loss, curvature, auxiliary
+        See `collect`. With `auxiliary` the recipe "ccp" is CCP-AC.
     collecting
         Further options of `collect`, such as {"layers": "moments"}, which recipes that
         need it have by default.
@@ -168,7 +170,9 @@ def compress(
         recipe=recipe,
         options=recipe_options(recipe, options, seed=seed, curvature=curvature),
         repair=repair,
-        collecting=_collecting(recipe, collecting, loss=loss, curvature=curvature),
+        collecting=_collecting(
+            recipe, collecting, loss=loss, curvature=curvature, **_beside(auxiliary)
+        ),
         declared=checked_declared(declared),
         finetune=finetune,
         progress=progress or logged,
@@ -209,6 +213,11 @@ def _ground(job: Job) -> Ground:
         with evaluating(job.model):
             space = memory_of(job.model, graph.flow, graph.classes)
     return Ground(inputs, graph, space)
+
+
+def _beside(auxiliary: Any) -> dict[str, Any]:
+    """Give the option of `collect`, where it is used."""
+    return {} if auxiliary is None else {"auxiliary": as_auxiliary(auxiliary)}
 
 
 def _collecting(

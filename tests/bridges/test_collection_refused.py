@@ -19,7 +19,6 @@ collect: Any = cct.collect
     [
         ({"loss": "hinge"}, "cross_entropy or least_squares"),
         ({"loss": 3}, "callable"),
-        ({"loss": "least_squares"}, "equal shapes"),
         ({"loss": lambda f, y: f.sum()}, "one value per sample"),
         ({"loss": lambda f, y: f.sum(dim=1) * float("nan")}, "NaN"),
         ({"curvature": "hessian"}, "'ggn' or 'fisher'"),

@@ -1,6 +1,6 @@
 """Summing over the batches of a loader: forward passes, and what flows back."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,9 @@ from ccsolve_torch.running.precision import exactly
 from ccsolve_torch.running.samples import sample_places
 from ccsolve_torch.running.spelling import spelled_out
 from ccsolve_torch.running.state import Batch
+
+Join = Callable[[Tensor, Loss], tuple[Tensor, Loss]]
+"""From the outputs of the latest pass, and their loss, to more outputs and theirs."""
 
 
 @dataclass
@@ -57,8 +60,12 @@ def add_batches(
     loss: Loss,
     sketches: int | None,
     every: Iterable[Batch],
+    join: Join | None = None,
 ) -> None:
-    """Go through the batches: one forward pass each, and the backward passes."""
+    """Go through the batches: one forward pass each, and the backward passes.
+
+    `join` puts further losses on what the passes gave.
+    """
     weights = {name: item.weight for name, item in sums.layers.items()}
     watch, several = None, False
     with _differentiable(weights.values()), torch.enable_grad():
@@ -70,6 +77,8 @@ def add_batches(
             found, seen = watch.run(inputs)
             with exactly(sums.device):
                 outputs, held, known = differentiated(found, targets, sums.batch, loss)
+                if join is not None:
+                    outputs, known = join(outputs, known)
                 values = known.values(outputs, held)
                 _first_order(sums, seen, values, weights)
                 if sums.ggn is not None:

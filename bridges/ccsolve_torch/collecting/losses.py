@@ -177,13 +177,28 @@ def _shares(classes: Tensor) -> Tensor:
 
 
 def _half_squares(outputs: Tensor, targets: Tensor) -> Tensor:
-    if targets.shape != outputs.shape:
-        raise InvalidProblem(
-            f"least_squares: outputs {tuple(outputs.shape)}, targets "
-            f"{tuple(targets.shape)}; expected equal shapes"
-        )
-    squares = (outputs - targets).square()
+    squares = (outputs - _wanted(outputs, targets)).square()
     return 0.5 * squares.reshape(len(outputs), -1).sum(dim=1)
+
+
+def _wanted(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Give targets in the shape of the outputs; class numbers as ones among zeros."""
+    if targets.shape == outputs.shape:
+        return targets
+    whole = not targets.is_floating_point() and not targets.is_complex()
+    if not whole or outputs.ndim != 2 or targets.shape != outputs.shape[:1]:
+        raise InvalidProblem(
+            f"least_squares: outputs {tuple(outputs.shape)}, targets {targets.dtype} "
+            f"{tuple(targets.shape)}; expected equal shapes, or class numbers (N,) for "
+            f"outputs (N, K)"
+        )
+    classes, last = targets.long(), outputs.shape[1] - 1
+    if bool(((classes < 0) | (classes > last)).any()):
+        raise InvalidProblem(
+            f"least_squares: class numbers {int(classes.min())} to "
+            f"{int(classes.max())}; expected 0 to {last}"
+        )
+    return functional.one_hot(classes, last + 1).to(outputs)
 
 
 def _identity_root(outputs: Tensor, targets: Tensor) -> Root:

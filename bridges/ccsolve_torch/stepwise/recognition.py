@@ -6,7 +6,7 @@ looked at.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from functools import partial
 from hashlib import sha256
 from types import CellType, CodeType
@@ -136,8 +136,12 @@ def _bytes(value: Tensor) -> bytes:
 
 
 def _marked(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Give options as JSON holds them; functions by their marks."""
+    """Give options as JSON holds them; functions by their marks, records by fields."""
     return {
-        name: mark(value) if callable(value) else plain(value)
+        name: mark(value) if callable(value) else plain(_fields(value))
         for name, value in options.items()
     }
+
+
+def _fields(value: Any) -> Any:
+    return asdict(value) if is_dataclass(value) else value  # pyright: ignore

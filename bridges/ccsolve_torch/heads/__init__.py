@@ -1,0 +1,1 @@
+"""Auxiliary classifiers: attached, trained, used for statistics and dropped."""
