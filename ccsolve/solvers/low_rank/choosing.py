@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ccsolve.problems import LowRankFit
+from ccsolve.problems.low_rank import ROUNDING
 from ccsolve.problems.tensor_formats import Ranks, fitting_ranks
 from ccsolve.solvers.low_rank.bounding.cuts import Cut
 from ccsolve.solvers.low_rank.bounding.rank_choice import (
@@ -24,6 +25,9 @@ TRIAL_SWEEPS = 4
 
 GAINED = 1e-6
 """Relative gain for which other ranks are taken: less may be one sweep more."""
+
+NOISE = 3e-8
+"""Relative error that the eigenvalues of a Gram matrix cannot tell from none."""
 
 MOST_WORK = 1e10
 """Multiplications of a sweep over a ring beyond which rings are left to trains."""
@@ -117,18 +121,19 @@ def _fits_within(
     """Fit ranks whose tails sum up to more and more than the tolerance allows.
 
     The sum may be as many times the loss as there are bonds: what is still within is
-    found by bisection. Where rounding, or a covariance of several modes, makes even one
-    time too much, it is less and less.
+    found by bisection. First, what rounding makes of no loss counts as none. Where it,
+    or a covariance of several modes, makes even one time too much, it is less and less.
     """
+    tolerance = problem.tolerance or 0.0
 
-    def at(share: float) -> Fits:
-        assert problem.tolerance is not None
-        ranks = ranks_by_tails(problem, losses, problem.tolerance * share)
+    def at(share: float, noise: float = 0.0) -> Fits:
+        ranks = ranks_by_tails(problem, losses, tolerance * share + noise)
         return _fitted(problem, ranks, sweeps)
 
     low = 0.0
-    for low in (1.0, 1.0 - 1e-6, 0.7, 0.3, 0.05):
-        fit = yield from at(low)
+    trials = (1.0, NOISE), (1.0, ROUNDING), (1.0 - 1e-6, 0.0), (0.7, 0.0), (0.3, 0.0)
+    for low, noise in trials:
+        fit = yield from at(low, noise)
         if math.isfinite(fit.value):
             break
     high = math.sqrt(max(1, len(losses) - len(problem.whole)))

@@ -71,20 +71,16 @@ def ranks_by_tails(
     That sum is what a TT-SVD or HOSVD loses at most, and not more often than there are
     bonds what any tensor of those ranks does. With a tolerance the cost is least under
     a sum of tolerance²·½‖TC^½‖²; without one the sum is least under the budget. Of one
-    bond and of two exactly; of more, from a greedy choice on, two bonds at a time are
-    chosen anew, the others being as they are, until no pair is better.
+    bond and of two exactly; of more, two bonds at a time are chosen anew, the others
+    being as they are, until no pair is better: from a greedy choice, and from the ranks
+    that leave most room.
     """
     room = math.inf if tolerance is None else tolerance**2 * problem.energy
     program = _Program(problem, losses, room)
-    ranks = _greedy(program)
-    free = [k for k in range(len(losses)) if k not in problem.whole]
-    for _ in range(MOST_ROUNDS):
-        before = ranks
-        for pair in itertools.combinations(free, 2):
-            ranks = _pair(program, ranks, *pair)
-        if ranks == before:
-            break
-    return fitting_ranks(problem.format, problem.modes, ranks, problem.whole)
+    roomy = problem.full_ranks if program.seeks_cost else problem.least_ranks
+    found = [_by_pairs(program, ranks) for ranks in (_greedy(program), roomy)]
+    best = min(found, key=problem.cost_of if program.seeks_cost else program.loss)
+    return fitting_ranks(problem.format, problem.modes, best, problem.whole)
 
 
 @dataclass(frozen=True)
@@ -103,6 +99,19 @@ class _Program:
         return math.fsum(
             float(loss[r]) for loss, r in zip(self.losses, ranks, strict=True)
         )
+
+
+def _by_pairs(program: _Program, ranks: Ranks) -> Ranks:
+    """Choose the ranks of two bonds at a time until no pair is better."""
+    whole = program.problem.whole
+    free = [k for k in range(len(ranks)) if k not in whole]
+    for _ in range(MOST_ROUNDS):
+        before = ranks
+        for pair in itertools.combinations(free, 2):
+            ranks = _pair(program, ranks, *pair)
+        if ranks == before:
+            break
+    return ranks
 
 
 def _greedy(program: _Program) -> Ranks:
