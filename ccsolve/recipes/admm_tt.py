@@ -53,7 +53,8 @@ def admm_tt(
     factors
         A `Plan` that has factors and removes no channels; a mapping from names of
         layers to `Factor` (or its fields); or a number for all convolutions and linear
-        maps: a float in (0, 1], the part of every full rank, or an int, the rank.
+        maps of a full rank above it: a float in (0, 1], the part of every full rank,
+        or an int, the rank.
     metric
         By default "inputs" where the layer has input moments, else "weights".
     format
@@ -80,8 +81,10 @@ def admm_tt(
     """
     if isinstance(factors, Plan):
         _check_uncut(factors)
-    whole = [name for name, layer in stats.layers.items() if not _why_not(layer)]
-    asked = factors_from(factors, whole, format)
+    shapes = {
+        n: one.weight.shape for n, one in stats.layers.items() if not _why_not(one)
+    }
+    asked = factors_from(factors, shapes, format)
     options = {
         "iterations": iterations,
         "tolerance": tolerance,

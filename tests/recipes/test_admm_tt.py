@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import ccsolve
 from ccsolve import Factor, Plan
 from ccsolve.errors import InvalidProblem, MissingStatistics, Unsupported
 from ccsolve.recipes.admm_tt import admm_tt
@@ -42,6 +43,19 @@ def test_what_is_asked_can_be_said_in_three_ways() -> None:
         np.testing.assert_array_equal(one, same)
     other = admm_tt(STATS, 2, format="tucker", iterations=5)["conv2"]
     assert other.factor == Factor("tucker", 2) and other.ranks == (2, 9, 2)
+
+
+def test_plans_of_other_recipes_say_the_ranks() -> None:
+    plan = ccsolve.plan(STATS, params=0.7, recipe="svd")
+    fits = admm_tt(STATS, plan, iterations=3)
+    assert fits and {n: fit.factor for n, fit in fits.items()} == dict(plan.factors)
+
+
+def test_one_rank_is_for_layers_that_have_more() -> None:
+    assert list(admm_tt(STATS, 7, format="svd", iterations=0)) == [
+        "conv2",
+        "classifier",
+    ]
 
 
 def test_several_workers_give_the_same() -> None:

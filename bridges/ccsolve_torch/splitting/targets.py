@@ -1,6 +1,6 @@
 """Which weights shall come to have bounded ranks, and as which tensors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,7 +102,7 @@ def targets_of(model: nn.Module, asked: Any, format: str) -> dict[str, Target]:
     Unsupported
         A weight that is computed, or no matrix and of no layer that is known.
     """
-    factors = factors_from(asked, _reducible(model, format), format)
+    factors = factors_from(asked, _shapes(model), format)
     targets = {name: _target(model, name, one) for name, one in factors.items()}
     seen: dict[int, str] = {}
     for name, target in targets.items():
@@ -114,15 +114,20 @@ def targets_of(model: nn.Module, asked: Any, format: str) -> dict[str, Target]:
     return targets
 
 
-def _reducible(model: nn.Module, format: str) -> Mapping[str, nn.Module]:
-    """Give the plain layers, one of each weight, whose ranks can be more than 1."""
-    found: dict[int, tuple[str, nn.Module]] = {}
+def _shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
+    """Give the shapes of plain layers' weights per group, each weight once."""
+    found: dict[int, tuple[str, tuple[int, ...]]] = {}
     for name, module in model.named_modules():
-        if name and type(module) in KINDS and "weight" in module._parameters:
-            space = _target(model, name, Factor(format, 1.0)).space
-            if max(space.ranks) > 1:
-                found.setdefault(id(module.weight), (name, module))
+        weight: Any = module._parameters.get("weight")
+        if name and type(module) in KINDS and weight is not None:
+            found.setdefault(id(weight), (name, _block(module, tuple(weight.shape))))
     return dict(found.values())
+
+
+def _block(layer: nn.Module | None, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Give (n, c, kernel...) of one group."""
+    n, c = shape[0] // getattr(layer, "groups", 1), shape[1]
+    return (c, n, *shape[2:]) if isinstance(layer, TRANSPOSED) else (n, c, *shape[2:])
 
 
 def _target(model: nn.Module, name: str, factor: Factor) -> Target:
@@ -143,9 +148,7 @@ def _target(model: nn.Module, name: str, factor: Factor) -> Target:
     if not weight.is_floating_point():
         raise Unsupported(f"{name}: its weight is of {weight.dtype}; expected reals")
     groups, transposed = getattr(layer, "groups", 1), isinstance(layer, TRANSPOSED)
-    n, c = shape[0] // groups, shape[1]
-    block = (c, n, *shape[2:]) if transposed else (n, c, *shape[2:])
-    space = rank_set(factor, block, f"layer {name}")
+    space = rank_set(factor, _block(layer, shape), f"layer {name}")
     return Target(name, parameter, factor, space, groups, transposed, shape)
 
 

@@ -1,14 +1,17 @@
 """What is asked: the factor of every layer, from a plan, a mapping or one number."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ccsolve.errors import InvalidProblem
 from ccsolve.factors import Factor, factor_of
 from ccsolve.plans import Plan
+from ccsolve.recipes.admm.rank_set import rank_set
 
 
-def factors_from(value: Any, names: Iterable[str], format: str) -> dict[str, Factor]:
+def factors_from(
+    value: Any, shapes: Mapping[str, Sequence[int]], format: str
+) -> dict[str, Factor]:
     """Give name -> Factor.
 
     Parameters
@@ -23,8 +26,13 @@ def factors_from(value: Any, names: Iterable[str], format: str) -> dict[str, Fac
     if isinstance(value, Plan):
         value = value.factors
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        one = Factor(format, value)
-        value = dict.fromkeys(names, one)
+        one, whole, least = Factor(format, value), Factor(format, 1.0), max(value, 1)
+        thick = [
+            name
+            for name, shape in shapes.items()
+            if max(rank_set(whole, shape, name).ranks) > least
+        ]
+        value = dict.fromkeys(thick, one)
     if not isinstance(value, Mapping):
         raise InvalidProblem(
             f"factors: {type(value).__name__}; expected a Plan, a mapping from names "

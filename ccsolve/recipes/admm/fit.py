@@ -1,6 +1,7 @@
 """One weight of bounded ranks by ADMM on its layer's quadratic loss."""
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -112,7 +113,7 @@ def fit_weight(
         diagonal. Without any of the three the loss is ½‖W - W₀‖².
     iterations, tolerance, time_limit
         Where ADMM ends: at most so many iterations; both residuals relative to the
-        weight at most the tolerance; seconds.
+        weight at most the tolerance; seconds, the eigen-decompositions among them.
     callback
         See `ccsolve.solve`.
 
@@ -123,6 +124,7 @@ def fit_weight(
         with a negative diagonal.
     """
     _check_limits(iterations, tolerance, time_limit)
+    started = time.perf_counter()
     given = _array(weight, None, f"{where}: weight")
     space = rank_set(factor, given.shape, where)
     loss = _loss_of(given, space, inputs, outputs, elements, where)
@@ -135,6 +137,7 @@ def fit_weight(
         gap=0.0,
         callback=callback,
         resolution=1e-12 * scale,
+        started=started,
     )
     found = run(steps(loss, space, tensor, tolerance), limits)
     factors, dense = _in_own_coordinates(found.x, loss, space)
