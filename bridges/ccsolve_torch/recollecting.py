@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from ccsolve.planning import LEVELS
 from ccsolve.plans import Plan
 from ccsolve.recipes.recollection import Recollect
 from ccsolve.statistics import Statistics
@@ -28,10 +29,11 @@ def recollecting(
 ) -> Recollect:
     """Give what cuts the model by a plan, repairs it, and collects on what is left.
 
-    Layers' own statistics are not taken again: they serve the widths, which are found
-    before.
+    Layers' own statistics are taken again where the recipe needs them throughout; they
+    serve others for the widths alone, which are found before.
     """
     graph = trace(model, inputs, declared=declared)
+    layers = job.collecting["layers"] if job.recipe in LEVELS else "none"
     repair = checked_repair(job.repair, job.loader)
     order = Order(inputs, job.loader, repair, False, job.seed)
 
@@ -42,7 +44,7 @@ def recollecting(
             return collect(
                 small,
                 job.loader,
-                **{**job.collecting, "layers": "none"},
+                **{**job.collecting, "layers": layers},
                 declared=declared_in(declared, graph, plan.keep),
                 seed=job.seed,
             )

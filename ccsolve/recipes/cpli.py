@@ -11,6 +11,8 @@ OSSCAR (Meng et al., ICML 2024) are the same program without either.
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -21,11 +23,20 @@ from ccsolve.plans import Plan
 from ccsolve.problems.checks import real_number
 from ccsolve.recipes.allocation import allocated
 from ccsolve.recipes.ladders import Allocation
-from ccsolve.recipes.reconstructing.choosing import NONE, Search, chosen
+from ccsolve.recipes.recollection import Recollect
+from ccsolve.recipes.reconstructing.choosing import (
+    NONE,
+    PLANNED,
+    SCORED,
+    Search,
+    chosen,
+    chosen_in_turn,
+    interrupted,
+)
 from ccsolve.recipes.reconstructing.own_losses import own_losses
 from ccsolve.recipes.reconstructing.programs import Model
 from ccsolve.recipes.shares import Widths, as_given, shares_of
-from ccsolve.solution import Solution, Stop
+from ccsolve.solution import Solution
 from ccsolve.statistics import Statistics
 
 OWN = "own"
@@ -44,10 +55,11 @@ def plan(
     widths: Widths = OWN,
     allocation: str = "exact",
     importance: str = "taylor",
-    suppression: str = "planned",
+    suppression: str | None = None,
     guide: float = 0.0,
     ridge: float = 1e-3,
     method: str = "swap_search",
+    recollect: Recollect | None = None,
     multiple_of: int = 1,
     min_keep: int = 1,
     fixed: Mapping[str, int] | None = None,
@@ -82,8 +94,8 @@ def plan(
         D of the readers' outputs: "taylor", "curvature", "full" or "none", see
         `output_weights`.
     suppression
-        Outputs that will be pruned themselves and count nothing: "planned", "scored" or
-        "none", see `chosen`.
+        Outputs that will be pruned themselves and count nothing: "planned" (the default
+        without `recollect`), "scored" (with it) or "none", see `chosen`.
     guide
         The step s down the classification loss: by which share of themselves it shifts
         the cross moments. 0 by default: see the measurements in docs/recipes/cpli.md.
@@ -92,10 +104,16 @@ def plan(
     method
         Of `ReconstructionSelection`: "swap_search", "greedy_removal", "lasso" (the
         paper's), "branch_and_bound", "auto", ...
+    recollect
+        Gives statistics of the network that a plan leaves, moments too; the bridge's
+        ``compress(..., sequential=True)`` has one. With it groups are solved in their
+        order, each on what the ones before it have left, as the paper has it; widths
+        stay those that were found first.
     multiple_of, min_keep, fixed
         See `admissible_steps`.
     time_limit
-        Seconds for widths and groups together, half of it at most for the widths.
+        Seconds for widths and groups together, half of it at most for the widths;
+        collecting is not counted.
     seed
         For the solvers.
 
@@ -112,9 +130,10 @@ def plan(
             widths,
             allocation,
             Model(importance, guide, ridge),
-            suppression,
+            suppression or (PLANNED if recollect is None else SCORED),
             Search(method, real_number("time_limit", time_limit, 0.0), seed),
             {"multiple_of": multiple_of, "min_keep": min_keep, "fixed": fixed},
+            recollect,
         ),
     )
 
@@ -127,20 +146,23 @@ def plan_ancestor(
     widths: Widths = "uniform",
     allocation: str = "exact",
     ridge: float = 1e-3,
+    recollect: Recollect | None = None,
     multiple_of: int = 1,
     min_keep: int = 1,
     fixed: Mapping[str, int] | None = None,
     time_limit: float = 10.0,
     seed: int = 0,
 ) -> Plan:
-    """Choose as a paper did before CPLI: min ½ E‖y - Wᵀx - b‖² by the paper's method.
+    """Choose without the loss: min ½ E‖y - Wᵀx - b‖², by a paper's method.
+
+    The plan's objective is the sum of these values, in squares of outputs.
 
     Parameters
     ----------
     name
         "he": LASSO on one gate per channel; "thinet": greedy on the dense weights;
         "osscar": greedy removal and swaps, refitted throughout.
-    stats, limits, widths, allocation, ridge, multiple_of, min_keep, fixed
+    stats, limits, widths, allocation, ridge, recollect, multiple_of, min_keep, fixed
         As for `plan`; widths are alike for all groups by default.
     time_limit, seed
         As for `plan`.
@@ -156,6 +178,7 @@ def plan_ancestor(
             NONE,
             Search(ANCESTORS[name], real_number("time_limit", time_limit, 0.0), seed),
             {"multiple_of": multiple_of, "min_keep": min_keep, "fixed": fixed},
+            recollect,
         ),
     )
 
@@ -169,19 +192,18 @@ class _Way(NamedTuple):
     suppression: str
     search: Search
     steps: Mapping[str, Any]
+    recollect: Recollect | None
 
 
 def _plan(name: str, stats: Statistics, limits: Mapping[str, float], way: _Way) -> Plan:
     begun = time.perf_counter()
     shares = _shares(stats, limits, way)
     left = max(0.0, way.search.time_limit - (time.perf_counter() - begun))
-    solutions = chosen(
-        stats,
-        shares.widths,
-        way.model,
-        way.suppression,
-        way.search._replace(time_limit=left),
-    )
+    choose = chosen
+    if way.recollect is not None:
+        choose = partial(chosen_in_turn, recollect=way.recollect, recipe=name)
+    search = replace(way.search, time_limit=left)
+    solutions = choose(stats, shares.widths, way.model, way.suppression, search)
     objective = math.fsum(solution.objective for solution in solutions.values())
     bound = math.fsum(solution.bound for solution in solutions.values())
     return Plan(
@@ -226,13 +248,11 @@ def _provenance(
         },
         **way.model._asdict(),
         "suppression": way.suppression,
-        **way.search._asdict(),
+        **asdict(way.search),
         **way.steps,
         "bound": "over the choice of channels at these widths, group by group",
-        "recollected": False,
-        "interrupted": any(
-            solution.stop is Stop.INTERRUPTED for solution in solutions.values()
-        ),
+        "recollected": way.recollect is not None,
+        "interrupted": any(map(interrupted, solutions.values())),
         "groups": {name: _record(item) for name, item in solutions.items()},
     }
 

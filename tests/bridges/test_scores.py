@@ -13,6 +13,7 @@ from torch.nn import functional
 import ccsolve
 import ccsolve_torch as cct
 from ccsolve.errors import InvalidProblem, MissingStatistics, Unsupported
+from ccsolve.recipes.reconstructing.programs import Model, parts_of, program_of
 from ccsolve.statistics import Statistics
 from ccsolve_torch.scoring.by_recipe import SCORES, with_scores
 
@@ -184,9 +185,10 @@ def test_soft_pruning_zeroes_the_smallest_filters(mlp: nn.Module, clouds: Loader
 
 def test_soft_filters_grow_back_while_training_goes_on():
     """A training that adds 1 to every weight: what was zeroed is the smallest again."""
-    net = nn.Sequential(nn.Linear(1, 4, bias=False), nn.ReLU(), nn.Linear(4, 2))
+    first = nn.Linear(1, 4, bias=False)
+    net = nn.Sequential(first, nn.ReLU(), nn.Linear(4, 2))
     with torch.no_grad():
-        net[0].weight.copy_(torch.tensor([[3.0], [1.0], [4.0], [2.0]]))
+        first.weight.copy_(torch.tensor([[3.0], [1.0], [4.0], [2.0]]))
     x, y = torch.ones(4, 1), torch.tensor([0, 1, 0, 1])
 
     def train(model: nn.Module) -> None:
@@ -269,3 +271,29 @@ def test_bad_options_are_refused(mlp: nn.Module, clouds: Loader):
     numbers = [(x, y.float()) for x, y in clouds]
     with pytest.raises(InvalidProblem, match="class numbers"):
         cct.class_wise_scores(mlp, numbers, stats)
+
+
+def test_reconstruction_layer_by_layer_is_what_collecting_by_hand_gives(
+    residual: nn.Module, loader: Loader
+):
+    """Cut by hand, collect by hand, solve by hand."""
+    options: dict[str, Any] = {"widths": 0.6, "timed": False, "sequential": True}
+    small: Any = cct.compress(residual, loader, macs=1.0, recipe="osscar", **options)
+    stats = cct.collect(residual, loader, layers="moments")
+    keep = {name: np.arange(group.size) for name, group in stats.groups.items()}
+    now = stats
+    for name, group in stats.groups.items():
+        width = int(0.6 * group.size)
+        parts = parts_of(now, name, Model("none", 0.0, 1e-3), {})
+        program = program_of(parts, width, 1e-3)
+        keep[name] = np.flatnonzero(ccsolve.solve(program, "swap_search").x)
+        plan = ccsolve.Plan(
+            recipe="by hand",
+            keep=keep,
+            sizes={other: item.size for other, item in stats.groups.items()},
+            fingerprint=stats.fingerprint,
+        )
+        cut = cct.apply(residual, plan, loader[0][0], calibration=loader, timed=False)
+        now = cct.collect(cut, loader, layers="moments")
+    for name, classes in small.report.kept.items():
+        assert classes.tolist() == keep[name].tolist()

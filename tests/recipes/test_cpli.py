@@ -336,3 +336,49 @@ def test_provenance_says_how_it_was_made():
     assert record["recollected"] is False and record["widths"] == "own"
     narrowed = {name for name, k in plan.widths.items() if k < plan.sizes[name]}
     assert set(record["groups"]) == narrowed
+
+
+class Told:
+    """Statistics that stay as they are; and what was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[ccsolve.Plan] = []
+
+    def __call__(self, plan: ccsolve.Plan) -> Statistics:
+        self.asked.append(plan)
+        return STATS
+
+
+@pytest.mark.parametrize("suppression", ["none", None])
+def test_in_turn_on_the_same_statistics_is_the_same(suppression: str | None):
+    network, options = Told(), {"macs": 0.4, "recipe": "cpli"}
+    plan = ccsolve.plan(
+        STATS, recollect=network, suppression=suppression, widths="uniform", **options
+    )
+    assert plan.provenance["recollected"] is True
+    assert [p.provenance["before"] for p in network.asked] == ["conv2", "conv3"]
+    assert network.asked[1].widths == {**plan.widths, "conv3": 5}
+    alike = "none" if suppression else "scored"
+    assert plan.provenance["suppression"] == alike
+    at_once = ccsolve.plan(STATS, suppression=alike, widths="uniform", **options)
+    for name in plan.keep:
+        assert plan.keep[name].tolist() == at_once.keep[name].tolist()
+    assert plan.objective == pytest.approx(at_once.objective)
+
+
+def test_outputs_of_later_groups_are_not_known_in_turn():
+    with pytest.raises(Unsupported, match="later groups are decided later"):
+        ccsolve.plan(
+            STATS, macs=0.5, recipe="cpli", suppression="planned", recollect=Told()
+        )
+
+
+def test_an_interrupt_ends_the_collecting_too(monkeypatch: pytest.MonkeyPatch):
+    def interrupt(*_args: Any, **_options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ccsolve.solvers.reconstruction.thinet.solve", interrupt)
+    network = Told()
+    plan = ccsolve.plan(STATS, macs=0.4, recipe="thinet", recollect=network)
+    assert network.asked == [] and plan.provenance["interrupted"]
+    assert plan.achieved["macs"] <= plan.asked["macs"]

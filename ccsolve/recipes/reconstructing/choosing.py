@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
 from ccsolve.api import solve
 from ccsolve.criteria import score
-from ccsolve.errors import InvalidProblem
+from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve.problems import ReconstructionSelection
+from ccsolve.recipes.recollection import Recollect, taken_again
 from ccsolve.recipes.reconstructing.features import Classes
 from ccsolve.recipes.reconstructing.programs import Model, parts_of, program_of
 from ccsolve.recipes.uniform import best
@@ -19,12 +21,21 @@ NONE, SCORED, PLANNED = "none", "scored", "planned"
 SUPPRESSIONS = (NONE, SCORED, PLANNED)
 
 
-class Search(NamedTuple):
-    """How the programs are solved: a method, seconds for all of them, a seed."""
+@dataclass
+class Search:
+    """How programs are solved: a method, seconds left for all of them, a seed."""
 
     method: str
     time_limit: float
     seed: int
+
+    def solution(self, program: ReconstructionSelection, programs: int) -> Solution:
+        """Solve the next of so many programs in its share of the seconds left."""
+        begun, share = time.perf_counter(), self.time_limit / programs
+        found = solve(program, self.method, time_limit=share, seed=self.seed)
+        left = self.time_limit - (time.perf_counter() - begun)
+        self.time_limit = 0.0 if interrupted(found) else max(0.0, left)
+        return found
 
 
 def chosen(
@@ -34,46 +45,85 @@ def chosen(
     suppression: str,
     search: Search,
 ) -> dict[str, Solution]:
-    """Solve the programs of the groups that get narrower; what one leaves, others have.
+    """Solve the programs of the groups that get narrower, last first; by group.
 
     Parameters
     ----------
     suppression
         Which outputs of the readers are left out, for they will be pruned themselves:
         "none"; "scored": of each group the classes of the least Taylor score beyond its
-        width; "planned": those that the plan removes: groups are decided last first.
-
-    Returns
-    -------
-    Solutions by group, in the groups' order. After Ctrl-C the groups that are still to
-    come have the first point of their method.
+        width; "planned": those that the plan removes: groups behind are decided then.
+    search
+        Its seconds are used up. After Ctrl-C the groups that are still to come have the
+        first point of their method.
     """
+    _check(suppression)
+    names = _narrowed(stats, widths)
+    staying = _scored(stats, widths) if suppression == SCORED else {}
+    found: dict[str, Solution] = {}
+    for done, name in enumerate(reversed(names)):
+        parts = parts_of(stats, name, model, _others(staying, name))
+        program = program_of(parts, widths[name], model.ridge)
+        found[name] = search.solution(program, len(names) - done)
+        if suppression == PLANNED:
+            staying[name] = np.asarray(found[name].x)
+    return {name: found[name] for name in names}
+
+
+def chosen_in_turn(
+    stats: Statistics,
+    widths: Mapping[str, int],
+    model: Model,
+    suppression: str,
+    search: Search,
+    recollect: Recollect,
+    recipe: str,
+) -> dict[str, Solution]:
+    """Solve the programs in the groups' order, each on what those before it have left.
+
+    Moments and outputs are those of the network that `recollect` gives, which is
+    repaired as a rule. `suppression` is "none" or "scored": later groups are not
+    decided yet. After Ctrl-C nothing is taken again.
+    """
+    _check(suppression)
+    if suppression == PLANNED:
+        raise Unsupported(
+            f"suppression = {PLANNED!r} with recollect, where later groups are decided "
+            f"later; take {SCORED!r} or {NONE!r}"
+        )
+    names, now = _narrowed(stats, widths), stats
+    staying = _scored(stats, widths) if suppression == SCORED else {}
+    keep = {name: np.arange(group.size) for name, group in stats.groups.items()}
+    found: dict[str, Solution] = {}
+    for done, name in enumerate(names):
+        if done and not any(map(interrupted, found.values())):
+            now = taken_again(recollect, stats, keep, name, recipe)
+        parts = parts_of(now, name, model, _others(staying, name))
+        program = program_of(parts, widths[name], model.ridge)
+        found[name] = search.solution(program, len(names) - done)
+        keep[name] = np.flatnonzero(found[name].x)
+        # What is cut in the next statistics has no more classes to leave out.
+        staying.pop(name, None)
+    return found
+
+
+def interrupted(solution: Solution) -> bool:
+    """Say whether Ctrl-C ended the search."""
+    return solution.stop is Stop.INTERRUPTED
+
+
+def _check(suppression: str) -> None:
     if suppression not in SUPPRESSIONS:
         raise InvalidProblem(
             f"suppression = {suppression!r}; expected one of {', '.join(SUPPRESSIONS)}"
         )
-    narrowed = [name for name, k in widths.items() if k < stats.groups[name].size]
-    staying = dict(_scored(stats, widths)) if suppression == SCORED else {}
-    found: dict[str, Solution] = {}
-    left = search.time_limit
-    for done, name in enumerate(reversed(narrowed)):
-        program = program_of(
-            parts_of(stats, name, model, _others(staying, name)),
-            widths[name],
-            model.ridge,
-        )
-        begun, share = time.perf_counter(), left / (len(narrowed) - done)
-        solution = solve(program, search.method, time_limit=share, seed=search.seed)
-        left = max(0.0, left - (time.perf_counter() - begun))
-        if solution.stop is Stop.INTERRUPTED:
-            left = 0.0
-        found[name] = solution
-        if suppression == PLANNED:
-            staying[name] = np.asarray(solution.x)
-    return {name: found[name] for name in narrowed}
 
 
-def _scored(stats: Statistics, widths: Mapping[str, int]) -> Classes:
+def _narrowed(stats: Statistics, widths: Mapping[str, int]) -> list[str]:
+    return [name for name, k in widths.items() if k < stats.groups[name].size]
+
+
+def _scored(stats: Statistics, widths: Mapping[str, int]) -> dict[str, np.ndarray]:
     """Mark the classes of every group that its Taylor scores would keep."""
     masks = {}
     for name, width in widths.items():
