@@ -20,7 +20,9 @@ from ccsolve.problems.low_rank_requests import (
     checked_tensor,
     checked_whole,
     floors,
+    is_narrow,
     require_affordable,
+    widened,
 )
 from ccsolve.problems.mode_covariance import (
     ModeBlock,
@@ -66,8 +68,9 @@ class LowRankFit:
 
     Parameters
     ----------
-    tensor : float32 or float64 (others become float64) of any shape. Copied, unless it
-        is contiguous and read-only: ``tensor.setflags(write=False)`` saves a copy.
+    tensor : float32 or float64 of any shape; others become float64, and so does float32
+        that is so large or small that its squares leave the range. Copied, unless it is
+        contiguous and read-only: ``tensor.setflags(write=False)`` saves a copy.
     format : "svd", "tucker", "tt" or "tr".
     modes : the shape as which the tensor is read, in row-major order; by default its
         own, of "svd" its first axis against the rest.
@@ -148,6 +151,8 @@ class LowRankFit:
             object.__setattr__(self, name, value)
         # Definiteness is checked by taking roots; a user wants to hear of it here.
         _ = self.blocks
+        if self.blocks and not is_narrow(self.energy):
+            object.__setattr__(self, "tensor", widened(self.tensor))
         if budget is not None:
             require_affordable(self.cost_of(self.least_ranks), self.limit, budget)
 

@@ -41,12 +41,24 @@ def checked_tensor(tensor: Any) -> np.ndarray:
         raise InvalidProblem(
             f"tensor has shape {given.shape}; expected at least one axis and one entry"
         )
-    _require_range(array)
+    if not is_narrow(_checked_range(array) ** 2):
+        array = widened(array)
     owned = not np.may_share_memory(array, given) or not given.flags.writeable
     return frozen(array if owned else array.copy())
 
 
-def _require_range(array: np.ndarray) -> None:
+def is_narrow(energy: float) -> bool:
+    """Say whether float32 has the range for sums of such squares, and their squares."""
+    return energy == 0 or 1e-16 <= energy <= 1e16
+
+
+def widened(tensor: np.ndarray) -> np.ndarray:
+    """Give the tensor in float64, read-only."""
+    return frozen(tensor.astype(np.float64)) if tensor.dtype != np.float64 else tensor
+
+
+def _checked_range(array: np.ndarray) -> float:
+    """Give the largest entry in size; InvalidProblem where it cannot be worked with."""
     low, high = float(array.min()), float(array.max())
     if not (math.isfinite(low) and math.isfinite(high)):
         raise InvalidProblem(
@@ -58,6 +70,7 @@ def _require_range(array: np.ndarray) -> None:
             f"tensor has a largest entry of {found:g} in size; expected "
             f"{SMALLEST:g} to {LARGEST:g}, or all zeros; rescale it"
         )
+    return found
 
 
 def checked_modes(format: str, shape: tuple[int, ...], modes: Any) -> Modes:

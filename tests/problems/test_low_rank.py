@@ -101,6 +101,16 @@ def test_a_tensor_that_may_change_is_copied():
     np.testing.assert_array_equal(problem.tensor, before)
 
 
+def test_float32_out_of_range_is_widened():
+    tensor = np.float32(1e30) * weights((3, 4), dtype=np.float32)
+    assert LowRankFit(tensor, "svd", ranks=1).tensor.dtype == np.float64
+    tensor = weights((3, 4), dtype=np.float32)
+    assert LowRankFit(tensor, "svd", ranks=1).tensor.dtype == np.float32
+    large = 1e40 * moments(4)
+    wide = LowRankFit(tensor, "svd", ranks=1, covariance=large)
+    assert wide.tensor.dtype == np.float64
+
+
 def test_one_rank_stands_for_all_and_is_clipped():
     assert LowRankFit(weights(MODES), "tt", ranks=4).ranks == (3, 4, 4)
     assert LowRankFit(weights(MODES), "tt", ranks=99).ranks == (3, 10, 5)

@@ -11,6 +11,7 @@ from ccsolve.problems.tensor_formats import factor_shapes
 from ccsolve.solvers.low_rank.bounding import spectra
 from ccsolve.solvers.low_rank.bounding.cuts import cuts_of
 from ccsolve.solvers.low_rank.bounding.lower_bounds import cost_floor, lower_bound
+from ccsolve.solvers.low_rank.bounding.minorants import minorant
 from ccsolve.solvers.low_rank.bounding.spectra import tails
 from ccsolve.solvers.low_rank.bounding.unfoldings import losses_of
 from tests.solvers.low_rank.restarts import best_of_restarts
@@ -194,17 +195,34 @@ def test_rings_are_cut_at_every_two_bonds():
     assert sorted(cut.side for cut in singles) == [(0,), (1,), (2,), (3,)]
 
 
-def test_a_covariance_that_is_cut_counts_by_its_smallest_eigenvalue():
+@pytest.mark.parametrize("rank", [None, 40, 9])
+@pytest.mark.parametrize("side", [{0}, {0, 1}, {0, 1, 2}, {1}, {2}, {0, 2}, {3}])
+def test_minorants_are_below_the_covariance(side: set[int], rank: int | None):
+    modes = (4, 3, 2, 5)
+    problem = LowRankFit(
+        weights(modes), "tt", ranks=1, covariance=moments(30, 1, rank) + 1e-3
+    )
+    block = problem.blocks[0]
+    share, parts = minorant(block, modes, side)
+    below, at = np.ones((1, 1)), block.start
+    for part in parts:
+        free = np.eye(int(np.prod(modes[at : part.start])))
+        below, at = np.kron(np.kron(below, free), part.matrix), part.stop
+    below = np.kron(below, np.eye(int(np.prod(modes[at:]))))
+    least = np.linalg.eigvalsh(block.matrix - share * below)[0]
+    assert least >= -1e-14 * np.trace(block.matrix)
+    assert share == 0 or rank != 9
+
+
+def test_a_kronecker_product_given_whole_is_found_out():
     tensor = weights((4, 3, 5))
-    floor = 0.5
-    joint = moments(15) + floor * np.eye(15)
-    problem = LowRankFit(tensor, "tt", ranks=2, covariance=joint)
-    cut = next(cut for cut in cuts_of(problem) if cut.bonds == (1,))
-    plain = LowRankFit(tensor, "tt", ranks=2)
-    smallest = np.linalg.eigvalsh(joint)[0]
-    expected = smallest * losses_of(plain, cut).proven
-    assert smallest >= floor
-    np.testing.assert_allclose(losses_of(problem, cut).proven, expected, rtol=1e-6)
+    parts = [moments(3), moments(5)]
+    given = LowRankFit(tensor, "tt", ranks=2, covariance=[None, *parts])
+    whole = LowRankFit(tensor, "tt", ranks=2, covariance=np.kron(*parts))
+    for cut in cuts_of(given):
+        known, found = losses_of(given, cut).proven, losses_of(whole, cut).proven
+        assert np.all(found <= known * (1 + 1e-9) + 1e-12 * given.energy)
+        np.testing.assert_allclose(found, known, rtol=0.011, atol=1e-9 * given.energy)
 
 
 def test_bounds_of_wide_tensors_need_no_copy():

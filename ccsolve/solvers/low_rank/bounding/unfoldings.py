@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ccsolve.linalg.rounding import gamma
-from ccsolve.linalg.spectrum import eigenvalue_floor, frobenius_norm
+from ccsolve.linalg.spectrum import frobenius_norm
 from ccsolve.problems import LowRankFit
 from ccsolve.problems.mode_covariance import ModeBlock, whitened
 from ccsolve.solvers.low_rank.bounding.cuts import Cut
+from ccsolve.solvers.low_rank.bounding.minorants import minorant
 from ccsolve.solvers.low_rank.bounding.spectra import tails
 
 
@@ -19,8 +20,8 @@ class CutLosses:
 
     Attributes
     ----------
-    found : (R + 1,) ½ the tails, as computed; where the covariance is cut, of the
-        plain tensor in units that make rank 0 cost ½‖T C^½‖²: an estimate.
+    found : (R + 1,) ½ the tails, as computed; where a covariance is cut, an estimate,
+        in units that make rank 0 cost ½‖T C^½‖².
     proven : (R + 1,) no tensor of that rank is nearer, rounding included.
     """
 
@@ -42,21 +43,22 @@ def losses_of(problem: LowRankFit, cut: Cut) -> CutLosses:
     """Give ½ the tails of a cut's unfolding, whitened by the covariances beside it.
 
     Covariances whose modes are all on one side whiten: C = C₁ ⊗ C₂ gives ‖(T - Z)C^½‖ =
-    ‖C₁^½(T - Z)C₂^½‖ with the rank of Z not raised. One that is cut is at least its
-    smallest eigenvalue times the identity.
+    ‖C₁^½(T - Z)C₂^½‖ with the rank of Z not raised. Of one that is cut, what it is at
+    least does, a multiple of a Kronecker product: see `minorant`.
     """
     side = set(cut.side)
-    cut_blocks = [
-        b for b in problem.blocks if 0 < len(_modes(b) & side) < len(_modes(b))
-    ]
-    beside = [b for b in problem.blocks if b not in cut_blocks]
+    beside, factor, exact = [], 0.5, True
+    for block in problem.blocks:
+        if _modes(block) <= side or not _modes(block) & side:
+            beside.append(block)
+            continue
+        share, parts = minorant(block, problem.modes, side)
+        factor, exact = factor * share, False
+        beside += parts
     matrix, error = _unfolding(problem, beside, side)
     found, proven = tails(matrix, error)
-    floor = 0.5
-    for block in cut_blocks:
-        floor *= _least_eigenvalue(block)
-    scale = problem.energy / found[0] if cut_blocks and found[0] else 0.5
-    return CutLosses(scale * found, floor * proven)
+    scale = 0.5 if exact or not found[0] else problem.energy / found[0]
+    return CutLosses(scale * found, factor * proven)
 
 
 def _modes(block: ModeBlock) -> set[int]:
@@ -94,13 +96,3 @@ def whitening_error(tensor: np.ndarray, blocks: Sequence[ModeBlock]) -> float:
         size *= frobenius_norm(block.root)
         terms += len(block.root) + 1
     return 1.1 * gamma(terms) * size
-
-
-def _least_eigenvalue(block: ModeBlock) -> float:
-    """Give a proven lower bound of λ_min(root·rootᵀ); 0 where it is singular."""
-    p, q = block.root.shape
-    if q < p:
-        return 0.0
-    matrix = block.matrix
-    rounding = 1.1 * gamma(q + 2) * frobenius_norm(block.root) ** 2
-    return max(0.0, eigenvalue_floor(matrix) - rounding)
