@@ -45,4 +45,4 @@ def solve(
         yield first
         yield from islice(refined_fits(fit, first), sweeps)
 
-    return run(fitted_then_bounded(problem, fits), limits)
+    return run(fitted_then_bounded(problem, fits, limits), limits)

@@ -1,5 +1,6 @@
 """What the methods of LowRankFit share: ranks, points and bounds as steps."""
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ccsolve.errors import InvalidProblem
-from ccsolve.iterate import Step
+from ccsolve.iterate import Limits, Step
 from ccsolve.problems import LowRankFit
 from ccsolve.solvers.low_rank.bounding.cuts import Cut, cuts_of, smaller_side
 from ccsolve.solvers.low_rank.bounding.lower_bounds import lower_bound
@@ -17,18 +18,27 @@ from ccsolve.solvers.low_rank.bounding.unfoldings import CutLosses, losses_of
 QUICK = 1024
 """Side of an unfolding up to which its spectrum is taken before a fit is refined."""
 
+OVERTIME = 3.0
+"""How much longer than the time left a decomposition may be expected to take."""
+
+SPEED = 2e10
+"""Operations a second, one thread, as a guess."""
+
 Known = dict[Cut, CutLosses]
 Factors = list[np.ndarray]
 Fits = Callable[[LowRankFit], Iterator[Factors]]
 """What gives factors, better and better, of a problem whose ranks are given."""
 
 
-def fitted_then_bounded(problem: LowRankFit, fits: Fits) -> Iterator[Step]:
+def fitted_then_bounded(
+    problem: LowRankFit, fits: Fits, limits: Limits
+) -> Iterator[Step]:
     """Give a point and bounds, then better points; without ranks the bounds first.
 
     They tell the ranks then, by the losses of all bonds. Factors that miss a tolerance
     are not given: the tensor itself is, before. The bounds of large unfoldings, which
-    take longer than points, come last.
+    take longer than points, come last, and not where the time left is far too short:
+    their decompositions cannot be interrupted.
     """
     known: Known = {}
     cuts = cuts_of(problem)
@@ -38,7 +48,8 @@ def fitted_then_bounded(problem: LowRankFit, fits: Fits) -> Iterator[Step]:
         yield from islice(found, 1)
         yield from bounds(problem, quick, known)
         yield from found
-        yield from bounds(problem, [cut for cut in cuts if cut not in quick], known)
+        large = [cut for cut in cuts if cut not in quick]
+        yield from bounds(problem, large, known, OVERTIME * limits.remaining())
         return
     x = problem.feasible_point()
     yield Step(x, problem.objective(x))
@@ -54,12 +65,25 @@ def points(problem: LowRankFit, fits: Iterator[Factors]) -> Iterator[Step]:
         yield Step(x, problem.objective(x)) if feasible else Step()
 
 
-def bounds(problem: LowRankFit, cuts: list[Cut], known: Known) -> Iterator[Step]:
-    """Give the bound after each cut, which is then known; first that of no cut."""
+def bounds(
+    problem: LowRankFit, cuts: list[Cut], known: Known, seconds: float = math.inf
+) -> Iterator[Step]:
+    """Give the bound after each cut, which is then known; first that of no cut.
+
+    Cuts that are likely to take longer than ``seconds`` are left out.
+    """
     yield Step(bound=lower_bound(problem, known))
     for cut in cuts:
+        if _seconds(problem, cut) > seconds:
+            continue
         known[cut] = losses_of(problem, cut)
         yield Step(bound=lower_bound(problem, known))
+
+
+def _seconds(problem: LowRankFit, cut: Cut) -> float:
+    """Give about what a spectrum takes: a Gram matrix and its eigenvectors."""
+    m = smaller_side(problem.modes, cut.side)
+    return (2.0 * m * problem.tensor.size + 25.0 * m**3) / SPEED
 
 
 def checked_start(problem: LowRankFit, start: Any) -> Factors | None:

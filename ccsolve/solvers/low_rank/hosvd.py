@@ -14,4 +14,5 @@ def solve(problem: LowRankFit, limits: Limits) -> Solution:
     √(compressed modes) times the best error. With the first and last mode alone
     compressed it is a train of three modes. Covariances as of ``tt_svd``.
     """
-    return run(fitted_then_bounded(problem, lambda fit: iter([cold_fit(fit)])), limits)
+    steps = fitted_then_bounded(problem, lambda fit: iter([cold_fit(fit)]), limits)
+    return run(steps, limits)

@@ -18,4 +18,5 @@ def solve(problem: LowRankFit, limits: Limits) -> Solution:
     the top eigenvectors of T·C·Tᵀ and Z = U·UᵀT. Of others a near one whitens, and the
     fit is only a start for ``als``. m²N for each bond with the smaller side m.
     """
-    return run(fitted_then_bounded(problem, lambda fit: iter([cold_fit(fit)])), limits)
+    steps = fitted_then_bounded(problem, lambda fit: iter([cold_fit(fit)]), limits)
+    return run(steps, limits)

@@ -1,0 +1,1 @@
+"""Speed, error and memory of low-rank projections against their peers."""

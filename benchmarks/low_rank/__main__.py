@@ -1,0 +1,112 @@
+"""Low-rank projections against tensorly, tntorch, numpy, scipy and scikit-learn.
+
+    python -m benchmarks.low_rank --data DIR
+    python -m benchmarks.low_rank --cases "conv 512x512x3x3, settled"
+    python -m benchmarks.low_rank --report                     from the rows alone
+
+DIR holds trained weights (benchmarks/cifar10.py says how); without it their cases are
+left out. One thread, CPU time; all contenders meet the same tensors in one process, and
+each runs in one of its own for its memory. Rows go to OUT as they come: what has a row
+is not run again; delete the file to begin anew. tntorch is installed with
+
+    pip install --no-deps tntorch
+
+torchTT could not be had from a package index; it is no contender.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.low_rank import report
+from benchmarks.low_rank.cases import CASES, Case
+from benchmarks.low_rank.measuring import extra_memory, is_large, is_ours, timed
+from benchmarks.low_rank.rows import Row, append_rows, read_rows
+from benchmarks.selection.workers import ONE_THREAD
+
+ROWS = Path(__file__).parents[1] / "results" / "low_rank.jsonl"
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks-low-rank.md"
+
+
+LEAST = 2_000_000
+"""Entries from which memory is measured."""
+
+
+def main() -> int:
+    """Run what has no row yet, write the page, and give the exit code."""
+    asked = _asked()
+    if asked.memory is not None:
+        name, contender = asked.memory
+        print(extra_memory(_case(name), contender, asked.data))
+        return 0
+    if not asked.report:
+        append_rows(asked.out, _shown(asked))
+    if asked.page is not None:
+        asked.page.write_text(report.page(read_rows(asked.out)), encoding="utf-8")
+        print(f"written: {asked.page}")
+    return 0
+
+
+def _shown(asked: argparse.Namespace) -> Iterator[Row]:
+    done = {row.case for row in read_rows(asked.out)}
+    for case in CASES:
+        if case.name in done or (asked.cases and case.name not in asked.cases):
+            continue
+        if case.weights is not None and asked.data is None:
+            continue
+        for row in timed(case, asked.data, asked.contenders):
+            if row.status == "ran":
+                row = replace(row, extra=_memory(asked, case, row))
+            print(
+                row.case, row.contender, row.seconds, row.error, row.extra, flush=True
+            )
+            yield row
+
+
+def _memory(asked: argparse.Namespace, case: Case, row: Row) -> float | None:
+    """Measure memory in a process of its own, None for small cases and for networks.
+
+    Of large cases that of ccsolve alone: peers take minutes.
+    """
+    small = row.entries < LEAST or len(case.layers) > 1 or case.kind == "whitened"
+    if asked.no_memory or small or (is_large(case) and not is_ours(row.contender)):
+        return None
+    command = [sys.executable, "-m", "benchmarks.low_rank"]
+    command += ["--memory", case.name, row.contender]
+    command += ["--data", str(asked.data)] if asked.data is not None else []
+    ran = subprocess.run(
+        command, env={**os.environ, **ONE_THREAD}, capture_output=True, text=True
+    )
+    return float(ran.stdout.split()[-1]) if ran.returncode == 0 else None
+
+
+def _case(name: str) -> Case:
+    return next(case for case in CASES if case.name == name)
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.low_rank",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", type=Path, help="trained weights")
+    parser.add_argument("--cases", nargs="+", choices=[case.name for case in CASES])
+    parser.add_argument("--contenders", nargs="+", help="of those of each kind")
+    parser.add_argument("--no-memory", action="store_true", help="times alone")
+    parser.add_argument("--memory", nargs=2, metavar=("CASE", "CONTENDER"))
+    parser.add_argument("--out", type=Path, default=ROWS, help="file of the rows")
+    parser.add_argument("--report", action="store_true", help="run nothing")
+    parser.add_argument("--page", type=Path, help="write the report there")
+    asked = parser.parse_args()
+    if asked.report and asked.page is None:
+        asked.page = PAGE
+    return asked
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
