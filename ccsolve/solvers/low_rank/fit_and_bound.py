@@ -29,7 +29,8 @@ def solve(
       the loss: these ranks are fitted, then neighbouring ones, and the best kept. With
       a tolerance, sums above it are tried as well.
     - The bound: see `lower_bound`. For "svd" and for two modes it meets the point, but
-      for a covariance that acts on both sides of the bond at once.
+      for a covariance that acts on both sides of the bond at once. With given ranks,
+      unfoldings with thousands on their smaller side wait for the time they take.
 
     Heuristic are the fits of three modes and more, and the ranks there. Cost: m²N for
     each bond with the smaller side m, and 8Nr for each sweep.
@@ -42,7 +43,7 @@ def solve(
     whole_number("sweeps", sweeps, 0, 2**31)
     whole_number("trials", trials, 0, 2**31)
     if problem.asks == "ranks":
-        given = fitted_then_bounded(problem, lambda fit: fits(fit, sweeps))
+        given = fitted_then_bounded(problem, lambda fit: fits(fit, sweeps), limits)
         return run(given, limits)
     return run(_chosen(problem, sweeps, trials), limits)
 
