@@ -24,7 +24,12 @@ from ccsolve_torch.gates import Keep
 from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.layers import with_chains
-from ccsolve_torch.repairing.repairing import checked_repair, repaired
+from ccsolve_torch.repairing.repairing import (
+    Repair,
+    checked_repair,
+    repaired,
+    with_chains_between,
+)
 from ccsolve_torch.report import Report, checked_names
 from ccsolve_torch.running.footprint import footprint
 from ccsolve_torch.running.latency import measured
@@ -79,7 +84,8 @@ def apply(
         "least_squares" (the default with `calibration`): fit the layers that lost
         inputs, see `fit_next_layers`, then measure batch norms again. "recalibrate":
         batch norms alone. "none". What does not bring the outputs on held-back
-        samples nearer to those of `model` is taken back.
+        samples nearer to those of `model` is taken back. Of a plan that cuts channels
+        and makes chains, the layers are fitted before they become chains, too.
     declared
         What `trace` and `collect` were given.
     check_fingerprint
@@ -137,11 +143,15 @@ def carried_out(
         small = remove_channels(model, graph, keep)
         proof = certificate(model, small, graph, keep, inputs)
         achieved = _checked_cost(small, graph, keep, inputs)
+    with watch("repair"):
+        early = _repaired_early(small, model, graph, keep, plan, order)
+    with watch("surgery"):
         small, factored, achieved = _with_chains(small, plan, order, achieved)
     with watch("repair"):
         outcome = repaired(
             small, model, graph, keep, order.repair, order.calibration, order.seed
         )
+        outcome = outcome if early is None else with_chains_between(early, outcome)
     with watch("measurement"):
         spaces = footprint(model, inputs), footprint(small, inputs)
         times = measured(model, small, inputs) if order.timed else None
@@ -166,6 +176,26 @@ def carried_out(
     cut = kept_entries(graph, keep)
     small.surgery = recorded(model, small, cut, inputs)  # pyright: ignore
     return small
+
+
+def _repaired_early(
+    small: nn.Module,
+    dense: nn.Module,
+    graph: Graph,
+    keep: Keep,
+    plan: Plan,
+    order: Order,
+) -> Repair | None:
+    """Fit the layers that lost inputs before chains stand for them; None without.
+
+    A chain's stages are not fitted: what channels took, its layer makes good first.
+    """
+    cut = any(len(keep[name]) < group.size for name, group in graph.groups.items())
+    if order.repair != "least_squares" or not plan.factors or not cut:
+        return None
+    return repaired(
+        small, dense, graph, keep, order.repair, order.calibration, order.seed
+    )
 
 
 def _with_chains(
@@ -193,7 +223,8 @@ class _Stopwatch:
     def __call__(self, phase: str) -> Iterator[None]:
         start = time.perf_counter()
         yield
-        self.spent[phase] = time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        self.spent[phase] = self.spent.get(phase, 0.0) + seconds
 
 
 def _check_plan(plan: Any) -> None:

@@ -195,7 +195,9 @@ class Report:
 
     def _repairs(self) -> Iterator[str]:
         for name, distance in self.repair.distances.items():
-            kept = "" if name in ("cut", *self.repair.done) else ", taken back"
+            kept = (
+                "" if name in ("cut", "chains", *self.repair.done) else ", taken back"
+            )
             yield f"distance to the dense outputs, {name}: {distance:.4f}{kept}"
         for fit in self.repair.refits:
             yield (

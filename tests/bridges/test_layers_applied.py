@@ -12,7 +12,7 @@ from ccsolve.errors import InvalidProblem, WrongAnswer
 from ccsolve_torch.factoring.candidates import KINDS
 from ccsolve_torch.gates import closed
 from ccsolve_torch.surgery import checked_keep
-from tests.bridges.plans import every_other
+from tests.bridges.plans import by_hand, every_other
 
 pytestmark = pytest.mark.torch
 
@@ -121,3 +121,28 @@ def test_factors_of_another_model_are_refused(residual, samples) -> None:
             cct.apply(
                 residual, every_other(residual, x, factors=factors), x, timed=False
             )
+
+
+def test_layers_are_fitted_before_they_become_chains(make, loader) -> None:
+    """Every layer that lost inputs becomes a chain, and is fitted all the same."""
+    model, x = make("residual").eval(), loader[0][0]
+    factors = {f"{name}.conv2": Factor("svd", 5) for name in ("first", "second")}
+    plan = by_hand(
+        model,
+        x,
+        {"first.conv1": [0, 2, 3], "second.conv1": [1, 2, 4, 5]},
+        factors=factors,
+    )
+    small: Any = cct.apply(model, plan, x, calibration=loader, timed=False)
+    repair = small.report.repair
+    assert {fit.layer for fit in repair.refits} >= set(factors)
+    assert list(repair.distances)[:2] == ["cut", "least_squares"]
+    assert "chains" in repair.distances and not repair.unfitted
+    assert "dense outputs, chains: " in str(small.report)
+    late: Any = cct.apply(
+        model, plan, x, calibration=loader, repair="none", timed=False
+    )
+    with torch.no_grad():
+        wanted = model(x)
+        errors = [float((net(x) - wanted).square().sum()) for net in (small, late)]
+    assert errors[0] < errors[1]

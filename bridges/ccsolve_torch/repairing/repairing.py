@@ -38,6 +38,8 @@ class Repair:
         Squared distance of the outputs to those of the dense network, relative to
         their spread, on samples that no repair has seen (on all where they are fewer
         than five): after "cut", and after each repair that was tried, kept or not.
+        Where layers became chains after a repair: after "chains", and the repairs that
+        were tried on those.
         Where a model was trained: after "cut" and when it was "trained", which may have
         seen the samples.
     refits
@@ -107,6 +109,22 @@ def repaired(
     if "least_squares" not in trial.done:
         refits.clear()
     return Repair(mode, tuple(trial.done), trial.distances, tuple(refits), left)
+
+
+def with_chains_between(first: Repair, second: Repair) -> Repair:
+    """Give the record of a repair, of chains made then, and of a repair of those."""
+    names = {"cut": "chains"}
+    later = {
+        names.get(name, f"{name} of chains"): distance
+        for name, distance in second.distances.items()
+    }
+    return Repair(
+        first.asked,
+        (*first.done, *(f"{name} of chains" for name in second.done)),
+        {**first.distances, **later},
+        (*first.refits, *second.refits),
+        tuple(weight for weight in second.unfitted if weight in first.unfitted),
+    )
 
 
 def trained(
