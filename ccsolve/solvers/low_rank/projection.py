@@ -33,11 +33,12 @@ def project(
     bonds of full rank merged away. The first three are within √(number of bonds) of the
     nearest, and `Projected.floor` says what none can be below; "tr" has no such bound.
 
-    With ``warm``, the projection of a tensor near this one, it is half a sweep of
-    alternating least squares from there, 4Nr for N entries. For the same tensor its
-    error does not rise. It can only find what is not orthogonal to the old subspace;
-    hence it starts anew after 20 steps, and where the captured energy fell by 2 %, both
-    by itself and as a part of ‖T‖².
+    With ``warm``, the projection of a tensor near this one, it is alternating least
+    squares from there: one to three half sweeps, 2Nr each for N entries, while they
+    gain, and 2Nr for Z. For the same tensor the error does not rise. It can only find
+    what is not orthogonal to the old subspace; hence every 21st step, and where the
+    captured energy fell by 2 %, both by itself and as a part of ‖T‖², the projection is
+    made from nothing as well, and the better one given.
 
     Parameters
     ----------

@@ -32,8 +32,8 @@ class Projected:
     floor : no tensor of these ranks has a smaller relative error, up to rounding; the
         largest tail of the unfoldings seen. 0 after a warm step, which sees none
     captured : ‖T‖² - ‖T - Z‖², what warm steps are watched by
-    exact : made anew from T, not from the projection before
-    age : warm steps since the last exact one
+    exact : made from nothing, not from the projection before
+    age : warm steps since T was last projected from nothing
     form : how Z is held from step to step
     """
 
@@ -63,7 +63,8 @@ def projected(
 ) -> Projected:
     """Give the projection of T, a checked C array of the modes' shape.
 
-    A warm step may show that it lost something; then T is projected from nothing.
+    Where a warm step may have lost something, T is projected from nothing, too, and the
+    better of both is given.
 
     Raises
     ------
@@ -73,15 +74,18 @@ def projected(
     whole, scale = _size(T)
     if scale != 1.0:
         return _scaled_back(T, scale, format, ranks, warm, out)
-    if warm is not None and warm.age < SURE_CALLS:
-        step = _warm_step(T, whole, warm, out)
-        if not _has_lost(step, warm):
-            return step
-    form, Z = cold(T, format, ranks, out)
-    error = _error(T, Z, whole, form.energy)
-    floor = min(error, math.sqrt(form.floor / whole)) if whole else 0.0
-    captured = whole * (1.0 - error**2)
-    return Projected(Z, format, T.shape, ranks, error, floor, captured, True, 0, form)
+    if warm is None:
+        return _cold_step(T, whole, format, ranks, out)
+    step = _warm_step(T, whole, warm, out)
+    if warm.age < SURE_CALLS and not _has_lost(step, warm):
+        return step
+    fresh = _cold_step(T, whole, format, ranks, None)
+    if fresh.captured <= step.captured:
+        return replace(step, age=0, floor=min(fresh.floor, step.error))
+    if out is None:
+        return fresh
+    out[...] = fresh.tensor
+    return replace(fresh, tensor=out)
 
 
 def _size(T: np.ndarray) -> tuple[float, float]:
@@ -97,6 +101,16 @@ def _size(T: np.ndarray) -> tuple[float, float]:
             "tensor holds NaN or infinite entries; every entry must be finite"
         )
     return (whole, largest) if largest else (0.0, 1.0)
+
+
+def _cold_step(
+    T: np.ndarray, whole: float, format: str, ranks: Ranks, out: np.ndarray | None
+) -> Projected:
+    form, Z = cold(T, format, ranks, out)
+    error = _error(T, Z, whole, form.energy)
+    floor = min(error, math.sqrt(form.floor / whole)) if whole else 0.0
+    captured = whole * (1.0 - error**2)
+    return Projected(Z, format, T.shape, ranks, error, floor, captured, True, 0, form)
 
 
 def _warm_step(
