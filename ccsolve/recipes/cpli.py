@@ -68,12 +68,10 @@ def plan(
 ) -> Plan:
     """Choose the channels of every group that the layers behind it can do without.
 
-    By group, over the classes kept and the weights W of the layers that read them, with
-    outputs y, the loss's gradient g in them, importance D and step s:
+    By group, over the classes kept and the weights W, bias b of the layers that read
+    them, with outputs y, the loss's gradient g in them, importance D and step s:
 
-        min Σ over readers of ½ E‖(y - s·g - Wᵀx) D^½‖²
-
-    and with a bias where s = 0.
+        min Σ over readers of ½ E‖(y - s·g - Wᵀx - b) D^½‖²
 
     The plan's objective is the sum of the programs' values over keeping all, its bound
     the sum of their bounds: at the plan's widths, one shot, without terms between

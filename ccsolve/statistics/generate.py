@@ -79,11 +79,13 @@ def _convolution(
     n_in, n_out = 3 if before is None else groups[before].size, groups[name].size
     weight = rng.standard_normal((n_out, n_in, 3, 3), dtype=np.float32)
     moments: dict[str, Any] = _moments(weight.reshape(n_out, -1), rng)
+    gradient = 0.1 * rng.standard_normal(weight.shape, dtype=np.float32)
     return Layer(
         name=name,
         kind="conv",
         weight=weight,
-        gradient=0.1 * rng.standard_normal(weight.shape, dtype=np.float32),
+        gradient=gradient,
+        output_gradient=gradient.mean(axis=(1, 2, 3)),
         inputs={} if before is None else {before: np.arange(n_in)},
         outputs={name: np.arange(n_out)},
         **moments,

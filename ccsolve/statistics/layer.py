@@ -47,6 +47,9 @@ class Layer:
     output_curvature
         (n_out, n_out) Gauss-Newton of the loss in the layer's outputs, summed over
         positions, mean over samples.
+    output_gradient
+        (n_out,) gradient of the loss in the layer's outputs, summed over positions,
+        mean over samples: what the mean gradient of a bias is.
     inputs, outputs
         Group name -> (n_in,) or (n_out,) class of every channel, -1 where the
         channel belongs to another group or none. A concatenation names several
@@ -63,6 +66,7 @@ class Layer:
     input_moment: Array | None = None
     cross_moment: Array | None = None
     output_curvature: Array | None = None
+    output_gradient: Array | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
     outputs: Mapping[str, Any] = field(default_factory=dict)
 
@@ -86,6 +90,9 @@ class Layer:
             ),
             "output_curvature": symmetric(
                 self.output_curvature, f"{where}/output_curvature", n_out
+            ),
+            "output_gradient": optional(
+                self.output_gradient, f"{where}/output_gradient", (n_out,)
             ),
             "inputs": _class_maps(self.inputs, f"{where}/inputs"),
             "outputs": _class_maps(self.outputs, f"{where}/outputs"),

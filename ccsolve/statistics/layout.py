@@ -41,6 +41,7 @@ LAYER_PARTS = (
     "input_moment",
     "cross_moment",
     "output_curvature",
+    "output_gradient",
 )
 LAYER_TABLES = ("inputs", "outputs")
 

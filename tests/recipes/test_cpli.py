@@ -19,13 +19,12 @@ from ccsolve.statistics.generate import random_chain
 
 
 def chain(seed: int = 0) -> Statistics:
-    """Give a chain whose classifier has a mean gradient, too."""
+    """Give a chain whose classifier has mean gradients, too."""
     stats = random_chain((6, 8, 5), seed)
     last = stats.layers["classifier"]
     gradient = 0.1 * np.random.default_rng(seed).standard_normal(last.weight.shape)
-    return replace(
-        stats, layers={**stats.layers, "classifier": replace(last, gradient=gradient)}
-    )
+    last = replace(last, gradient=gradient, output_gradient=gradient.mean(axis=1))
+    return replace(stats, layers={**stats.layers, "classifier": last})
 
 
 STATS = chain()
@@ -51,7 +50,9 @@ class Samples:
             name,
             "linear",
             self.weight,
-            gradient=self.g.T @ self.x / count,
+            # At 7 positions each, whose number cancels.
+            gradient=7 * self.g.T @ self.x / count,
+            output_gradient=7 * self.g.mean(axis=0),
             input_mean=self.x.mean(axis=0),
             input_moment=self.x.T @ self.x / count,
             output_curvature=self.curvature,
@@ -59,12 +60,11 @@ class Samples:
         )
 
     def loss(self, kept: list[int], weights: np.ndarray, guide: float) -> float:
-        """Give min over W of ½ E‖(y - s·g - Wx)‖² in M, with a bias where s = 0."""
-        y = self.x @ self.weight.T
-        step = guide * np.linalg.norm(self.x.T @ y) / np.linalg.norm(self.x.T @ self.g)
+        """Give min over W, b of ½ E‖(y - s·g - Wx - b)‖² in M, by least squares."""
+        y, x = self.x @ self.weight.T, self.x - self.x.mean(axis=0)
+        step = guide * np.linalg.norm(x.T @ y) / np.linalg.norm(x.T @ self.g)
         target = y - step * self.g
-        bias = np.ones((len(self.x), 1 if guide == 0 else 0))
-        design = np.column_stack([self.x[:, kept], bias])
+        design = np.column_stack([self.x[:, kept], np.ones(len(x))])
         error = target - design @ np.linalg.lstsq(design, target, rcond=None)[0]
         second = error.T @ error / len(self.x)
         M = np.diag(weights) if weights.ndim == 1 else weights
@@ -128,6 +128,7 @@ def test_a_guide_keeps_the_channel_that_lowers_the_loss():
             np.array([[1.0, 1.0]]),
             # Down the gradient the favoured channel's weight grows.
             gradient=-0.5 * np.eye(2)[[favoured]],
+            output_gradient=np.zeros(1),
             input_mean=x.mean(axis=0),
             input_moment=x.T @ x / len(x),
             output_curvature=np.eye(1),

@@ -105,6 +105,9 @@ def _watch(model: nn.Module, sums: Sums, inputs: tuple[Tensor, ...]) -> Watch:
     def take(name: str, gradient: Tensor) -> None:
         sums.layers[name].add_curvature(gradient)
 
+    def slope(name: str, gradient: Tensor) -> None:
+        sums.layers[name].add_slope(gradient)
+
     deep = {
         name: item
         for name, item in sums.layers.items()
@@ -115,9 +118,11 @@ def _watch(model: nn.Module, sums: Sums, inputs: tuple[Tensor, ...]) -> Watch:
         places=places,
         watched={name for name, item in deep.items() if item.site.groups == 1},
         curved={name for name, item in deep.items() if item.curved},
+        sloped=sums.layers,
         read=sums.activations.add,
         written=written,
         take=take,
+        slope=slope,
     )
 
 

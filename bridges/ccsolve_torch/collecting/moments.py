@@ -45,6 +45,7 @@ class LayerSums:
     second: Tensor | None = None
     gradient: Tensor | None = None
     curvature: Tensor | None = None
+    slope: Tensor | None = None
 
     def add_input(self, call: Call, y: Tensor, samples: int) -> None:
         """Take the layer's input, at all or some of the positions of its output."""
@@ -66,6 +67,12 @@ class LayerSums:
             self.gradient = torch.zeros_like(gradient, dtype=torch.float64)
         self.gradient += gradient
 
+    def add_slope(self, gradient: Tensor) -> None:
+        """Take the gradient of the summed loss in the outputs of a call."""
+        axis = -1 if self.site.kind == "linear" else 1
+        total = gradient.detach().movedim(axis, 0).flatten(1).double().sum(dim=1)
+        self.slope = total if self.slope is None else self.slope + total
+
     def add_curvature(self, gradient: Tensor) -> None:
         """Take one direction's gradients in the outputs: add Σ g gᵀ over positions."""
         axis = -1 if self.site.kind == "linear" else 1
@@ -77,7 +84,7 @@ class LayerSums:
 
     def pool(self, device: torch.device) -> None:
         """Add the sums of all processes; a collective call."""
-        for name in ("first", "second", "gradient", "curvature"):
+        for name in ("first", "second", "gradient", "curvature", "slope"):
             value = getattr(self, name)
             if value is not None:
                 setattr(self, name, summed(value, device))
@@ -89,6 +96,7 @@ class LayerSums:
             layer_of(self.site, self.weight, self.bias),
             gradient=self._mean_gradient(samples),
             output_curvature=_mean(self.curvature, samples),
+            output_gradient=_mean(self.slope, samples),
             **self._moments(),
         )
 

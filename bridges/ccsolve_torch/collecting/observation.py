@@ -47,10 +47,11 @@ class Pass:
     """What one forward pass left to differentiate.
 
     `gates` are those of every call of a watched layer; `take` is given the gradients in
-    outputs while `curved`.
+    outputs while `curved`, `slope` those of other passes.
     """
 
     take: TakeGradient
+    slope: TakeGradient
     gates: dict[Place, Tensor] = field(default_factory=dict)
     curved: bool = False
 
@@ -65,8 +66,9 @@ class Pass:
     ) -> Derivatives:
         """Give the derivatives of Σ along·of in the gates and in the weights.
 
-        With `curved` those in the layers' outputs are handed to `take`, one after the
-        other; `last` says that nothing more will be asked of this pass.
+        Those in the layers' outputs are handed to `take` with `curved`, to `slope`
+        without, one after the other; `last` says that nothing more will be asked of
+        this pass.
         """
         asked = [*self.gates.values(), *weights.values()]
         self.curved = curved
@@ -83,31 +85,40 @@ class Pass:
             with exactly(gradient.device):
                 self.take(name, gradient)
 
+    def hand_slope(self, name: str, gradient: Tensor) -> None:
+        """Hand the gradient in a layer's output on, in a pass that is not curved."""
+        if not self.curved:
+            with exactly(gradient.device):
+                self.slope(name, gradient)
+
 
 @dataclass(frozen=True, eq=False)
 class Watch:
     """How forward passes are watched, by the names of layers' weights.
 
     `places` says where samples stand in what the layers that read groups read;
-    `curved` are the layers whose outputs' gradients go to `take`; `read` sees every
-    call of the former, `written` every call of `watched`.
+    `curved` are the layers whose outputs' gradients go to `take`, `sloped` those whose
+    go to `slope`; `read` sees every call of the former, `written` every call of
+    `watched`.
     """
 
     model: nn.Module
     places: Mapping[Place, Samples]
     watched: Collection[str]
     curved: Collection[str]
+    sloped: Collection[str]
     read: Callable[[Call], None]
     written: Callable[[Call, Tensor], None]
     take: TakeGradient
+    slope: TakeGradient
 
     def run(self, inputs: tuple[Tensor, ...]) -> tuple[Any, Pass]:
         """Give the model's output, and what is left to differentiate."""
-        seen = Pass(self.take)
+        seen = Pass(self.take, self.slope)
         before = partial(self._before, seen, len(inputs[0]))
         after = partial(self._after, seen)
         names = dict.fromkeys((name for name, _ in self.places))
-        names.update(dict.fromkeys((*self.watched, *self.curved)))
+        names.update(dict.fromkeys((*self.watched, *self.curved, *self.sloped)))
         with spelled_out(self.model), layer_calls(self.model, names, before, after):
             return self.model(*inputs), seen
 
@@ -146,3 +157,5 @@ class Watch:
         if call.weight in self.curved:
             # Work in place on y comes later: the hook gets the gradient before it.
             y.register_hook(partial(seen.hand, call.weight))
+        if call.weight in self.sloped and y.requires_grad:
+            y.register_hook(partial(seen.hand_slope, call.weight))

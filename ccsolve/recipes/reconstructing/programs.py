@@ -3,19 +3,17 @@
 With x the columns that a reader unfolds, y = W₀ᵀx its outputs and g the gradient of the
 loss in them, it is CPLI's (Guo, Ouyang, Xu, AAAI 2020), as derived:
 
-    ½ Σ over readers of  min over W  E‖(y - s·g - Wᵀx) D^½‖²
+    ½ Σ over readers of  min over W, b  E‖(y - s·g - Wᵀx - b) D^½‖²
 
 with W = 0 outside the columns of the classes kept.
 
 The target is one step of gradient descent from y. E[x gᵀ] over positions is the mean
 gradient of the loss in the weights over the number of positions, so that the shift of
-the cross moments is known without a further pass. Without a shift a bias is fitted too:
-moments are centred then. With one they are not, for E[g] is not collected, and in a
-trained ResNet-20 E[x]E[g]ᵀ was two thirds of E[x gᵀ].
+the cross moments is known without a further pass. Moments are centred, for the bias:
+E[g] is the mean gradient in the outputs over the same number.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +35,7 @@ class Model(NamedTuple):
     Attributes
     ----------
     importance : what outputs are worth, see `output_weights`.
-    guide : ≥ 0, the size of the shift s·E[x gᵀ] of the cross moments, as a share of
+    guide : ≥ 0, the size of the shift s·Cov(x, g) of the cross moments, as a share of
         theirs, in Frobenius norms: it says how long the step s is.
     ridge : pulls to the dense weights, in units of the columns' mean variance.
     """
@@ -75,23 +73,26 @@ def _part(
     full = np.diag(weights) if weights.ndim == 1 else weights
     reader = reader_of(layer, group, stats.groups[group].size, full)
     guide = real_number("guide", model.guide, 0.0)
-    if guide == 0:
-        return Part(reader, weights, None)
-    reader = replace(reader, covariance=reader.moment, varies=bool(reader.moment.any()))
-    return Part(reader, weights, guide * _shift(layer, reader))
+    shift = guide * _shift(layer, reader) if guide > 0 else None
+    return Part(reader, weights, shift)
 
 
 def _shift(layer: Layer, reader: Reader) -> Array:
-    """Give E[x gᵀ], (d, n_out), as long as the cross moments E[x yᵀ]."""
-    if layer.gradient is None:
+    """Give Cov(x, g), (d, n_out), as long as the cross moments Cov(x, y).
+
+    The number of positions of E[x gᵀ] and of E[g] cancels.
+    """
+    if layer.gradient is None or layer.output_gradient is None:
         raise MissingStatistics(
-            f"layers/{layer.name}: no mean gradient of its weights; collect with "
-            "layers='gradients' or 'moments', or give guide=0"
+            f"layers/{layer.name}: no mean gradient of its weights, or of its outputs; "
+            "collect with layers='moments', or give guide=0"
         )
-    gradient = layer.gradient.astype(np.float64)
+    gradient, mean = layer.gradient.astype(np.float64), layer.input_mean
+    assert mean is not None  # the reader has moments
     shift = gradient.reshape(len(gradient), -1).T
+    shift = shift - np.outer(mean, layer.output_gradient)
     length = float(np.linalg.norm(shift))
-    cross = float(np.linalg.norm(reader.moment @ reader.weight))
+    cross = float(np.linalg.norm(reader.covariance @ reader.weight))
     return shift * (cross / length if length > 0 else 0.0)
 
 
