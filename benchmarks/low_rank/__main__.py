@@ -36,6 +36,10 @@ LEAST = 2_000_000
 """Entries from which memory is measured."""
 
 
+_RETURNED = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+"""What glibc needs to give memory back at once: else a step reuses what one freed."""
+
+
 def main() -> int:
     """Run what has no row yet, write the page, and give the exit code."""
     asked = _asked()
@@ -78,9 +82,8 @@ def _memory(asked: argparse.Namespace, case: Case, row: Row) -> float | None:
     command = [sys.executable, "-m", "benchmarks.low_rank"]
     command += ["--memory", case.name, row.contender]
     command += ["--data", str(asked.data)] if asked.data is not None else []
-    ran = subprocess.run(
-        command, env={**os.environ, **ONE_THREAD}, capture_output=True, text=True
-    )
+    env = {**os.environ, **ONE_THREAD, **_RETURNED}
+    ran = subprocess.run(command, env=env, capture_output=True, text=True)
     return float(ran.stdout.split()[-1]) if ran.returncode == 0 else None
 
 

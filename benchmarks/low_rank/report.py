@@ -25,7 +25,7 @@ from `benchmarks/results/low_rank.jsonl`. {facts}
 - `error` is ‖T - Z‖/‖T‖, the mean over the steps, in the covariance's norm where there
   is one. `times` is how many times ccsolve's cold and warm steps are faster. `extra` is
   the rise of the peak memory in a process of its own, in parts of the tensors, the
-  result included.
+  result included; only ccsolve's warm step is given a buffer for it, made before.
 - "published loop" is the projection of ADMM-TT (Yin et al.) written again in plain
   numpy: a full SVD at each bond. tensorly's partial_tucker makes five iterations.
   torchTT could not be had from a package index.
