@@ -260,7 +260,7 @@ def _hold_all(
             layer.biases.copy_(whole.bias)
         layer.kept.copy_(torch.from_numpy(entries[weight, 0]))
         layer.matrix.zero_()
-        layer.matrix[torch.arange(layer.outputs), layer.kept] = 1
+        layer.matrix[torch.arange(layer.outputs, device=values.device), layer.kept] = 1
     for parameter in layer.parameters():
         parameter.requires_grad_(whole.weight.requires_grad)
     _replace(small, name, layer)

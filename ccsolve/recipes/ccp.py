@@ -35,7 +35,7 @@ from ccsolve.recipes.choosing import (
     side_by_side,
 )
 from ccsolve.recipes.ladders import Allocation
-from ccsolve.recipes.recollection import Recollect
+from ccsolve.recipes.recollection import Recollect, checked_recollect
 from ccsolve.recipes.shares import Widths, as_given, shares_of
 from ccsolve.statistics import Statistics
 
@@ -118,7 +118,7 @@ def plan(
     }
     left = max(0.0, time_limit - (time.perf_counter() - begun))
     solve = partial(side_by_side, n_jobs=n_jobs)
-    if recollect is not None:
+    if checked_recollect(recollect) is not None:
         solve = partial(in_turn, recollect=recollect, recipe="ccp")
     choices = dict(solve(stats, narrowed, taylor, time_limit=left, seed=seed))
     return _planned(

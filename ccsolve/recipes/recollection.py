@@ -8,7 +8,7 @@ whoever holds the network gives them.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ccsolve.errors import InvalidStatistics
+from ccsolve.errors import InvalidProblem, InvalidStatistics
 from ccsolve.plans import Plan
 from ccsolve.statistics import Statistics
 
@@ -17,6 +17,16 @@ Recollect = Callable[[Plan], Statistics]
 
 Groups that the plan leaves whole have the names and the classes that they had.
 """
+
+
+def checked_recollect(recollect: Any) -> Recollect | None:
+    """Give it back if it can be called, or is none; else InvalidProblem."""
+    if recollect is not None and not callable(recollect):
+        raise InvalidProblem(
+            f"recollect = {recollect!r:.80}; expected a function from a plan to "
+            "statistics, which the torch bridge has for compress(..., sequential=True)"
+        )
+    return recollect
 
 
 def taken_again(

@@ -273,3 +273,20 @@ def test_a_layer_that_was_rebuilt_is_named(residual, loader) -> None:
     small.first.conv1 = plain_layer(small.first.conv1)
     with pytest.raises(Unsupported, match=r"layer first\.conv1"):
         cct.update_fusion(small, 1, 10)
+
+
+def test_the_small_training_loop_takes_it(residual, loader) -> None:
+    """As the recipe's page has it."""
+    small = fused(residual, loader)
+    for epoch in range(2):
+        cct.update_fusion(small, epoch, 2)
+        cct.finetune(small, loader, epochs=1)
+    plain: Any = cct.export_fused(small, loader[0][0])
+    assert plain.fusion.temperature == temperature_at(1, 2)
+
+
+def test_compress_makes_the_choice_and_the_cut(residual, loader) -> None:
+    small: Any = cct.compress(residual, loader, 0.5, recipe="dcff", timed=False)
+    plan = planned(residual, loader)
+    for name, kept in small.report.kept.items():
+        assert kept.tolist() == plan.keep[name].tolist()

@@ -24,7 +24,7 @@ class Quadratic:
 
     def __init__(self, stats: Statistics) -> None:
         self.stats, self.asked = stats, []
-        self.rows = {name: group.rows() for name, group in stats.groups.items()}
+        self.rows: dict[str, Any] = {k: g.rows() for k, g in stats.groups.items()}
 
     def __call__(self, plan: ccsolve.Plan) -> Statistics:
         """Give the curvature, and the gradient where the plan has led to."""
@@ -97,6 +97,13 @@ def test_statistics_of_another_network_are_refused():
         given(0.5, recollect=lambda plan: random_chain((6, 9, 5)))
     with pytest.raises(InvalidStatistics, match="'conv2' with no classes"):
         given(0.5, recollect=lambda plan: random_chain((6,)))
+
+
+def test_what_cannot_collect_is_refused():
+    with pytest.raises(
+        InvalidProblem, match="recollect = 'again'; expected a function"
+    ):
+        given(0.5, recollect="again")
 
 
 def test_an_interrupt_ends_the_collecting_too(monkeypatch):
