@@ -408,3 +408,14 @@ def test_projections_are_followed_as_near_as_made_anew(wide: Wide, pull: float) 
             aim = torch.from_numpy(admm.targets[name].weight([aim_of(admm, name)]))
             noise = torch.randn(held.shape, generator=generator)
             held += pull * (aim - held) + 0.02 * held.std() * noise
+
+
+@pytest.mark.parametrize("format", ["svd", "tucker", "tt", "tr"])
+def test_full_ranks_leave_the_weights_alone(wide: Wide, format: str) -> None:
+    admm = cct.ADMM(wide, {"flat": Factor(format, 1.0)}, rho=1.0)
+    for _ in range(3):
+        admm.update()
+    (near,) = admm._duals["flat"].near
+    (tensor,) = admm.targets["flat"].copied(wide)
+    np.testing.assert_allclose(near.tensor, tensor, atol=1e-5)
+    assert admm.penalty().item() < 1e-8
