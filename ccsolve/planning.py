@@ -69,14 +69,15 @@ def plan(
         cuts every group alike. "svd", "tucker" and "tt" keep all channels, and make
         chains of layers: a program shares the budgets over their ranks. "cc" does both.
         "cpli", "he", "thinet" and "osscar" keep the channels from which the next layers
-        can be reconstructed. "l1", "lamp", "nisp", ...: a criterion, see
-        `ccsolve.recipes.ranked.PAPERS`.
+        can be reconstructed; "dcff" filters unlike the others. "l1", "lamp", "nisp",
+        ...: a criterion, see `ccsolve.recipes.ranked.PAPERS`.
     **options
         Keyword options of the recipe: all take ``multiple_of``, ``min_keep``,
         ``fixed`` and ``seed``; "uniform" takes ``criterion``; "allocated" and "ccp"
         take ``allocation`` and ``time_limit``; "allocated" takes ``losses`` and
-        ``criterion``; "ccp" takes ``widths``, ``curvature``, ``damping`` and
-        ``first_order``; recipes of ranks take ``metric`` and ``times``.
+        ``criterion``; "ccp" and "dcff" take ``widths``; "ccp" takes ``curvature``,
+        ``damping``, ``first_order`` and ``recollect``; recipes of ranks take
+        ``metric`` and ``times``.
 
     Returns
     -------
