@@ -1,97 +1,34 @@
-"""ADMM in training: the published loop, resumption, and what becomes of the network."""
+"""ADMM in training: the published loop, and how near it comes."""
 
 import copy
-import io
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 import ccsolve_torch as cct
 from ccsolve import Factor, Plan
 from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve_torch.splitting.duals import nearest
+from tests.bridges.admm_nets import (
+    FACTORS,
+    INPUT,
+    Wide,
+    aim_of,
+    clouds,
+    steps,
+    train_svd,
+)
 
 pytestmark = pytest.mark.torch
-
-
-def train_svd(tensor: np.ndarray, ranks: tuple[int, ...]) -> np.ndarray:
-    """Give the TT-SVD by singular values, as the published code projects."""
-    rest, before, cores = tensor.astype(np.float64), 1, []
-    for mode, rank in zip(tensor.shape, ranks, strict=False):
-        u, s, v = np.linalg.svd(rest.reshape(before * mode, -1), full_matrices=False)
-        cores.append(u[:, :rank].reshape(before, mode, -1))
-        rest, before = s[:rank, None] * v[:rank], cores[-1].shape[2]
-    whole = cores[0]
-    for core in cores[1:]:
-        whole = np.tensordot(whole, core, 1)
-    return np.tensordot(whole, rest.reshape(before, -1), 1).reshape(tensor.shape)
-
-
-def aim_of(admm: cct.ADMM, name: str) -> np.ndarray:
-    """Give Z - U of a weight of one group."""
-    (near,), (dual,) = admm._duals[name].near, admm._duals[name].dual
-    return near.tensor - dual
-
-
-class Wide(nn.Module):
-    """Every kind of layer that has a weight to be projected."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.volume = nn.Conv3d(1, 4, (2, 3, 3))
-        self.flat = nn.Conv2d(4, 6, 3, bias=False)
-        self.grouped = nn.Conv2d(6, 8, 3, groups=2)
-        self.back = nn.ConvTranspose2d(8, 6, 2)
-        self.line = nn.Conv1d(6, 6, 3)
-        self.lstm = nn.LSTM(6, 5, batch_first=True)
-        self.head = nn.Linear(5, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = functional.relu(self.volume(x)).mean(dim=2)
-        x = self.back(functional.relu(self.grouped(functional.relu(self.flat(x)))))
-        x = functional.relu(self.line(x.flatten(2))).transpose(1, 2)
-        return self.head(self.lstm(x)[0][:, -1])
-
-
-FACTORS = {
-    "volume": Factor("tucker", (2, 1)),
-    "flat": Factor("tt", (2, 3, 2), modes=(2, 3, 9, 4)),
-    "grouped": Factor("tucker", 2),
-    "back": Factor("svd", 3),
-    "line": Factor("tt", 0.5),
-    "lstm.weight_ih_l0": Factor("svd", 2),
-    "lstm.weight_hh_l0": Factor("tt", (3, 2), modes=(5, 4, 5)),
-    "head": Factor("svd", 1),
-}
-INPUT = (4, 1, 3, 9, 9)
 
 
 @pytest.fixture
 def wide() -> Wide:
     torch.manual_seed(0)
     return Wide()
-
-
-def clouds(shape: tuple[int, ...], classes: int, batches: int = 4) -> Any:
-    torch.manual_seed(7)
-    samples = [torch.randn(shape) for _ in range(batches)]
-    return [(x, torch.arange(len(x)) % classes) for x in samples]
-
-
-def steps(
-    model: nn.Module, admm: cct.ADMM, data: Any, epochs: int, optimizer: Any
-) -> None:
-    for _ in range(epochs):
-        admm.update()
-        for x, y in data:
-            loss = functional.cross_entropy(model(x), y) + admm.penalty()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
 
 
 def test_the_loop_is_the_published_one() -> None:
@@ -167,69 +104,6 @@ def test_training_draws_the_weights_to_the_set(wide: Wide) -> None:
         assert other.primal >= other.distance * (1 - 1e-6)
     assert losses[1] < losses[0]
     assert "16 updates" in str(after) and len(str(after).splitlines()) == 9
-
-
-def test_training_resumes_exactly(wide: Wide) -> None:
-    data = clouds(INPUT, 3, batches=2)
-    other = copy.deepcopy(wide)
-
-    def begin(model: nn.Module) -> tuple[cct.ADMM, Any]:
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
-        return cct.ADMM(model, FACTORS, rho=0.05), optimizer
-
-    admm, optimizer = begin(wide)
-    # Enough updates for projections that begin anew.
-    steps(wide, admm, data, 13, optimizer)
-    steps(wide, admm, data, 12, optimizer)
-
-    first, opt = begin(other)
-    steps(other, first, data, 13, opt)
-    file = io.BytesIO()
-    torch.save([other.state_dict(), opt.state_dict(), first.state_dict()], file)
-    file.seek(0)
-    weights, moments, state = torch.load(file, weights_only=True)
-    torch.manual_seed(3)
-    third = Wide()
-    third.load_state_dict(weights)
-    again, opt = begin(third)
-    opt.load_state_dict(moments)
-    again.load_state_dict(state)
-    assert again.updates == 13 and again.rho == 0.05
-    steps(third, again, data, 12, opt)
-    for name, held in wide.state_dict().items():
-        assert torch.equal(held, third.state_dict()[name])
-    assert again.report() == admm.report()
-
-
-def test_a_state_can_be_saved_before_the_first_update(wide: Wide) -> None:
-    admm = cct.ADMM(wide, FACTORS)
-    other = cct.ADMM(wide, FACTORS, rho=2.0)
-    other.load_state_dict(admm.state_dict())
-    assert other.updates == 0 and other.rho == 1e-3
-    assert torch.equal(other.penalty(), admm.penalty()) and admm.updates == 1
-
-
-def test_states_of_others_are_refused(wide: Wide) -> None:
-    admm = cct.ADMM(wide, FACTORS)
-    admm.update()
-    state = admm.state_dict()
-    fewer = {n: f for n, f in FACTORS.items() if n != "head"}
-    for factors, message in [
-        (fewer, "other weights than here, such as 'head'"),
-        (FACTORS | {"head": Factor("svd", 2)}, "head is held in another form"),
-        (FACTORS | {"flat": Factor("tt", 0.5)}, "flat is held in another form"),
-    ]:
-        with pytest.raises(InvalidProblem, match=message):
-            cct.ADMM(wide, factors).load_state_dict(state)
-    for changed, message in [
-        ({}, "has nothing"),
-        (state | {"schema": 9}, "schema 9"),
-        (state | {"layers": {n: {"kind": "os"} for n in FACTORS}}, "a record of kind"),
-        (state | {"layers": {n: 3 for n in FACTORS}}, "in another form"),
-        (state | {"rho": -1.0}, "rho -1"),
-    ]:
-        with pytest.raises(InvalidProblem, match=message):
-            admm.load_state_dict(changed)
 
 
 def test_updates_in_the_background_are_the_same(wide: Wide) -> None:
@@ -331,54 +205,6 @@ def test_zero_weights_stay(wide: Wide) -> None:
     admm.update()
     assert float(admm.penalty().detach()) == 0
     assert admm.report().distance == 0
-
-
-@pytest.mark.parametrize(
-    ("asked", "error", "message"),
-    [
-        ({"nothing": Factor("svd", 1)}, InvalidProblem, "no layer or parameter 'noth"),
-        ({}, InvalidProblem, "no layer"),
-        ("head", InvalidProblem, "expected a Plan"),
-        ({"head": 3}, InvalidProblem, r"factors\['head'\]"),
-        ({"head": Factor("svd", 9)}, InvalidProblem, "layer head: rank 9"),
-        ({"lstm": Factor("svd", 1)}, Unsupported, "such as 'lstm.weight_ih_l0'"),
-        ({"head.bias": Factor("svd", 1)}, Unsupported, "parameter head.bias: of shape"),
-        ({"head.weight": Factor("svd", 1)}, Unsupported, "or the name of a conv"),
-        ({"": Factor("svd", 1)}, InvalidProblem, "no layer or parameter ''"),
-    ],
-)
-def test_what_is_no_weight_is_refused(
-    wide: Wide, asked: Any, error: type[Exception], message: str
-) -> None:
-    with pytest.raises(error, match=message):
-        cct.ADMM(wide, asked)
-
-
-def test_models_and_options_that_do_not_fit_are_refused(wide: Wide) -> None:
-    with pytest.raises(InvalidProblem, match=r"give model\.module"):
-        cct.ADMM(nn.DataParallel(wide), FACTORS)
-    for rho in (0, -1.0, float("inf"), float("nan"), True, "1"):
-        with pytest.raises(InvalidProblem, match="rho"):
-            cct.ADMM(wide, FACTORS, rho=rho)  # pyright: ignore
-    for threads in (0, 1.5, True):
-        with pytest.raises(InvalidProblem, match="threads"):
-            cct.ADMM(wide, FACTORS, threads=threads)  # pyright: ignore
-    twin = nn.Linear(5, 3)
-    twin.weight = wide.head.weight
-    wide.add_module("twin", twin)
-    with pytest.raises(InvalidProblem, match="'head' and 'twin' are one weight"):
-        cct.ADMM(wide, {"head": Factor("svd", 1), "twin": Factor("svd", 1)})
-    nn.utils.parametrizations.weight_norm(wide.line)
-    with pytest.raises(Unsupported, match="layer line"):
-        cct.ADMM(wide, {"line": Factor("svd", 1)})
-
-
-def test_weights_that_training_spoilt_are_named(wide: Wide) -> None:
-    admm = cct.ADMM(wide, FACTORS)
-    with torch.no_grad():
-        wide.line.weight[0] = float("nan")
-    with pytest.raises(InvalidProblem, match=r"model: line\.weight is not finite"):
-        admm.update()
 
 
 def test_refined_projections_are_no_farther_than_the_train_svd(wide: Wide) -> None:
