@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 
 from ccsolve.errors import InvalidProblem
-from ccsolve.problems.checks import real_number
 from ccsolve.problems.exact_factors import exact_factors, zero_factors
 from ccsolve.problems.low_rank_requests import (
     budget_limit,
@@ -18,10 +17,12 @@ from ccsolve.problems.low_rank_requests import (
     checked_modes,
     checked_ranks,
     checked_tensor,
+    checked_tolerance,
     checked_whole,
     floors,
     is_narrow,
     require_affordable,
+    require_one,
     widened,
 )
 from ccsolve.problems.mode_covariance import (
@@ -127,14 +128,14 @@ class LowRankFit:
         costs: Any = None,
         whole: Any = None,
     ) -> None:
-        _require_one(ranks, tolerance, budget)
+        require_one(ranks, tolerance, budget)
         tensor = checked_tensor(tensor)
         modes = checked_modes(format, tensor.shape, modes)
         whole = checked_whole(format, modes, whole, ranks)
         if ranks is not None:
             ranks = checked_ranks(format, modes, ranks, whole)
         if tolerance is not None:
-            tolerance = _share(tolerance)
+            tolerance = checked_tolerance(tolerance)
         factors = len(factor_shapes(format, modes, (1,) * bonds(format, modes)))
         fields = {
             "tensor": tensor.reshape(modes),
@@ -287,23 +288,3 @@ class LowRankFit:
         if self.asks == "tolerance":
             return self.objective(self.feasible_point())
         return self.energy
-
-
-def _require_one(ranks: Any, tolerance: Any, budget: Any) -> None:
-    named = {"ranks": ranks, "tolerance": tolerance, "budget": budget}
-    given = [name for name, value in named.items() if value is not None]
-    if len(given) != 1:
-        raise InvalidProblem(
-            f"given {' and '.join(given) or 'none'} of ranks, tolerance and budget; "
-            "expected exactly one"
-        )
-
-
-def _share(tolerance: Any) -> float:
-    share = real_number("tolerance", tolerance, 0.0)
-    if share >= 1:
-        raise InvalidProblem(
-            f"tolerance = {share:g}; expected a relative error in [0, 1): at 1 the "
-            "zero tensor will do"
-        )
-    return share

@@ -195,6 +195,28 @@ def checked_costs(count: int, costs: Any) -> np.ndarray:
     return array
 
 
+def require_one(ranks: Any, tolerance: Any, budget: Any) -> None:
+    """Raise InvalidProblem unless exactly one of the three is given."""
+    named = {"ranks": ranks, "tolerance": tolerance, "budget": budget}
+    given = [name for name, value in named.items() if value is not None]
+    if len(given) != 1:
+        raise InvalidProblem(
+            f"given {' and '.join(given) or 'none'} of ranks, tolerance and budget; "
+            "expected exactly one"
+        )
+
+
+def checked_tolerance(tolerance: Any) -> float:
+    """Give the relative error allowed, in [0, 1)."""
+    share = real_number("tolerance", tolerance, 0.0)
+    if share >= 1:
+        raise InvalidProblem(
+            f"tolerance = {share:g}; expected a relative error in [0, 1): at 1 the "
+            "zero tensor will do"
+        )
+    return share
+
+
 def budget_limit(budget: Any, size: int, costs: np.ndarray) -> float:
     """Give the amount: an int is one, a float in (0, 1] that part of the tensor's."""
     if isinstance(budget, numbers.Integral) and not isinstance(budget, bool):
