@@ -70,7 +70,7 @@ def _wandered(
     firsts = problem.offsets[:-1]
     paid, other = problem.flat_costs[firsts + start], problem.flat_costs[firsts + tried]
     fits = (np.cumsum((other - paid)[order], axis=0) <= room).all(axis=1)
-    moved = order[: len(fits) if fits.all() else int(fits.argmin())]
+    moved = order[np.logical_and.accumulate(fits)]
     x = start.copy()
     x[moved] = tried[moved]
     if problem.pair_costs and problem.violation(x) > 0:
