@@ -150,7 +150,8 @@ def plan(
         multiple=whole_number("rank_multiple", rank_multiple, 1, 10**9),
         truncation=truncation,
     )
-    if allocation == GRID:
+    # Where nothing can go there is no program to solve.
+    if allocation == GRID and sites:
         most = None if levels is None else whole_number("levels", levels, 2, 10**6)
         found = by_grid(job, levels=most, time_limit=time_limit, seed=seed)
     else:

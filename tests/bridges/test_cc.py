@@ -41,7 +41,6 @@ def test_layers_are_pruned_and_factored_at_once(make, loader, tmp_path) -> None:
         macs=0.3,
         params=0.7,
         recipe="cc",
-        collecting={"layers": "gradients"},
         timed=False,
     )
     report = small.report

@@ -117,6 +117,15 @@ def test_the_whole_network_loses_nothing():
         assert plan.objective == 0
 
 
+@pytest.mark.parametrize("allocation", ["smooth", "exact"])
+def test_where_nothing_can_go_the_network_stays(allocation: str):
+    given: dict[str, Any] = {"recipe": "cc", "allocation": allocation}
+    plan = ccsolve.plan(STATS, macs=1.0, leave_out=list(STATS.layers), **given)
+    assert plan.widths == plan.sizes and plan.objective == 0
+    with pytest.raises(Infeasible, match="leave fewer layers out"):
+        ccsolve.plan(STATS, macs=0.9, leave_out=list(STATS.layers), **given)
+
+
 def test_groups_of_layers_left_out_stay_whole():
     plan = ccsolve.plan(STATS, macs=0.6, recipe="cc")
     assert plan.widths["conv4"] == plan.sizes["conv4"]
