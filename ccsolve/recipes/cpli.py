@@ -110,8 +110,8 @@ def plan(
     multiple_of, min_keep, fixed
         See `admissible_steps`.
     time_limit
-        Seconds for widths and groups together, half of it at most for the widths;
-        collecting is not counted.
+        Seconds for searching: at most half of it for the widths, at least half for the
+        groups. The losses of all widths and collecting are not counted.
     seed
         For the solvers.
 
@@ -196,11 +196,12 @@ class _Way(NamedTuple):
 def _plan(name: str, stats: Statistics, limits: Mapping[str, float], way: _Way) -> Plan:
     begun = time.perf_counter()
     shares = _shares(stats, limits, way)
-    left = max(0.0, way.search.time_limit - (time.perf_counter() - begun))
+    # Losses of all widths take what they take: the choice has its half at least.
+    spent = min(time.perf_counter() - begun, 0.5 * way.search.time_limit)
     choose = chosen
     if way.recollect is not None:
         choose = partial(chosen_in_turn, recollect=way.recollect, recipe=name)
-    search = replace(way.search, time_limit=left)
+    search = replace(way.search, time_limit=way.search.time_limit - spent)
     solutions = choose(stats, shares.widths, way.model, way.suppression, search)
     objective = math.fsum(solution.objective for solution in solutions.values())
     bound = math.fsum(solution.bound for solution in solutions.values())

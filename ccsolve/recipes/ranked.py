@@ -3,9 +3,10 @@
 One function for all of them: `planning.RECIPES` names it once for every criterion.
 """
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,18 +107,14 @@ def plan(
     rates = paper.rates if rates is None else rates
     normalise = paper.normalise if normalise is None else normalise
     steps = {"multiple_of": multiple_of, "min_keep": min_keep, "fixed": fixed}
+    rules = {"allocation": allocation, "time_limit": time_limit, "seed": seed}
     scores = {name: score(stats, name, criterion, seed=seed) for name in stats.groups}
-    if rates == UNIFORM:
-        found = Allocation(uniform_widths(stats, limits, **steps), np.nan)
-    elif rates == GLOBAL:
-        compared = {name: _compared(x, normalise) for name, x in scores.items()}
-        found = Allocation(threshold_widths(stats, limits, compared, **steps), np.nan)
-    elif rates == ALLOCATED:
+    if rates == ALLOCATED:
         curves = _losses(stats, scores, losses, seed)
-        rules = {"allocation": allocation, "time_limit": time_limit, "seed": seed}
         found = allocated(stats, limits, curves, **steps, **rules)
     else:
-        raise Unsupported(f"rates {rates!r}; expected one of {', '.join(RATES)}")
+        widths = _widths(stats, limits, scores, rates, normalise, steps)
+        found = Allocation(widths, math.nan)
     return Plan(
         recipe=criterion,
         keep={name: best(scores[name], width) for name, width in found.widths.items()},
@@ -132,6 +129,23 @@ def plan(
             "seed": seed,
         },
     )
+
+
+def _widths(
+    stats: Statistics,
+    limits: Mapping[str, float],
+    scores: Mapping[str, NDArray[np.float64]],
+    rates: str,
+    normalise: str,
+    steps: Mapping[str, Any],
+) -> dict[str, int]:
+    """Give widths without a program: uniform, or by one threshold."""
+    if rates == UNIFORM:
+        return uniform_widths(stats, limits, **steps)
+    if rates != GLOBAL:
+        raise Unsupported(f"rates {rates!r}; expected one of {', '.join(RATES)}")
+    compared = {name: _compared(values, normalise) for name, values in scores.items()}
+    return threshold_widths(stats, limits, compared, **steps)
 
 
 def _compared(scores: NDArray[np.float64], normalise: str) -> NDArray[np.float64]:

@@ -339,6 +339,21 @@ def test_provenance_says_how_it_was_made():
     assert set(record["groups"]) == narrowed
 
 
+def test_slow_losses_leave_the_choice_its_time(monkeypatch: pytest.MonkeyPatch):
+    """Losses that take an hour by the clock."""
+    now = iter(3600.0 * np.arange(1000))
+    seen: list[float] = []
+
+    def chosen(*args: Any, **_options: Any) -> dict[str, Any]:
+        seen.append(args[-1].time_limit)
+        return {}
+
+    monkeypatch.setattr(cpli, "chosen", chosen)
+    monkeypatch.setattr(cpli.time, "perf_counter", lambda: next(now))
+    cpli.plan(STATS, {"macs": float(STATS.cost().macs)}, widths=1.0, time_limit=8.0)
+    assert seen == [4.0]
+
+
 class Told:
     """Statistics that stay as they are; and what was asked for."""
 
