@@ -1,25 +1,23 @@
 """Collecting statistics: what a network's loss says about each of its channels."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from ccsolve.errors import InvalidProblem
-from ccsolve.problems.checks import whole_number
 from ccsolve.statistics import Group, Layer, Memory, Statistics
 from ccsolve_torch.collecting.accumulation import Sums, add_batches
-from ccsolve_torch.collecting.losses import Loss, PerSample, as_loss
+from ccsolve_torch.collecting.losses import PerSample, as_loss
 from ccsolve_torch.collecting.moments import (
-    LEVELS,
     Levels,
     check_memory,
     chosen_levels,
     layer_of,
     layer_sums,
 )
+from ccsolve_torch.collecting.options import Options
 from ccsolve_torch.collecting.pooling import check_alike, rank, summed
 from ccsolve_torch.collecting.rows import Rows
 from ccsolve_torch.collecting.scales import batch_norm_scores
@@ -29,7 +27,7 @@ from ccsolve_torch.coupling.memory import memory
 from ccsolve_torch.factoring.runs import chain_runs
 from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.heads.auxiliary import Auxiliary, as_auxiliary
-from ccsolve_torch.heads.training import Heads, joining, trained_heads
+from ccsolve_torch.heads.training import joining, trained_heads
 from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.running.precision import exactly
 from ccsolve_torch.running.ranks import failing_together
@@ -41,24 +39,6 @@ from ccsolve_torch.running.state import (
     evaluating,
     peeked,
 )
-
-CURVATURES = ("ggn", "fisher")
-
-_MANY = 2**62
-
-
-@dataclass(frozen=True)
-class _Options:
-    """What `collect` was asked for."""
-
-    curvature: str
-    layers: Levels
-    sketches: int | None
-    positions: int | None
-    max_rows: int
-    max_bytes: float
-    seed: int
-    auxiliary: Auxiliary | None
 
 
 def collect(
@@ -158,11 +138,8 @@ def collect(
     InvalidProblem
         An option, the model, a batch or the loss's value is malformed.
     """
-    options = _Options(
-        *(curvature, layers, sketches, positions, max_rows, max_bytes, seed),
-        as_auxiliary(auxiliary),
-    )
-    _check(options)
+    options = Options(curvature, layers, sketches, positions, max_rows, max_bytes, seed)
+    wanted = as_auxiliary(auxiliary)
     known, device = as_loss(loss), device_of(checked_model(model))
     with (
         torch.inference_mode(False),
@@ -174,7 +151,10 @@ def collect(
         with exactly(device):
             graph = trace(model, inputs, declared=declared)
         sums = _empty(model, graph, options)
-        heads = _heads(model, loader, graph, known, options)
+        heads = None
+        if wanted is not None:
+            layers_run = set(graph.layers)
+            heads = trained_heads(model, loader, layers_run, known, wanted, seed)
         with joining(model, heads) as join:
             add_batches(model, sums, known, options.sketches, every, join)
         space = memory(model, graph.flow, graph.classes)
@@ -188,18 +168,7 @@ def collect(
     return _statistics(sums, known.name, meta, identity, space)
 
 
-def _heads(
-    model: nn.Module, loader: Loader, graph: Graph, loss: Loss, options: _Options
-) -> Heads | None:
-    """Give the auxiliary classifiers, trained, where some are asked for."""
-    if options.auxiliary is None:
-        return None
-    return trained_heads(
-        model, loader, set(graph.layers), loss, options.auxiliary, options.seed
-    )
-
-
-def _empty(model: nn.Module, graph: Graph, options: _Options) -> Sums:
+def _empty(model: nn.Module, graph: Graph, options: Options) -> Sums:
     device, ggn = device_of(model), options.curvature == "ggn"
     parameters = dict(model.named_parameters(remove_duplicate=False))
     levels = chosen_levels(options.layers, graph)
@@ -288,28 +257,3 @@ def _group(sums: Sums, name: str) -> Group:
     if sums.ggn is not None:
         parts |= sums.ggn.of(name, "ggn", sums.device)
     return replace(group, **parts)
-
-
-def _check(options: _Options) -> None:
-    if options.curvature not in CURVATURES:
-        raise InvalidProblem(
-            f"curvature {options.curvature!r}; expected 'ggn' or 'fisher'"
-        )
-    levels = (
-        [options.layers]
-        if isinstance(options.layers, str)
-        else list(options.layers.values())
-    )
-    for level in levels:
-        if level not in LEVELS:
-            raise InvalidProblem(f"layers {level!r}; expected {', '.join(LEVELS)}")
-    for name in ("sketches", "positions"):
-        value = getattr(options, name)
-        if value is not None:
-            whole_number(name, value, 1, _MANY)
-    whole_number("max_rows", options.max_rows, 0, _MANY)
-    whole_number("seed", options.seed, 0, _MANY)
-    if options.positions is not None and "moments" not in levels:
-        raise InvalidProblem("positions: used only with layers='moments'; leave it out")
-    if options.sketches is not None and options.curvature == "fisher":
-        raise InvalidProblem("sketches: used only with curvature='ggn'; leave it out")

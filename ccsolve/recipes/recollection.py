@@ -19,9 +19,9 @@ Groups that the plan leaves whole have the names and the classes that they had.
 """
 
 
-def checked_recollect(recollect: Any) -> Recollect | None:
+def checked_recollect(recollect: Recollect | None) -> Recollect | None:
     """Give it back if it can be called, or is none; else InvalidProblem."""
-    if recollect is not None and not callable(recollect):
+    if not (recollect is None or callable(recollect)):
         raise InvalidProblem(
             f"recollect = {recollect!r:.80}; expected a function from a plan to "
             "statistics, which the torch bridge has for compress(..., sequential=True)"
