@@ -58,8 +58,10 @@ def test_tables_fit_a_hundred_columns(two_groups: None, tmp_path: Path):
     result = call("--seconds", 0.5, "--output", tmp_path / "out")
     assert result.exit_code == 0, result.output
     assert max(map(len, result.stdout.splitlines())) <= 100 + len(str(tmp_path))
+    # Long paths are broken where the line ends.
+    text = result.stdout.replace("\n", "")
     for word in ("first", "second", "proven", "greedy", "sum/bound", "rows.jsonl"):
-        assert word in result.stdout
+        assert word in text
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "rows.jsonl",
         "objectives.png",
