@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.allocation import report
-from benchmarks.allocation.rows import Row, append_rows, read_rows
+from benchmarks.allocation.rows import Row
 from benchmarks.allocation.running import run_all
 from benchmarks.allocation.suites import SUITES
+from benchmarks.json_lines import append_rows, read_rows
 
 ROWS = Path(__file__).parents[1] / "results" / "allocation.jsonl"
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks-allocation.md"
@@ -31,14 +32,16 @@ def main() -> int:
     except KeyboardInterrupt:
         print("interrupted; the rows so far are kept", file=sys.stderr)
         return 130
-    asked.page.write_text(report.page(read_rows(asked.out)), encoding="utf-8")
+    asked.page.write_text(report.page(read_rows(asked.out, Row)), encoding="utf-8")
     print(f"written: {asked.page}")
     return 0
 
 
 def _shown(asked: argparse.Namespace) -> Iterator[Row]:
     suites = [suite for suite in SUITES if suite.name in asked.suites]
-    done = {(row.suite, row.instance, row.competitor) for row in read_rows(asked.out)}
+    done = {
+        (row.suite, row.instance, row.competitor) for row in read_rows(asked.out, Row)
+    }
     for row in run_all(suites, asked.seeds, done):
         print(f"{row.instance} {row.competitor}: {row.status} {row.cpu} s", flush=True)
         yield row

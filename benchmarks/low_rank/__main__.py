@@ -22,10 +22,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.json_lines import append_rows, read_rows
 from benchmarks.low_rank import report
 from benchmarks.low_rank.cases import CASES, Case
 from benchmarks.low_rank.measuring import extra_memory, is_large, is_ours, timed
-from benchmarks.low_rank.rows import Row, append_rows, read_rows
+from benchmarks.low_rank.rows import Row
 from benchmarks.selection.workers import ONE_THREAD
 
 ROWS = Path(__file__).parents[1] / "results" / "low_rank.jsonl"
@@ -50,13 +51,13 @@ def main() -> int:
     if not asked.report:
         append_rows(asked.out, _shown(asked))
     if asked.page is not None:
-        asked.page.write_text(report.page(read_rows(asked.out)), encoding="utf-8")
+        asked.page.write_text(report.page(read_rows(asked.out, Row)), encoding="utf-8")
         print(f"written: {asked.page}")
     return 0
 
 
 def _shown(asked: argparse.Namespace) -> Iterator[Row]:
-    done = {row.case for row in read_rows(asked.out)}
+    done = {row.case for row in read_rows(asked.out, Row)}
     for case in CASES:
         if case.name in done or (asked.cases and case.name not in asked.cases):
             continue

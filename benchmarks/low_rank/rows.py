@@ -1,9 +1,6 @@
 """Rows: one JSON line per contender on a case."""
 
-import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -25,20 +22,3 @@ class Row:
     version: str = ""
     note: str = ""
     machine: str = ""
-
-
-def read_rows(path: Path) -> list[Row]:
-    """Read a file of rows; none where there is no file."""
-    if not path.is_file():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [Row(**json.loads(line)) for line in lines if line]
-
-
-def append_rows(path: Path, rows: Iterable[Row]) -> None:
-    """Write each row as soon as it is there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(asdict(row)) + "\n")
-            file.flush()

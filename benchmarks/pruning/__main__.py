@@ -18,9 +18,10 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.json_lines import append_rows, read_rows
 from benchmarks.pruning import jobs, report
 from benchmarks.pruning.choices import CHOICES
-from benchmarks.pruning.rows import Row, append_rows, read_rows
+from benchmarks.pruning.rows import Row
 from benchmarks.pruning.running import Settings, run_all
 from benchmarks.pruning.scene import DEPTHS
 from ccsolve.errors import CcsolveError
@@ -42,7 +43,7 @@ def main() -> int:
         print("interrupted; the rows so far are kept", file=sys.stderr)
         return 130
     if asked.page is not None:
-        asked.page.write_text(report.page(read_rows(asked.out)), encoding="utf-8")
+        asked.page.write_text(report.page(read_rows(asked.out, Row)), encoding="utf-8")
         print(f"written: {asked.page}")
     return 0
 
@@ -50,7 +51,7 @@ def main() -> int:
 def _shown(asked: argparse.Namespace) -> Iterator[Row]:
     """Run the jobs that have no row, and say each row's accuracy."""
     torch.set_num_threads(asked.threads)
-    done = {row.job for row in read_rows(asked.out)}
+    done = {row.job for row in read_rows(asked.out, Row)}
     every = jobs.jobs(
         asked.networks, asked.removed, asked.choices, asked.repairs, asked.seeds
     )

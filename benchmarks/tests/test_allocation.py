@@ -8,9 +8,10 @@ import pytest
 import ccsolve
 from benchmarks.allocation import child, instances, report
 from benchmarks.allocation.competitors.table import TABLE
-from benchmarks.allocation.rows import Row, append_rows, read_rows
+from benchmarks.allocation.rows import Row
 from benchmarks.allocation.scorer import score
 from benchmarks.allocation.suites import SUITES
+from benchmarks.json_lines import append_rows, read_rows
 
 SMALL = ["net-4x9-B1-s0", "net-4x9-B3-s1", "strong-4x6-B1-s0", "smooth-5x1-B1-s0"]
 
@@ -86,6 +87,6 @@ def test_the_page_is_drawn_from_rows(tmp_path: Path):
         )
     ]
     append_rows(tmp_path / "rows.jsonl", rows)
-    page = report.page(read_rows(tmp_path / "rows.jsonl"))
+    page = report.page(read_rows(tmp_path / "rows.jsonl", Row))
     line = next(part for part in page.splitlines() if suite.competitors[1] in part)
     assert "| 100 |" in line and "1.0e-01" in line

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.json_lines import append_rows, read_rows
 from benchmarks.low_rank import report
 from benchmarks.low_rank.cases import CASES, Case, loop
 from benchmarks.low_rank.contenders import BY_KIND
 from benchmarks.low_rank.goals import GOALS
 from benchmarks.low_rank.measuring import timed
-from benchmarks.low_rank.rows import append_rows, read_rows
+from benchmarks.low_rank.rows import Row
 
 TINY = {
     "tt": Case("t", "tt", (((4, 9, 6), (3, 4)), ((5, 4), (2,))), 2, 3.0),
@@ -34,7 +35,7 @@ def test_contenders_agree_and_rows_make_a_page(kind: str, tmp_path: Path):
     rows = list(timed(TINY[kind], None, names))
     path = tmp_path / "rows.jsonl"
     append_rows(path, rows)
-    assert read_rows(path) == rows
+    assert read_rows(path, Row) == rows
     ran = [row for row in rows if row.status == "ran"]
     assert {row.contender for row in ran} >= {n for n in names if "ccsolve" in n}
     errors = [row.error for row in ran if row.error is not None]

@@ -9,10 +9,11 @@ import torch
 from PIL import Image
 
 from benchmarks.cifar10 import DEVIATION, MEAN, resnet56, training_images
+from benchmarks.json_lines import append_rows, read_rows
 from benchmarks.pruning.goals import verdicts
 from benchmarks.pruning.jobs import CHOICES, HEADLINE, REPAIRS, Job, jobs
 from benchmarks.pruning.report import page
-from benchmarks.pruning.rows import CHOSEN_ON, Row, append_rows, read_rows
+from benchmarks.pruning.rows import CHOSEN_ON, Row
 from benchmarks.pruning.scoring import mcnemar, packed, right, unpacked
 from benchmarks.resnet import resnet
 
@@ -103,8 +104,8 @@ def test_rows_come_back_and_the_page_is_drawn_from_them(tmp_path: Path) -> None:
     path = tmp_path / "some" / "rows.jsonl"
     append_rows(path, rows[:5])
     append_rows(path, rows[5:])
-    assert read_rows(path) == rows
-    assert read_rows(tmp_path / "none.jsonl") == []
+    assert read_rows(path, Row) == rows
+    assert read_rows(tmp_path / "none.jsonl", Row) == []
     text = page(rows)
     assert all(f"| {choice} |" in text for choice in CHOICES)
     own = rows[1].accuracy(reported=True)
