@@ -46,7 +46,8 @@ def _float64_copy(name: str, values: Any) -> np.ndarray:
         if given.dtype.kind == "c":
             raise TypeError("it holds complex numbers")
         return np.array(given, dtype=np.float64, order="C")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
+        # A RuntimeError is torch's, of a tensor that requires gradients.
         raise InvalidProblem(
             f"{name} is not an array of real numbers: {error}"
         ) from None
@@ -96,9 +97,9 @@ def whole_number(name: str, value: Any, low: int, high: int) -> int:
         value, (bool, np.bool_)
     )
     if not whole or not low <= int(value) <= high:
-        raise InvalidProblem(
-            f"{name} = {value!r}; expected a whole number from {low} to {high}"
-        )
+        # A limit that no one means is no part of what is expected.
+        within = f"from {low} to {high}" if high < 2**31 else f"of at least {low}"
+        raise InvalidProblem(f"{name} = {value!r}; expected a whole number {within}")
     return int(value)
 
 

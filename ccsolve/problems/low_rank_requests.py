@@ -33,7 +33,8 @@ def checked_tensor(tensor: Any) -> np.ndarray:
             raise TypeError("it holds complex numbers")
         small = given.dtype == np.float32
         array = np.ascontiguousarray(given, dtype=np.float32 if small else np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
+        # A RuntimeError is torch's, of a parameter that requires gradients.
         raise InvalidProblem(
             f"tensor is not an array of real numbers: {error}"
         ) from None

@@ -229,6 +229,13 @@ def test_zero_covariance_sees_nothing():
     assert problem.violation(problem.feasible_point()) == 0
 
 
+class Guarded:
+    """As torch's parameters, which are no arrays while they require gradients."""
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        raise RuntimeError("detach first")
+
+
 ONES = np.ones((4, 6))
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "rank 0": ({"ranks": 0}, "ranks"),
@@ -246,6 +253,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "NaN": ({"tensor": ONES * np.nan, "ranks": 1}, "NaN"),
     "infinity": ({"tensor": ONES * np.inf, "ranks": 1}, "infinite"),
     "complex": ({"tensor": ONES * 1j, "ranks": 1}, "complex"),
+    "a class that refuses": ({"tensor": Guarded(), "ranks": 1}, "detach first"),
+    "rank of 0": ({"ranks": 0}, "expected a whole number of at least 1$"),
     "words": ({"tensor": [["a"]], "ranks": 1}, "real numbers"),
     "no entries": ({"tensor": np.ones((0, 3)), "ranks": 1}, "at least one"),
     "a number": ({"tensor": 3.0, "ranks": 1}, "at least one axis"),

@@ -80,7 +80,10 @@ def _used_ranks(format: str, shape: Modes, ranks: Any) -> Ranks:
 
 
 def _checked_tensor(tensor: Any) -> np.ndarray:
-    T = np.asarray(tensor)
+    try:
+        T = np.asarray(tensor)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InvalidProblem(f"tensor is not an array: {error}") from None
     if T.dtype.kind not in "fiub" or T.ndim == 0 or T.size == 0:
         raise InvalidProblem(
             f"tensor has type {T.dtype} and shape {T.shape}; expected real numbers, at "
@@ -107,6 +110,10 @@ def _check_warm(
     ranks: tuple[int, ...],
     dtype: np.dtype,
 ) -> None:
+    if not isinstance(warm, Projected):
+        raise InvalidProblem(
+            f"warm is a {type(warm).__name__}; expected what `project` gave"
+        )
     found = (warm.format, warm.modes, warm.ranks, warm.tensor.dtype)
     if found != (format, modes, ranks, dtype):
         raise InvalidProblem(

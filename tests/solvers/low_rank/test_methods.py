@@ -172,6 +172,16 @@ def test_random_samples_come_near(kind: str):
     assert randomised.solve(problem, Limits(), oversample=0, power=0).x is not None
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_ring_uses_ranks_that_its_first_mode_has_no_room_for(dtype: type):
+    # r_0·r_1 = 4 > 2: with zeros in the other columns, sweeps stay where they begin.
+    cores = [normal(2, mode, 2, seed=k) for k, mode in enumerate((2, 8, 8, 8))]
+    tensor = dense("tr", cores, (2, 8, 8, 8)).astype(dtype)
+    problem = LowRankFit(tensor, "tr", ranks=2)
+    assert problem.error(cold_fit(problem)) > 0.1
+    assert problem.error(als.solve(problem, Limits()).x) < 1e-3
+
+
 def test_a_step_limit_returns_what_there_is():
     problem = fit("tt", "trailing")
     solution = als.solve(problem, Limits(step_limit=2))

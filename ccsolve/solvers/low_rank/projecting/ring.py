@@ -1,5 +1,6 @@
 """Projection on tensor rings: a heuristic, for the set is not closed."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,6 +11,10 @@ from ccsolve.solvers.low_rank.projecting.chains import Core, product
 
 _RIDGE = 4.0
 """Of the subchain's Gram matrix, in eps of its largest diagonal entry."""
+
+
+_LOOSE = 0.3
+"""Length of columns of the first core that the first mode has no use for."""
 
 
 class Ring(NamedTuple):
@@ -29,15 +34,18 @@ def cold_ring(
 
     The first mode's leading r_0·r_1 singular vectors are dealt to the two bonds, and
     what is left is a train from bond 1 to bond 0. Where the mode holds fewer, the rest
-    of the core is zero.
+    of the core is some numbers: with zeros there, and in the other cores where they
+    meet them, least squares of one core at a time could never use these ranks.
     """
     first, last = ranks[0], ranks[1] if len(ranks) > 1 else ranks[0]
     A = T.reshape(T.shape[0], -1)
     kept = min(first * last, *A.shape)
-    basis = np.zeros((len(A), first * last), T.dtype)
+    basis = _loose(len(A), first * last).astype(T.dtype)
     basis[:, :kept] = _sorted_basis(A, kept, leading)
     cores = [basis.reshape(-1, first, last).transpose(1, 0, 2)]
-    rest = (basis.T @ A).reshape(first, last, *T.shape[1:])
+    rest = np.zeros((first * last, A.shape[1]), T.dtype)
+    rest[:kept] = basis[:, :kept].T @ A
+    rest = rest.reshape(first, last, *T.shape[1:])
     rest, before = np.moveaxis(rest, 0, -1), last
     for mode, rank in zip(T.shape[1:-1], ranks[2:], strict=True):
         wide = np.ascontiguousarray(rest).reshape(before * mode, -1)
@@ -57,11 +65,18 @@ def _sorted_basis(A: np.ndarray, rank: int, leading: Leading) -> np.ndarray:
     return basis @ leading_eigenvectors(rows @ rows.T, rank)[1]
 
 
+def _loose(rows: int, columns: int) -> np.ndarray:
+    """Give the same numbers every time, columns of length about `_LOOSE`."""
+    numbers = np.random.default_rng(0).standard_normal((rows, columns))
+    return _LOOSE / math.sqrt(rows) * numbers
+
+
 def warm_ring(T: np.ndarray, old: Ring) -> Ring:
     """Give the ring after one sweep of alternating least squares; 2Nr² a core.
 
     Each core solves its normal equations with the others held, with a ridge towards
-    the old core at the level of rounding, so that the error does not rise beyond it.
+    the old core at the level of rounding, so that the error does not rise beyond its
+    root.
     """
     cores, order = list(old.cores), range(len(old.cores))
     for k in order if old.forward else reversed(order):
