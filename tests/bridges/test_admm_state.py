@@ -68,6 +68,12 @@ def test_a_state_can_be_saved_before_the_first_update(wide: Wide) -> None:
     assert torch.equal(other.penalty(), admm.penalty()) and admm.updates == 1
 
 
+def _damaged(state: Any, name: str) -> Any:
+    # The shape of U is not that of the weight.
+    layer = state["layers"][name]
+    return layer | {"dual": [torch.zeros(2) for _ in layer["dual"]]}
+
+
 def test_states_of_others_are_refused(wide: Wide) -> None:
     admm = cct.ADMM(wide, FACTORS)
     admm.update()
@@ -85,6 +91,10 @@ def test_states_of_others_are_refused(wide: Wide) -> None:
         (state | {"schema": 9}, "schema 9"),
         (state | {"layers": {n: {"kind": "os"} for n in FACTORS}}, "a record of kind"),
         (state | {"layers": {n: 3 for n in FACTORS}}, "in another form"),
+        (state | {"layers": {n: _damaged(state, n) for n in FACTORS}}, "another form"),
+        (state | {"layers": None}, "layers is a NoneType"),
+        (state | {"updates": "x"}, "updates = 'x'"),
+        (None, "has nothing"),
         (state | {"rho": -1.0}, "rho -1"),
     ]:
         with pytest.raises(InvalidProblem, match=message):

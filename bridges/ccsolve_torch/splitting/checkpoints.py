@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ccsolve.errors import InvalidProblem
+from ccsolve.problems.checks import whole_number
 from ccsolve.recipes.admm.rank_set import RankSet
 from ccsolve.solvers.low_rank.projecting.forms import Form
 from ccsolve.solvers.low_rank.projecting.ring import Ring
@@ -39,18 +40,25 @@ def taken(
 
     InvalidProblem where they are of other weights or ranks.
     """
-    if set(state) != {"schema", "rho", "updates", "layers"}:
+    parts = set(state) if isinstance(state, Mapping) else set()
+    if parts != {"schema", "rho", "updates", "layers"}:
         raise InvalidProblem(
-            f"state: has {', '.join(map(str, state))[:100] or 'nothing'}; expected "
+            f"state: has {', '.join(map(str, parts))[:100] or 'nothing'}; expected "
             f"what ADMM.state_dict gave"
         )
     if state["schema"] != SCHEMA:
         raise InvalidProblem(
             f"state: schema {state['schema']!r}; this version reads {SCHEMA}"
         )
-    duals = {name: unpacked(one) for name, one in state["layers"].items()}
+    layers = state["layers"]
+    if not isinstance(layers, Mapping):
+        raise InvalidProblem(
+            f"state: layers is a {type(layers).__name__}; expected a mapping of weights"
+        )
+    duals = {name: unpacked(one) for name, one in layers.items()}
     _check(duals, targets)
-    return state["rho"], int(state["updates"]), duals
+    updates = whole_number("updates", state["updates"], 0, 2**62)
+    return state["rho"], updates, duals
 
 
 def packed(value: Any) -> Any:
@@ -97,12 +105,23 @@ def _check(duals: Mapping[str, Any], targets: Mapping[str, Target]) -> None:
         )
     for name, one in duals.items():
         space, groups = targets[name].space, targets[name].groups
-        whole = isinstance(one, Duals) and len(one.near) == len(one.dual) == groups
-        if not whole or any(_form(near) != _wanted(space) for near in one.near):
+        if not _is_of(one, space, groups):
             raise InvalidProblem(
                 f"state: {name} is held in another form; expected {space.format!r} of "
                 f"modes {space.modes} and ranks {space.ranks} in {groups} groups"
             )
+
+
+def _is_of(one: Any, space: RankSet, groups: int) -> bool:
+    """Say whether it is Z and U of so many groups of a weight of this set."""
+    if not isinstance(one, Duals) or not len(one.near) == len(one.dual) == groups:
+        return False
+    return all(
+        isinstance(near, Projected)
+        and _form(near) == _wanted(space)
+        and np.shape(near.tensor) == np.shape(dual) == space.modes
+        for near, dual in zip(one.near, one.dual, strict=True)
+    )
 
 
 def _form(near: Projected) -> tuple[Any, ...]:
