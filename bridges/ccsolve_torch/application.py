@@ -170,7 +170,8 @@ def carried_out(
         kept=keep,
         frozen=dict(graph.frozen),
         seconds=watch.spent,
-        masking=proof.masking,
+        # Of chains alone there is nothing that gates would have to show.
+        masking=proof.masking if _is_cut(graph, keep) else None,
         planned=plan.achieved,
     )
     cut = kept_entries(graph, keep)
@@ -196,6 +197,10 @@ def _repaired_early(
     return repaired(
         small, dense, graph, keep, order.repair, order.calibration, order.seed
     )
+
+
+def _is_cut(graph: Graph, keep: Keep) -> bool:
+    return any(len(keep[name]) < one.size for name, one in graph.groups.items())
 
 
 def _with_chains(

@@ -110,6 +110,8 @@ def test_compress_does_all_of_it(residual, loader, samples, recipe: str) -> None
     assert all(rank % 2 == 0 for one in report.factored for rank in one.factor.ranks
                if one.factor.format == "svd")  # fmt: skip
     assert torch.isfinite(small(samples[0])).all()
+    # No channel was cut, so that no gate had to change the outputs.
+    assert not any("could not fail" in warning for warning in report.warnings)
 
 
 def test_more_steps_are_refused(residual, loader) -> None:
