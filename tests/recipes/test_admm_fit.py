@@ -240,7 +240,9 @@ def test_changes_of_variables_have_a_way_back() -> None:
         ({"tolerance": -1.0}, "tolerance -1"),
         ({"time_limit": math.nan}, "time_limit nan"),
         ({"inputs": np.eye(3)}, "inputs of shape"),
-        ({"inputs": -np.eye(54)}, "negative diagonal"),
+        ({"inputs": -np.eye(54)}, "an eigenvalue below 0"),
+        # Its diagonal is positive.
+        ({"inputs": 3.0 - 2.0 * np.eye(54)}, "an eigenvalue below 0"),
         ({"outputs": np.full((8, 8), np.inf)}, "outputs is not finite"),
         ({"elements": np.ones((8, 6))}, "elements of shape"),
         ({"elements": -np.ones(SHAPE)}, "expected none below 0"),

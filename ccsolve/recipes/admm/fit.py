@@ -20,6 +20,9 @@ from ccsolve.solution import Stop
 
 Array = NDArray[Any]
 
+INDEFINITE = 1e-5
+"""Of the trace: an eigenvalue that much below 0 is not rounding."""
+
 
 @dataclass(frozen=True, eq=False)
 class AdmmFit:
@@ -121,7 +124,7 @@ def fit_weight(
     ------
     InvalidProblem
         Ranks that do not fit the weight; curvature of another shape, not finite, or
-        with a negative diagonal.
+        with an eigenvalue below 0.
     """
     _check_limits(iterations, tolerance, time_limit)
     started = time.perf_counter()
@@ -188,11 +191,16 @@ def _psd(value: Any, size: int, where: str) -> Array | None:
     if value is None:
         return None
     matrix = _array(value, (size, size), where)
-    if np.diagonal(matrix).min() < 0:
+    matrix = 0.5 * (matrix + matrix.T)
+    slack = INDEFINITE * float(np.abs(np.diagonal(matrix)).sum())
+    try:
+        if matrix.any():
+            np.linalg.cholesky(matrix + slack * np.eye(size))
+    except np.linalg.LinAlgError:
         raise InvalidProblem(
-            f"{where}: a negative diagonal; expected a positive semidefinite matrix"
-        )
-    return 0.5 * (matrix + matrix.T)
+            f"{where}: an eigenvalue below 0; expected a positive semidefinite matrix"
+        ) from None
+    return matrix
 
 
 def _array(value: Any, shape: tuple[int, ...] | None, where: str) -> Array:
