@@ -170,6 +170,8 @@ def _chosen(
 ) -> dict[str, float | int]:
     """Give the ratio of every convolution that is to be replaced."""
     if isinstance(ratio, Mapping):
+        if not ratio:
+            raise InvalidProblem("ratio: names no layer; expected one or more")
         for name, layer in checked_layers(model, ratio).items():
             if type(layer) not in CONVOLUTIONS:
                 raise InvalidProblem(

@@ -126,6 +126,6 @@ def _require_attainable(
         if least > limit:
             raise Infeasible(
                 f"budget {name} = {limit:.0f}, but chains of the smallest ranks "
-                f"allowed take {least:.0f}; raise the budget to that, or lower "
-                f"min_keep or multiple_of"
+                f"allowed take {least:.0f}; raise the budget to that, lower min_keep "
+                f"or multiple_of, or fix less"
             )

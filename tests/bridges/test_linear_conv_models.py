@@ -180,7 +180,8 @@ def test_onnxruntime_computes_what_torch_computes(residual, samples, tmp_path) -
 
 def test_what_cannot_be_is_refused(residual, loader) -> None:
     for ratio, message in [
-        ({"third": 0.5}, "no layer 'third'"),
+        ({"third": 0.5}, "^no layer 'third'"),
+        ({}, "names no layer"),
         ({"linear": 0.5}, "expected a convolution"),
         (1.0, "fewer parameters"),
         (2.5, "ratio"),

@@ -230,6 +230,9 @@ def test_what_cannot_be_is_said() -> None:
         ccsolve.plan(CHAIN, macs=0.01, recipe="svd")
     with pytest.raises(Infeasible, match="min_keep"):
         ccsolve.plan(CHAIN, macs=0.5, recipe="tucker", min_keep=50)
+    with pytest.raises(Infeasible, match="or fix less"):
+        kept = dict.fromkeys(chainables(CHAIN), 0)
+        ccsolve.plan(CHAIN, macs=0.5, recipe="svd", fixed=kept)
     with pytest.raises(InvalidProblem, match="metric"):
         ccsolve.plan(CHAIN, macs=0.5, recipe="tt", metric="taylor")
     with pytest.raises(Unsupported, match="split"):

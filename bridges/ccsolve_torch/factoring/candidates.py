@@ -113,8 +113,7 @@ def _named(name: str, modules: Mapping[str, nn.Module]) -> nn.Module:
         return modules[name]
     known = [path for path, module in modules.items() if type(module) in KINDS and path]
     raise InvalidProblem(
-        f"factors: no layer {name!r} in the model; expected one of "
-        f"{', '.join(known)[:200]}"
+        f"no layer {name!r} in the model; expected one of {', '.join(known)[:200]}"
     )
 
 
