@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import scipy
-import scipy.linalg
 
 import ccsolve
 from ccsolve.problems.generate_reconstruction import layer
@@ -86,7 +85,7 @@ def score(problem: ccsolve.ReconstructionSelection, x: np.ndarray) -> float:
     """Give the least error with the channels kept, from the raw moments."""
     kept = np.flatnonzero(np.repeat(x, problem.group))
     H, G = problem.moments[np.ix_(kept, kept)], problem.cross[kept]
-    W = scipy.linalg.lstsq(H, G, lapack_driver="gelsy")[0]
+    W = np.linalg.lstsq(H, G, rcond=None)[0]
     return problem.constant + float(0.5 * (W * (H @ W)).sum() - (W * G).sum())
 
 

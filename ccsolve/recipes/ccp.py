@@ -118,8 +118,8 @@ def plan(
     }
     left = max(0.0, time_limit - (time.perf_counter() - begun))
     solve = partial(side_by_side, n_jobs=n_jobs)
-    if checked_recollect(recollect) is not None:
-        solve = partial(in_turn, recollect=recollect, recipe="ccp")
+    if (again := checked_recollect(recollect)) is not None:
+        solve = partial(in_turn, recollect=again, recipe="ccp")
     choices = dict(solve(stats, narrowed, taylor, time_limit=left, seed=seed))
     return _planned(
         stats,

@@ -1,5 +1,6 @@
 """How near a training has come to weights of bounded ranks."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -93,4 +94,4 @@ def convergence(
 
 
 def _norm(tensors: Sequence[NDArray[Any]]) -> float:
-    return float(np.linalg.norm([np.linalg.norm(tensor) for tensor in tensors]))
+    return math.hypot(*(float(np.linalg.norm(tensor)) for tensor in tensors))
