@@ -13,6 +13,7 @@ from ccsolve.problems.tensor_formats import dense
 from ccsolve.solvers.low_rank import als, hosvd, randomised, tt_svd, warm
 from ccsolve.solvers.low_rank.fitting.fits import cold_fit, refined_fits
 from ccsolve.solvers.low_rank.fitting.linear_parts import linear_part
+from ccsolve.solvers.low_rank.given_ranks import fits
 
 RNG = np.random.default_rng
 
@@ -207,3 +208,32 @@ def test_starts_of_lower_rank_keep_it():
     low = problem.with_ranks((2, 1, 2))
     solution = als.solve(problem, Limits(), start=cold_fit(low))
     assert solution.x[0].size <= 4
+
+
+@pytest.mark.parametrize("kind", PLAIN)
+def test_warm_without_a_start_is_a_sweep_after_the_cold_fit(kind: str):
+    problem = fit(kind, "none")
+    found = warm.solve(problem, Limits())
+    cold = problem.objective(cold_fit(problem))
+    assert found.objective <= cold * (1.0 + 1e-9)
+
+
+@pytest.mark.parametrize("kind", PLAIN)
+def test_random_samples_meet_a_tolerance_with_a_few_more_ranks(kind: str):
+    shape, _ = PLAIN[kind]
+    problem = LowRankFit(normal(*shape), kind.split("-")[0], tolerance=0.4)
+    exact = cold_of(problem).solve(problem, Limits())
+    sampled = randomised.solve(problem, Limits(), power=0, oversample=0)
+    assert problem.violation(sampled.x) == 0
+    if exact.objective < problem.data_scale:
+        assert sampled.objective <= 1.5 * exact.objective
+
+
+def test_rings_are_started_twice():
+    cores = [normal(3, m, 3, seed=m) for m in (4, 6, 5)]
+    T = dense("tr", [cores[0], cores[1], cores[2]], (4, 6, 5))
+    problem = LowRankFit(T, "tr", ranks=3)
+    first = cold_fit(problem)
+    alone = [problem.objective(x) for x in islice(refined_fits(problem, first), 30)]
+    both = min(problem.objective(x) for x in fits(problem, 30))
+    assert both <= min(alone) and len(list(fits(problem, 30))) > len(alone) + 1
