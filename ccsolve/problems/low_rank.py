@@ -233,7 +233,8 @@ class LowRankFit:
 
     def distance(self, x: Factors) -> float:
         """Give ½‖(T - Z)C^½‖² in float64, a slab at a time; O(N·(r + Σp))."""
-        factors = self._factors(x)
+        # In float32 the products of factors are tensors of rounding beside Z.
+        factors = [factor.astype(np.float64) for factor in self._factors(x)]
         cut = halves(self.format, factors, self.modes)
         return 0.5 * squared_distance(self.tensor, cut, self.blocks)
 

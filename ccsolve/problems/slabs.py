@@ -24,7 +24,7 @@ def squared_distance(
     Parameters
     ----------
     tensor : T, in C order.
-    halves : (M, r) and (r, N/M).
+    halves : (M, r) and (r, N/M), float64.
     blocks : those of C, in order.
     """
     first = blocks[0].start if blocks else tensor.ndim
@@ -32,7 +32,6 @@ def squared_distance(
         rows = math.prod(tensor.shape[: min(first, 1)])
     else:
         rows = len(halves[0])
-        halves = halves[0].astype(np.float64), halves[1].astype(np.float64)
     matrix = tensor.reshape(rows, -1)
     # Modes that C mixes are not cut: rows that differ in them alone stay together.
     together = rows // math.gcd(rows, math.prod(tensor.shape[:first]))

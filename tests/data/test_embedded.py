@@ -66,8 +66,10 @@ def test_digits_is_complete(digits) -> None:
         mean = np.asarray(group.fisher_rows).mean(axis=0) * digits.samples**0.5
         np.testing.assert_allclose(mean, group.gradient, rtol=1e-3, atol=1e-6)
     for layer in digits.layers.values():
-        missing = [p for p in layout.LAYER_PARTS if getattr(layer, p) is None]
-        assert missing == ([] if layer.name == "linear" else ["bias"])
+        missing = {p for p in layout.LAYER_PARTS if getattr(layer, p) is None}
+        # The file is older than that part, which one recipe takes if it is there.
+        missing.discard("output_gradient")
+        assert missing == (set() if layer.name == "linear" else {"bias"})
     weights = sum(layer.weight.size for layer in digits.layers.values())
     assert weights < digits.cost().params
 

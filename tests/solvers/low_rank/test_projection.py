@@ -230,8 +230,8 @@ def test_scales_near_the_limits_of_float32(case: Case, dtype: type, scale: float
         p = project(T, format, ranks, warm=p)
         q = project(T * dtype(scale), format, ranks, warm=q)
         # Sweeps of a ring that may still fall far take rounding along.
-        rel = 1e-2 if format == "tr" else 1e-3
-        assert q.error == pytest.approx(p.error, rel=rel, abs=1e-6)
+        rel, least = (1e-2, 1e-4) if format == "tr" else (1e-3, 1e-6)
+        assert q.error == pytest.approx(p.error, rel=rel, abs=least)
         assert q.exact == p.exact
         Z = dense(format, q.factors, modes)
         assert np.allclose(Z / dtype(scale), q.tensor / dtype(scale), atol=1e-4)
