@@ -31,7 +31,7 @@ OURS: Mapping[str, Choice] = MappingProxyType(
     {
         "L1": planned(recipe="uniform", criterion="l1"),
         "Taylor": planned(recipe="uniform", criterion="taylor_per_sample"),
-        "CCP": planned(recipe="ccp", time_limit=30.0),
+        "CCP": planned(recipe="ccp", widths="uniform", time_limit=30.0),
         "CCP, allocated": planned(recipe="ccp", widths="refit", time_limit=30.0),
         "L1, allocated": planned(recipe="allocated", criterion="l1"),
         "refit, allocated": planned(recipe="allocated"),
