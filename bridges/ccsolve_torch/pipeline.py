@@ -151,17 +151,9 @@ def compress(
     checked_repair(repair, loader)
     _check_functions(finetune=finetune, progress=progress)
     _check_again(loader)
-    if latency is not None and steps > 1:
-        raise Unsupported(
-            f"latency={latency!r} with steps={steps}: tables measured in every step "
-            f"differ by chance; take steps=1, or another budget"
-        )
+    if steps > 1:
+        _check_repeatable(steps, latency, options)
     _check_sequential(sequential, recipe)
-    if steps > 1 and not isinstance(options.get("widths", ""), str):
-        raise Unsupported(
-            f"widths = {options['widths']!r:.60} with steps={steps}: each step would "
-            f"take them of what the last one left; take steps=1"
-        )
     job = Job(
         model=model,
         loader=loader,
@@ -251,6 +243,22 @@ def _check_functions(**functions: object) -> None:
             raise InvalidProblem(
                 f"{name}: {type(function).__name__}; expected a function"
             )
+
+
+def _check_repeatable(
+    steps: int, latency: float | None, options: Mapping[str, Any]
+) -> None:
+    """Refuse what several steps cannot take."""
+    if latency is not None:
+        raise Unsupported(
+            f"latency={latency!r} with steps={steps}: tables measured in every step "
+            f"differ by chance; take steps=1, or another budget"
+        )
+    if not isinstance(options.get("widths", ""), str):
+        raise Unsupported(
+            f"widths = {options['widths']!r:.60} with steps={steps}: each step would "
+            f"take them of what the last one left; take steps=1"
+        )
 
 
 def _check_sequential(sequential: bool, recipe: str) -> None:

@@ -13,6 +13,16 @@ from ccsolve.io.strict_json import parse_json
 from ccsolve.solution import Problem, Solution
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+StatisticsName = Annotated[
+    str,
+    typer.Argument(
+        metavar="STATS",
+        help="Statistics, .safetensors, or the name of those that ship.",
+    ),
+]
+MultipleOf = Annotated[int, typer.Option(help="Widths are multiples of this.")]
+MinKeep = Annotated[int, typer.Option(help="Fewest channels of a group.")]
+Seed = Annotated[int, typer.Option(help="Same seed, same answer.")]
 Format = Annotated[
     str | None,
     typer.Option(

@@ -11,6 +11,10 @@ import ccsolve
 from ccsolve.cli import console
 from ccsolve.cli.inputs import (
     Json,
+    MinKeep,
+    MultipleOf,
+    Seed,
+    StatisticsName,
     amounts,
     frozen_widths,
     read_statistics,
@@ -34,22 +38,18 @@ EXAMPLES = (
 LINES = 20
 """Points that the table shows, evenly over all."""
 
+Budgets = Annotated[
+    list[str] | None,
+    typer.Option(metavar="AMOUNT", help="An exact point here; may be repeated."),
+]
+
 
 def pareto(
-    stats: Annotated[
-        str,
-        typer.Argument(
-            metavar="STATS",
-            help="Statistics, .safetensors, or the name of those that ship.",
-        ),
-    ],
+    stats: StatisticsName,
     over: Annotated[
         str, typer.Option(help="macs, params, latency or memory.")
     ] = "macs",
-    budget: Annotated[
-        list[str] | None,
-        typer.Option(metavar="AMOUNT", help="An exact point here; may be repeated."),
-    ] = None,
+    budget: Budgets = None,
     points: Annotated[
         int, typer.Option(help="Budgets, where not every breakpoint comes from a sort.")
     ] = 50,
@@ -60,14 +60,14 @@ def pareto(
             help="Losses by width: auto, refit, taylor, units, selection, ..."
         ),
     ] = "auto",
-    multiple_of: Annotated[int, typer.Option(help="Widths are multiples of this.")] = 1,
-    min_keep: Annotated[int, typer.Option(help="Fewest channels of a group.")] = 1,
+    multiple_of: MultipleOf = 1,
+    min_keep: MinKeep = 1,
     fixed: Annotated[
         list[str] | None,
         typer.Option(metavar="GROUP=WIDTH", help="Freeze a group; may be repeated."),
     ] = None,
     time_limit: Annotated[float, typer.Option(help="Seconds for each budget.")] = 10.0,
-    seed: Annotated[int, typer.Option(help="Same seed, same answer.")] = 0,
+    seed: Seed = 0,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Write the front to this .json file."),

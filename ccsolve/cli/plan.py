@@ -12,6 +12,10 @@ import ccsolve
 from ccsolve.cli import console
 from ccsolve.cli.inputs import (
     Json,
+    MinKeep,
+    MultipleOf,
+    Seed,
+    StatisticsName,
     amount,
     frozen_widths,
     read_statistics,
@@ -37,16 +41,25 @@ Budget = Annotated[
         help="What may remain: 0.5 is half of it, 60000000 an absolute amount.",
     ),
 ]
+Frozen = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="GROUP=WIDTH",
+        help="Freeze a group, or LAYER=RANK a layer of chains; may be repeated.",
+    ),
+]
+Further = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Another option of the recipe, widths=uniform; may be repeated.",
+    ),
+]
 
 
 def plan(
-    stats: Annotated[
-        str,
-        typer.Argument(
-            metavar="STATS",
-            help="Statistics, .safetensors, or the name of those that ship.",
-        ),
-    ],
+    stats: StatisticsName,
     macs: Budget = None,
     params: Budget = None,
     latency: Budget = None,
@@ -57,28 +70,15 @@ def plan(
             help="How to decide: ccp, allocated, uniform, svd, tucker, tt, ..."
         ),
     ] = "ccp",
-    multiple_of: Annotated[int, typer.Option(help="Widths are multiples of this.")] = 1,
-    min_keep: Annotated[int, typer.Option(help="Fewest channels of a group.")] = 1,
-    fixed: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="GROUP=WIDTH",
-            help="Freeze a group, or LAYER=RANK a layer of chains; may be repeated.",
-        ),
-    ] = None,
+    multiple_of: MultipleOf = 1,
+    min_keep: MinKeep = 1,
+    fixed: Frozen = None,
     time_limit: Annotated[
         float | None,
         typer.Option(help="Seconds for all groups; the recipe's own if not given."),
     ] = None,
-    further: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Another option of the recipe, widths=uniform; may be repeated.",
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same answer.")] = 0,
+    further: Further = None,
+    seed: Seed = 0,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Write the plan to this .json file."),
