@@ -39,6 +39,9 @@ LEVELS: Mapping[str, str] = {
 }
 """Recipes that need more of layers than weights: what `collect` calls its level."""
 
+CHAINS = ("cc", "svd", "tt", "tucker")
+"""Recipes whose plans make chains of layers."""
+
 ON_LOSSES = ("ccp", "allocated")
 """Recipes that take widths from the groups' losses."""
 
@@ -105,7 +108,7 @@ def plan(
     asked = {
         name: _absolute(name, value, dense.of(name)) for name, value in given.items()
     }
-    made = _recipe(recipe, options)(stats, asked, **options)
+    made = checked_recipe(recipe, options)(stats, asked, **options)
     return replace(
         made,
         given=given,
@@ -232,7 +235,8 @@ def _absolute(name: str, value: object, original: float) -> float:
     )
 
 
-def _recipe(name: str, options: Mapping[str, Any]) -> Callable[..., Plan]:
+def checked_recipe(name: str, options: Mapping[str, Any]) -> Callable[..., Plan]:
+    """Give the recipe; Unsupported where there is none, or it has no such option."""
     if name not in RECIPES:
         raise Unsupported(f"recipe {name!r}; expected one of {', '.join(RECIPES)}")
     parameters = inspect.signature(RECIPES[name]).parameters.values()

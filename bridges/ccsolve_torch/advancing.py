@@ -164,8 +164,6 @@ def _together(
     if state.plan is None:
         return begun(found, stats)
     plan = composed(state.plan, found, stats)
-    if plan.factors:  # what chains save, the statistics' costs know alone
-        return replace(plan, given=dict(job.given))
     achieved = ground.at(plan.widths).known()
     return replace(plan, given=dict(job.given), achieved=achieved)
 
@@ -173,7 +171,7 @@ def _together(
 def _with_all_that_fits(
     job: Job, ground: Ground, state: State, found: Plan, plan: Plan
 ) -> Plan:
-    if state.plan is None or plan.factors:
+    if state.plan is None:
         return plan
     fixed = job.options.get("fixed") or {}
     whole = [

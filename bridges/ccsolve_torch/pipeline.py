@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ccsolve.errors import InvalidProblem, Unsupported
-from ccsolve.planning import LEVELS, RECIPES
+from ccsolve.errors import InvalidProblem
+from ccsolve.planning import LEVELS
 from ccsolve.problems.checks import whole_number
 from ccsolve_torch.advancing import State, advanced, finished, resumed
 from ccsolve_torch.collecting.losses import PerSample
@@ -21,7 +21,7 @@ from ccsolve_torch.graph import trace
 from ccsolve_torch.heads.auxiliary import Auxiliary, as_auxiliary
 from ccsolve_torch.repairing.repairing import checked_repair
 from ccsolve_torch.report import checked_names
-from ccsolve_torch.running.ranks import decided, failing_together, several
+from ccsolve_torch.running.ranks import decided, failing_together
 from ccsolve_torch.running.state import Loader, checked_model, evaluating, first_inputs
 from ccsolve_torch.stepwise.job import (
     Ground,
@@ -33,10 +33,10 @@ from ccsolve_torch.stepwise.job import (
     recipe_options,
 )
 from ccsolve_torch.stepwise.recognition import asked
+from ccsolve_torch.stepwise.refusing import check_recipe
 from ccsolve_torch.stepwise.resuming import Store
 
 MOST_STEPS = 10_000
-RECOLLECT = "recollect"
 LARGEST_SEED = 2**62
 
 
@@ -137,9 +137,10 @@ def compress(
     InvalidProblem
         Bad options, or a folder that was begun with other ones or another model.
     Unsupported
-        A latency budget in several steps; widths that are given, not found, in several
-        steps; `sequential` in several processes, or for a recipe that never collects
-        again; see also `collect`.
+        No such recipe, or an option that it does not have; a latency budget, widths
+        that are given, not found, or a recipe of chains ("cc", "svd", "tt", "tucker")
+        in several steps; a budget on memory for these; `sequential` in several
+        processes, or for a recipe that never collects again; see also `collect`.
     Infeasible
         A budget that the narrowest network allowed does not keep.
     """
@@ -151,13 +152,12 @@ def compress(
     checked_repair(repair, loader)
     _check_functions(finetune=finetune, progress=progress)
     _check_again(loader)
-    if steps > 1:
-        _check_repeatable(steps, latency, options)
-    _check_sequential(sequential, recipe)
+    budgets = given(macs=macs, params=params, latency=latency, memory=memory)
+    check_recipe(recipe, budgets, options, steps=steps, sequential=sequential)
     job = Job(
         model=model,
         loader=loader,
-        given=given(macs=macs, params=params, latency=latency, memory=memory),
+        given=budgets,
         steps=steps,
         recipe=recipe,
         options=recipe_options(recipe, options, seed=seed, curvature=curvature),
@@ -243,38 +243,6 @@ def _check_functions(**functions: object) -> None:
             raise InvalidProblem(
                 f"{name}: {type(function).__name__}; expected a function"
             )
-
-
-def _check_repeatable(
-    steps: int, latency: float | None, options: Mapping[str, Any]
-) -> None:
-    """Refuse what several steps cannot take."""
-    if latency is not None:
-        raise Unsupported(
-            f"latency={latency!r} with steps={steps}: tables measured in every step "
-            f"differ by chance; take steps=1, or another budget"
-        )
-    if not isinstance(options.get("widths", ""), str):
-        raise Unsupported(
-            f"widths = {options['widths']!r:.60} with steps={steps}: each step would "
-            f"take them of what the last one left; take steps=1"
-        )
-
-
-def _check_sequential(sequential: bool, recipe: str) -> None:
-    if not sequential:
-        return
-    made = RECIPES.get(recipe)
-    if made and RECOLLECT not in inspect.signature(made).parameters:
-        raise Unsupported(
-            f"sequential=True: the recipe {recipe!r} plans on statistics taken once; "
-            f"take 'ccp', or steps="
-        )
-    if several():
-        raise Unsupported(
-            "sequential=True in several processes: plans are made by the first of "
-            "them, which cannot collect alone; take steps= instead"
-        )
 
 
 def _check_again(loader: Loader) -> None:

@@ -9,7 +9,6 @@ from torch import nn
 import ccsolve
 import ccsolve_torch as cct
 from ccsolve import Plan
-from ccsolve.errors import Unsupported
 from ccsolve.recipes.chains import chainables
 from tests.bridges.zoo import CASES
 
@@ -112,11 +111,6 @@ def test_compress_does_all_of_it(residual, loader, samples, recipe: str) -> None
     assert torch.isfinite(small(samples[0])).all()
     # No channel was cut, so that no gate had to change the outputs.
     assert not any("could not fail" in warning for warning in report.warnings)
-
-
-def test_more_steps_are_refused(residual, loader) -> None:
-    with pytest.raises(Unsupported, match="steps=1"):
-        cct.compress(residual, loader, macs=0.5, recipe="svd", steps=2, timed=False)
 
 
 def test_layers_that_cannot_be_chains_are_left_out() -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import ccsolve_torch as cct
-from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve.errors import InvalidProblem, MissingStatistics, Unsupported
 from tests.bridges.plans import every_other
 
 pytestmark = pytest.mark.torch
@@ -51,6 +51,43 @@ def test_wrappers_are_refused(residual, loader) -> None:
 )
 def test_malformed_options_are_refused(residual, loader, options, message) -> None:
     refused(residual, loader, message, **options)
+
+
+@pytest.mark.parametrize("recipe", ["svd", "tucker", "tt", "cc"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": 3}, "steps=3 with recipe .*take steps=1"),
+        ({"macs": None, "memory": 0.5}, "memory=0.5 with recipe"),
+        ({"memory": 0.5, "steps": 2}, "memory=0.5 with recipe"),
+        ({"macs": None, "latency": 0.5}, "latency=0.5 with recipe .*measure_chains"),
+        ({"sequential": True}, "plans on statistics taken once"),
+        ({"allocating": 1}, "has no option 'allocating'"),
+    ],
+)
+def test_what_chains_cannot_take_is_refused_before_any_work(
+    residual, loader, recipe, options, message
+) -> None:
+    def told(step: int, steps: int, phase: str) -> None:
+        raise AssertionError(f"phase {phase} began")
+
+    with pytest.raises((Unsupported, MissingStatistics), match=message) as caught:
+        cct.compress(
+            residual, Unread(), recipe=recipe, progress=told, **{"macs": 0.5, **options}
+        )
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_recipe_is_refused_before_any_work(residual) -> None:
+    with pytest.raises(Unsupported, match="recipe 'svdd'; expected one of"):
+        cct.compress(residual, Unread(), macs=0.5, recipe="svdd")
+
+
+class Unread:
+    """A loader that must not be read."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError("samples were read")
 
 
 @pytest.mark.parametrize("model", [lambda x: x, None, nn.Linear])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsolve.criteria import score
-from ccsolve.errors import InvalidProblem, Unsupported, WrongAnswer
+from ccsolve.errors import InvalidProblem, WrongAnswer
 from ccsolve.plans import Plan
 from ccsolve.statistics import Cost, Statistics
 
@@ -131,11 +131,6 @@ def _fits(plan: Plan, cost: Cost) -> bool:
 
 
 def _check_composable(first: Plan, second: Plan) -> None:
-    if first.factors:
-        raise Unsupported(
-            "a step before the last made chains of low rank; expected channels alone: "
-            "take steps=1 for this recipe"
-        )
     for name, size in second.sizes.items():
         if name not in first.keep or len(first.keep[name]) != size:
             raise WrongAnswer(

@@ -1,0 +1,80 @@
+"""What a recipe cannot take, said before any sample is read."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from ccsolve.errors import MissingStatistics, Unsupported
+from ccsolve.planning import CHAINS, checked_recipe
+from ccsolve_torch.running.ranks import several
+
+RECOLLECT = "recollect"
+
+
+def check_recipe(
+    recipe: str,
+    budgets: Mapping[str, Any],
+    options: Mapping[str, Any],
+    *,
+    steps: int,
+    sequential: bool,
+) -> None:
+    """Refuse budgets, options, steps and an order that the recipe cannot take."""
+    checked_recipe(recipe, options)
+    if recipe in CHAINS:
+        _check_chains(recipe, budgets, options, steps)
+    if steps > 1:
+        _check_repeatable(steps, budgets, options)
+    if sequential:
+        _check_sequential(recipe)
+
+
+def _check_chains(
+    recipe: str, budgets: Mapping[str, Any], options: Mapping[str, Any], steps: int
+) -> None:
+    if "memory" in budgets:
+        raise Unsupported(
+            f"memory={budgets['memory']!r} with recipe {recipe!r}: what chains hold at "
+            f"once is not known before they are made; expected budgets on macs or "
+            f"params"
+        )
+    if "latency" in budgets and not options.get("times"):
+        raise MissingStatistics(
+            f"latency={budgets['latency']!r} with recipe {recipe!r}: no times of "
+            f"chains are given; measure them with measure_chains and give times= to "
+            f"recipe 'svd', 'tucker' or 'tt'"
+        )
+    if steps > 1:
+        raise Unsupported(
+            f"steps={steps} with recipe {recipe!r}: a later step would cut into the "
+            f"chains that the first one made; take steps=1"
+        )
+
+
+def _check_repeatable(
+    steps: int, budgets: Mapping[str, Any], options: Mapping[str, Any]
+) -> None:
+    """Refuse what several steps cannot take."""
+    if "latency" in budgets:
+        raise Unsupported(
+            f"latency={budgets['latency']!r} with steps={steps}: tables measured in "
+            f"every step differ by chance; take steps=1, or another budget"
+        )
+    if not isinstance(options.get("widths", ""), str):
+        raise Unsupported(
+            f"widths = {options['widths']!r:.60} with steps={steps}: each step would "
+            f"take them of what the last one left; take steps=1"
+        )
+
+
+def _check_sequential(recipe: str) -> None:
+    if RECOLLECT not in inspect.signature(checked_recipe(recipe, {})).parameters:
+        raise Unsupported(
+            f"sequential=True: the recipe {recipe!r} plans on statistics taken once; "
+            f"take 'ccp', or steps="
+        )
+    if several():
+        raise Unsupported(
+            "sequential=True in several processes: plans are made by the first of "
+            "them, which cannot collect alone; take steps= instead"
+        )
