@@ -199,11 +199,10 @@ def _updated_right(B: np.ndarray, cores: list[Core]) -> list[Core]:
     """Give new cores near B (a, m_c·...·m_d), the first the centre.
 
     The others get orthonormal rows. From the old cores come the left sides with which
-    each core is found.
+    each core is found; only what these span counts, so they may be as they are.
     """
     if len(cores) == 1:
         return [B.reshape(cores[0].shape)]
-    cores = centred(cores, 0, len(cores) - 2)
     seen = [B.reshape(len(as_rows(cores[0])), -1)]
     for core, after in pairwise(cores):
         left = as_rows(core).T @ seen[-1]
@@ -221,7 +220,6 @@ def _updated_left(B: np.ndarray, cores: list[Core]) -> list[Core]:
     """Give new cores near B (m_1·...·m_c, b), the last the centre: the mirror."""
     if len(cores) == 1:
         return [B.reshape(cores[0].shape)]
-    cores = centred_left(cores, len(cores) - 1, 1)
     seen = [B.reshape(-1, as_columns(cores[-1]).shape[1])]
     for k in range(len(cores) - 1, 0, -1):
         before = cores[k - 1]
