@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.json_lines import append_rows, read_rows
-from benchmarks.low_rank import report
+from benchmarks.low_rank import drawing, report
 from benchmarks.low_rank.cases import CASES, Case
 from benchmarks.low_rank.measuring import extra_memory, is_large, is_ours, timed
 from benchmarks.low_rank.rows import Row
@@ -51,7 +51,9 @@ def main() -> int:
     if not asked.report:
         append_rows(asked.out, _shown(asked))
     if asked.page is not None:
-        asked.page.write_text(report.page(read_rows(asked.out, Row)), encoding="utf-8")
+        rows = read_rows(asked.out, Row)
+        drawing.times(rows, asked.page.parent / "figures")
+        asked.page.write_text(report.page(rows), encoding="utf-8")
         print(f"written: {asked.page}")
     return 0
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from benchmarks.low_rank import drawing
 from benchmarks.low_rank.cases import CASES
 from benchmarks.low_rank.goals import verdicts
 from benchmarks.low_rank.rows import Row
@@ -29,12 +30,19 @@ from `benchmarks/results/low_rank.jsonl`. {facts}
 - "published loop" is the projection of ADMM-TT (Yin et al.) written again in plain
   numpy: a full SVD at each bond. tensorly's partial_tucker makes five iterations.
   torchTT could not be had from a package index.
+
+![CPU time of one projection, as a multiple of ccsolve's warm step](figures/{figure})
 """
 
 
 def page(rows: Sequence[Row]) -> str:
     """Give the page as Markdown."""
-    parts = [_HEAD.format(facts=_facts(rows)), "## Goals\n", *_goals(rows), ""]
+    parts = [
+        _HEAD.format(facts=_facts(rows), figure=drawing.NAME),
+        "## Goals\n",
+        *_goals(rows),
+        "",
+    ]
     parts.append("## All figures\n")
     for case in CASES:
         own = [row for row in rows if row.case == case.name]

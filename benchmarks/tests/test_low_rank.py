@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.json_lines import append_rows, read_rows
-from benchmarks.low_rank import report
+from benchmarks.low_rank import drawing, report
 from benchmarks.low_rank.cases import CASES, Case, loop
 from benchmarks.low_rank.contenders import BY_KIND
 from benchmarks.low_rank.goals import GOALS
@@ -41,6 +41,20 @@ def test_contenders_agree_and_rows_make_a_page(kind: str, tmp_path: Path):
     errors = [row.error for row in ran if row.error is not None]
     assert max(errors) <= 1.3 * min(errors)
     assert report.page(rows).startswith("# Low-rank")
+
+
+def test_figure_shows_each_contender_as_a_multiple_of_the_warm_step(tmp_path: Path):
+    pytest.importorskip("matplotlib")
+    case = CASES[0].name
+    rows = [
+        Row(case, name, "ran", 4, seconds=seconds, error=0.1)
+        for name, seconds in (("ccsolve warm", 0.5), ("tensorly", 4.0))
+    ]
+    drawn = drawing.times([*rows, Row(case, "tntorch", "missing", 4)], tmp_path)
+    text = drawn.read_text(encoding="utf-8")
+    assert case in text
+    assert "tensorly" in text
+    assert "tntorch" not in text
 
 
 def test_loops_give_the_same_tensors_again():
