@@ -4,12 +4,14 @@ The folder (`--data DIR`) holds:
 
     cifar10_test.npz                      images_webp, labels uint8[10000]
     cifar10_train_sub.npz                 images_webp, labels uint8[N]
+    cifar10_train_near.npz                images_avif_0 to 4, labels uint8[50000]
     weights/resnet20_cifar10.safetensors  the names of benchmarks/resnet.py
     weights/resnet56_cifar10.safetensors  the same, deeper
 
 `images_webp` are the bytes (uint8) of one lossless WebP picture: a grid of 32 x 32
-tiles, 100 per row, row by row. Inputs are x/255, minus the mean, divided by the
-standard deviation, per colour.
+tiles, 100 per row, row by row; `images_avif_k` are one AVIF picture of 10,000 images
+each, nearly exact, for training alone. Inputs are x/255, minus the mean, divided by
+the standard deviation, per colour.
 """
 
 from io import BytesIO
@@ -47,6 +49,29 @@ def calibration_images(folder: Path, count: int, seed: int) -> tuple[Tensor, Ten
     return images[drawn], labels[drawn]
 
 
+def every_training_image(folder: Path) -> tuple[Tensor, Tensor]:
+    """Give all 50,000 training images, uint8 (N, 3, 32, 32), and their labels.
+
+    They are nearly exact: for training, not for statistics. Needs Pillow with AVIF.
+    """
+    path = _present(folder / "cifar10_train_near.npz")
+    with np.load(path, allow_pickle=False) as file:
+        labels = file["labels"].astype(np.int64)
+        parts = sorted(name for name in file.files if name.startswith("images_avif_"))
+        pictures = np.concatenate([_tiles(file[name].tobytes()) for name in parts])
+    x = torch.from_numpy(pictures[: len(labels)]).permute(0, 3, 1, 2)
+    return x.contiguous(), torch.from_numpy(labels)
+
+
+def normalised(pictures: Tensor) -> Tensor:
+    """Give images uint8 (N, 3, H, W) as the networks read them."""
+    mean, deviation = (
+        torch.tensor(v, device=pictures.device).reshape(3, 1, 1)
+        for v in (MEAN, DEVIATION)
+    )
+    return ((pictures.float() / 255 - mean) / deviation).contiguous()
+
+
 def resnet56(folder: Path) -> nn.Module:
     """Give the trained ResNet-56 in evaluation mode."""
     return trained(folder, depth=56)
@@ -76,12 +101,8 @@ def _images(path: Path, count: int | None = None) -> tuple[Tensor, Tensor]:
     with np.load(_present(path), allow_pickle=False) as file:
         labels = file["labels"][:count].astype(np.int64)
         pictures = _tiles(file["images_webp"].tobytes())[: len(labels)]
-    x = (
-        torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float()
-        / 255
-    )
-    mean, deviation = (torch.tensor(v).reshape(3, 1, 1) for v in (MEAN, DEVIATION))
-    return ((x - mean) / deviation).contiguous(), torch.from_numpy(labels)
+    x = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)
+    return normalised(x), torch.from_numpy(labels)
 
 
 def _tiles(encoded: bytes) -> NDArray[np.uint8]:
