@@ -1,0 +1,1 @@
+"""The papers' methods at the papers' operating points, beside what they published."""
