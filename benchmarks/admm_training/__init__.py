@@ -1,0 +1,1 @@
+"""ADMM-TT in training against the direct truncation, epoch by epoch."""
