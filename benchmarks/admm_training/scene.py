@@ -21,6 +21,9 @@ from ccsolve.recipes.chains import chainables
 Images = tuple[Tensor, Tensor]
 CALIBRATION = 1000
 
+POSITIONS = 64
+"""Of every image and layer, where columns are read for the moments."""
+
 
 class Scene(NamedTuple):
     """A trained network, ranks for its blocks, and images."""
@@ -52,7 +55,9 @@ def ranks(
     model: nn.Module, calibration: list[Images], fewer: float, metric: str
 ) -> dict[str, cct.Factor]:
     """Give the block convolutions' ranks by the program of recipe "tt"."""
-    stats = cct.collect(model, calibration, layers="moments", sketches=2)
+    stats = cct.collect(
+        model, calibration, layers="moments", sketches=1, positions=POSITIONS
+    )
     layers = chainables(stats)
     blocks = {n: layer for n, layer in layers.items() if n.startswith("layer")}
     whole = sum(layer.dense()["params"] for layer in blocks.values())
