@@ -134,6 +134,14 @@ def reader_of(layer: Layer, group: str, size: int, curvature: Array) -> Reader:
 
     MissingStatistics if its moments are not there.
     """
+    return reader_with(layer, class_columns(layer, group, size), curvature)
+
+
+def reader_with(layer: Layer, columns: NDArray[np.int64], curvature: Array) -> Reader:
+    """Give a layer with the columns of any classes, such as none.
+
+    MissingStatistics if its moments are not there.
+    """
     moment, mean = layer.input_moment, layer.input_mean
     if moment is None or mean is None:
         raise _missing(layer)
@@ -141,7 +149,7 @@ def reader_of(layer: Layer, group: str, size: int, curvature: Array) -> Reader:
     covariance = raw - np.outer(centre, centre)
     eps = float(np.finfo(np.result_type(moment, mean, np.float16)).eps)
     return Reader(
-        columns=class_columns(layer, group, size),
+        columns=columns,
         weight=layer.weight.reshape(len(layer.weight), -1).T.astype(np.float64),
         moment=raw,
         covariance=covariance,

@@ -7,15 +7,22 @@ the budget; in each layer the units of least score go one after the other.
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from dataclasses import asdict
+from types import MappingProxyType
 
-from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve.plans import Plan
 from ccsolve.problems.checks import real_number, whole_number
-from ccsolve.recipes.compression.curves import PATHS, UNITS
-from ccsolve.recipes.compression.decisions import TOP, WEIGHTED
-from ccsolve.recipes.compression.lookahead import EXACT, FAST
+from ccsolve.recipes.compression.asked import (
+    GRID,
+    Asked,
+    check,
+    flag,
+    metric_of,
+    share,
+)
+from ccsolve.recipes.compression.metrics import AUTO, CURVATURE, GRADIENT, REFIT
 from ccsolve.recipes.compression.paths import Walk
+from ccsolve.recipes.compression.prices import Entrywise, Refitted
 from ccsolve.recipes.compression.sharing import (
     Found,
     Job,
@@ -23,18 +30,17 @@ from ccsolve.recipes.compression.sharing import (
     by_rates,
     free_steps,
 )
-from ccsolve.recipes.compression.sites import sites_of
+from ccsolve.recipes.compression.sites import left_out, sites_of
 from ccsolve.statistics import Statistics
-from ccsolve.statistics.cost import COUNTED
 
-SMOOTH, GRID = "smooth", "exact"
-
-_CHOICES = {
-    "lookahead": (FAST, EXACT),
-    "allocation": (SMOOTH, GRID),
-    "curves": (UNITS, PATHS),
-    "truncation": (TOP, WEIGHTED),
-}
+UNITS: Mapping[str, str] = MappingProxyType(
+    {
+        GRADIENT: "sum of (gradient · change)² over the weights",
+        CURVATURE: "predicted rise of the loss, by the curvature's diagonal,",
+        REFIT: "predicted rise of the loss after a refit",
+    }
+)
+"""What the objective is, by metric."""
 
 
 def plan(
@@ -57,6 +63,7 @@ def plan(
     rank_multiple: int = 1,
     min_keep: int = 1,
     fixed: Mapping[str, int] | None = None,
+    metric: str = AUTO,
     time_limit: float = 10.0,
     n_jobs: int | None = None,
     seed: int = 0,
@@ -72,16 +79,16 @@ def plan(
     still fits is put back. With ``allocation="exact"``, one knapsack over (width, rank)
     of all sites takes the place of curves, rates and scores: see `grid_decision`.
 
-    The objective is Σ ‖g∘(W' - W)‖² over the layers as they are built. A bound and
-    prices are those of the knapsack; the bound is given where ``levels`` is None and
-    no two layers read the same channels, and is over the widths and ranks with the
-    channels in their order of worth.
+    The objective is what the metric says of the layers as they are built. Bound and
+    prices are the knapsack's. The bound is over all widths and ranks, channels going in
+    their order of worth, whatever ``levels`` is; it is tight where that is None and no
+    two layers read the same channels.
 
     Parameters
     ----------
     stats, limits
-        The statistics, with layers and mean gradients, and by resource ("macs",
-        "params") the absolute amount that may remain.
+        The statistics, with what the metric takes, and by resource ("macs", "params")
+        the absolute amount that may remain.
     allocation
         "smooth" or "exact".
     lookahead
@@ -118,6 +125,14 @@ def plan(
         See `admissible_steps`.
     rank_multiple
         Ranks are multiples of this.
+    metric
+        How a layer's change is measured. "gradient", the paper's: ‖g∘(W' - W)‖², g the
+        mean gradient of the loss in the weights. "curvature": weight by weight, too,
+        by the diagonal of the Gauss-Newton (`entry_worths`). "refit", of "exact" alone:
+        what is left of the loss, by the Gauss-Newton in the layer's outputs, once the
+        layer is fitted again, channels and rank together (`Refitted`); classes go in
+        the order of `refit_removal`. "auto": the paper's for "smooth"; for "exact"
+        "refit" where ``collect(..., layers="moments")`` was, else the paper's.
     time_limit, seed
         Of the knapsack's solver.
     n_jobs
@@ -134,54 +149,61 @@ def plan(
     Infeasible
         A budget is below the cost of the narrowest network allowed.
     """
-    chosen = dict(
-        allocation=allocation, lookahead=lookahead, curves=curves, truncation=truncation
+    asked = Asked(
+        allocation=allocation,
+        lookahead=lookahead,
+        gamma=real_number("gamma", gamma, 0.0),
+        batch=share("batch", batch),
+        curves=curves,
+        normalised=flag("normalised", normalised),
+        weighted=flag("weighted", weighted),
+        cap=share("cap", cap),
+        truncation=truncation,
+        slip=flag("slip", slip),
+        leave_out=sorted(left_out(stats, leave_out)),
+        levels=None if levels is None else whole_number("levels", levels, 2, 10**6),
+        multiple_of=multiple_of,
+        rank_multiple=whole_number("rank_multiple", rank_multiple, 1, 10**9),
+        min_keep=min_keep,
+        fixed=dict(fixed or {}),
+        metric=metric_of(stats, metric, allocation, leave_out),
+        seed=whole_number("seed", seed, 0, 2**63),
     )
-    _check(limits, chosen)
-    walk = Walk(lookahead, real_number("gamma", gamma, 0.0), _share("batch", batch))
-    sites = sites_of(stats, leave_out, slip=slip)
-    steps = free_steps(stats, sites, multiple_of, min_keep, fixed)
-    job = Job(
+    check(limits, asked)
+    job = _job(stats, limits, asked)
+    return _plan(job, _found(job, asked, time_limit, n_jobs), asked)
+
+
+def _job(stats: Statistics, limits: Mapping[str, float], asked: Asked) -> Job:
+    sites = sites_of(stats, asked.leave_out, slip=asked.slip, metric=asked.metric)
+    refitted = asked.metric == REFIT
+    return Job(
         stats=stats,
         limits=limits,
         sites=sites,
-        steps=steps,
-        walk=walk,
-        multiple=whole_number("rank_multiple", rank_multiple, 1, 10**9),
-        truncation=truncation,
+        steps=free_steps(stats, sites, asked.multiple_of, asked.min_keep, asked.fixed),
+        walk=Walk(asked.lookahead, asked.gamma, asked.batch),
+        multiple=asked.rank_multiple,
+        price=Refitted.of(stats, sites) if refitted else Entrywise(asked.truncation),
     )
+
+
+def _found(job: Job, asked: Asked, time_limit: float, n_jobs: int | None) -> Found:
     # Where nothing can go there is no program to solve.
-    if allocation == GRID and sites:
-        most = None if levels is None else whole_number("levels", levels, 2, 10**6)
-        found = by_grid(job, levels=most, time_limit=time_limit, seed=seed)
-    else:
-        found = by_rates(
-            job,
-            n_jobs=n_jobs,
-            curves=curves,
-            normalised=bool(normalised),
-            weighted=bool(weighted),
-            cap=_share("cap", cap),
-        )
-    options = chosen | dict(
-        gamma=gamma,
-        batch=batch,
-        normalised=normalised,
-        weighted=weighted,
-        cap=cap,
-        slip=slip,
-        leave_out=None if leave_out is None else sorted(leave_out),
-        levels=levels,
-        multiple_of=multiple_of,
-        rank_multiple=rank_multiple,
-        min_keep=min_keep,
-        fixed=dict(fixed or {}),
-        seed=seed,
+    if asked.allocation == GRID and job.sites:
+        search = {"time_limit": time_limit, "seed": asked.seed}
+        return by_grid(job, levels=asked.levels, **search)
+    return by_rates(
+        job,
+        n_jobs=n_jobs,
+        curves=asked.curves,
+        normalised=asked.normalised,
+        weighted=asked.weighted,
+        cap=asked.cap,
     )
-    return _plan(job, found, options)
 
 
-def _plan(job: Job, found: Found, options: dict[str, Any]) -> Plan:
+def _plan(job: Job, found: Found, asked: Asked) -> Plan:
     network, decision = found.network, found.decision
     cost, loss = network.cost(decision), network.loss_of(decision)
     keep = {name: network.kept(name, k) for name, k in decision.widths.items()}
@@ -196,29 +218,9 @@ def _plan(job: Job, found: Found, options: dict[str, Any]) -> Plan:
         prices=found.prices,
         resolution=found.resolution,
         provenance={
-            **options,
+            **asdict(asked),
             "allocated": dict(found.record),
+            "objective": UNITS[asked.metric],
             "bound": "over all widths and ranks, channels in their order of worth",
         },
     )
-
-
-def _check(limits: Mapping[str, float], chosen: Mapping[str, str]) -> None:
-    for name in limits:
-        if name not in COUNTED:
-            raise Unsupported(
-                f"recipe 'cc' with a budget on {name}; expected "
-                f"{' or '.join(COUNTED)}, which chains are counted in"
-            )
-    for name, value in chosen.items():
-        if value not in _CHOICES[name]:
-            raise Unsupported(
-                f"{name} {value!r}; expected one of {', '.join(_CHOICES[name])}"
-            )
-
-
-def _share(name: str, value: Any) -> float:
-    share = real_number(name, value, 0.0)
-    if not 0.0 < share <= 1.0:
-        raise InvalidProblem(f"{name} = {value!r}; expected a share in (0, 1]")
-    return share

@@ -21,6 +21,9 @@ STATS = random_chain((12, 16, 14, 10))
 OPTIONS: list[dict[str, Any]] = [
     {},
     {"allocation": "exact"},
+    {"allocation": "exact", "metric": "gradient"},
+    {"allocation": "exact", "metric": "curvature", "truncation": "weighted"},
+    {"metric": "curvature"},
     {"lookahead": "exact"},
     {"curves": "path", "weighted": False},
     {"normalised": True, "slip": True, "cap": 0.6},
@@ -54,7 +57,9 @@ def test_budgets_hold_and_widths_are_admissible(options: dict[str, Any]):
 
 @pytest.mark.parametrize("allocation", ["smooth", "exact"])
 def test_no_step_goes_back_without_harm(allocation: str):
-    plan = ccsolve.plan(STATS, macs=0.45, recipe="cc", allocation=allocation)
+    plan = ccsolve.plan(
+        STATS, macs=0.45, recipe="cc", allocation=allocation, metric="gradient"
+    )
     sites = sites_of(STATS)
     paths = [compressed(site, dict.fromkeys(site.sizes, 1), Walk()) for site in sites]
     orders = {name: path.order(name) for path in paths for name in path.site.sizes}
@@ -79,7 +84,9 @@ def test_no_step_goes_back_without_harm(allocation: str):
 
 
 def test_the_objective_is_the_loss_of_what_is_built():
-    plan = ccsolve.plan(STATS, macs=0.5, recipe="cc", allocation="exact")
+    plan = ccsolve.plan(
+        STATS, macs=0.5, recipe="cc", allocation="exact", metric="gradient"
+    )
     sites = sites_of(STATS)
     orders = {name: channel_order(s, name) for s in sites for name in s.sizes}
     network = Network(STATS, sites, orders)
@@ -95,7 +102,13 @@ def test_the_objective_is_the_loss_of_what_is_built():
 def test_the_knapsack_loses_no_more_than_the_rates(seed: int, fraction: float):
     stats = random_chain((8, 10, 9), seed)
     smooth, exact = (
-        ccsolve.plan(stats, macs=fraction, recipe="cc", allocation=name, levels=None)
+        ccsolve.plan(
+            *(stats, fraction),
+            recipe="cc",
+            allocation=name,
+            levels=None,
+            metric="gradient",
+        )
         for name in ("smooth", "exact")
     )
     assert exact.bound <= exact.objective <= smooth.objective * (1 + 1e-9)
@@ -103,11 +116,18 @@ def test_the_knapsack_loses_no_more_than_the_rates(seed: int, fraction: float):
     assert exact.prices["macs"] >= 0
 
 
-def test_a_grid_gives_no_bound_of_all_choices():
-    plan = ccsolve.plan(STATS, macs=0.5, recipe="cc", allocation="exact", levels=4)
-    assert plan.bound == -np.inf
-    found = plan.provenance["allocated"]
-    assert found["bound on the grid"] <= found["loss on the grid"] * (1 + 1e-9)
+@pytest.mark.parametrize("metric", ["gradient", "refit"])
+def test_the_bound_of_a_grid_is_below_all_choices(metric: str):
+    given: dict[str, Any] = {"allocation": "exact", "metric": metric}
+    stats = random_chain((8, 10, 9))
+    coarse, fine = (
+        ccsolve.plan(stats, macs=0.5, recipe="cc", levels=levels, **given)
+        for levels in (4, None)
+    )
+    assert 0 < coarse.bound <= fine.bound * (1 + 1e-9)
+    assert fine.gap <= 1e-6
+    found = coarse.provenance["allocated"]
+    assert coarse.bound <= found["bound on the grid"] <= found["loss on the grid"]
 
 
 def test_the_whole_network_loses_nothing():
@@ -174,6 +194,12 @@ def test_chains_have_no_latency():
     [
         ({"macs": 0.001}, Infeasible, "the narrowest network that cc makes takes"),
         ({"allocation": "best"}, Unsupported, "allocation 'best'; expected one of"),
+        ({"metric": "best"}, Unsupported, "metric 'best'; expected one of"),
+        ({"metric": "refit"}, Unsupported, "give allocation='exact'"),
+        ({"normalised": "no"}, InvalidProblem, "normalised = 'no'; expected True or"),
+        ({"leave_out": "conv1"}, InvalidProblem, "leave_out = 'conv1'; expected a li"),
+        ({"leave_out": 3}, InvalidProblem, "leave_out = 3; expected a list"),
+        ({"seed": "a"}, InvalidProblem, "seed = 'a'; expected a whole number"),
         ({"lookahead": "slow"}, Unsupported, "lookahead 'slow'; expected one of"),
         ({"gamma": -1.0}, InvalidProblem, "gamma"),
         ({"batch": 0.0}, InvalidProblem, "batch = 0.0; expected a share"),

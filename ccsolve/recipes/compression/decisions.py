@@ -1,18 +1,16 @@
 """What is decided of a network's sites, what it truly costs and what it loses."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ccsolve.factors import Factor
-from ccsolve.recipes.compression.components import components_of
-from ccsolve.recipes.compression.sites import Array, Counts, Part, Site
+from ccsolve.recipes.compression.prices import Entrywise, Price
+from ccsolve.recipes.compression.sites import Counts, Part, Site
 from ccsolve.statistics import Cost, Statistics
-
-TOP, WEIGHTED = "top", "weighted"
 
 
 @dataclass(frozen=True)
@@ -31,14 +29,13 @@ class Network:
     ----------
     stats, sites : what is compressed.
     orders : group -> its classes, those first that go first.
-    truncation : which components of a chain remain: "top", the largest, as the
-        authors' code does in the end, or "weighted", those worth most to the loss.
+    price : what layers lose with what they have left.
     """
 
     stats: Statistics
     sites: Sequence[Site]
     orders: Mapping[str, Counts]
-    truncation: str = TOP
+    price: Price = field(default_factory=Entrywise)
 
     @cached_property
     def parts(self) -> dict[str, tuple[Site, Part]]:
@@ -109,23 +106,17 @@ class Network:
         return Decision(dict(widths), chains)
 
     def loss(self, site: Site, decision: Decision) -> float:
-        """Give Σ ‖g∘(W' - W)‖² over a site's layers as they are in the end."""
+        """Give what a site's layers lose as they are in the end."""
         gone = self.gone(site, decision.widths)
-        total = 0.0
-        for part in site.parts:
-            kept = np.where(part.columns(gone), part.weight, 0.0)
-            if part.name in decision.ranks:
-                kept = self.chained(part, kept, decision.ranks[part.name])
-            total += float(np.vdot(part.squared, np.square(kept - part.weight)))
-        return total
+        return sum(
+            self._loss(part, part.columns(gone), decision.ranks.get(part.name))
+            for part in site.parts
+        )
 
-    def chained(self, part: Part, kept: Array, rank: int) -> Array:
-        """Give the weight of a chain that stands for what is kept of a layer."""
-        parts = components_of(kept, min(kept.shape))
-        if self.truncation == TOP:
-            return parts.product(slice(rank))
-        worth = parts.worths(part.squared)
-        return parts.product(np.argsort(-worth, kind="stable")[:rank])
+    def _loss(self, part: Part, left: NDArray[np.bool_], rank: int | None) -> float:
+        losses = self.price(part, left)
+        most = len(losses) - 1
+        return float(losses[most if rank is None else min(rank, most)])
 
     def loss_of(self, decision: Decision) -> float:
         """Give the loss of all sites."""

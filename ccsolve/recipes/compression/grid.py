@@ -5,14 +5,16 @@ option and on how many filters the site that reads it leaves, so that neighbours
 pair tables and costs are those of the network as it is built.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ccsolve.api import solve
 from ccsolve.problems import RateAllocation
+from ccsolve.recipes.compression.cells import cell_losses
 from ccsolve.recipes.compression.decisions import Decision, Network
+from ccsolve.recipes.compression.options import Option, options_of
 from ccsolve.recipes.compression.sites import Array, Counts, Part, Site
 from ccsolve.recipes.steps import Steps
 from ccsolve.solution import Solution
@@ -21,21 +23,13 @@ from ccsolve.statistics.tables import cost_tables
 Tables = dict[tuple[int, int], Array]
 
 
-@dataclass(frozen=True)
-class Option:
-    """What a site does: its groups' widths, and the ranks of its chains."""
-
-    widths: Mapping[str, int]
-    ranks: Mapping[str, int]
-
-
 @dataclass(frozen=True, eq=False)
 class Solved:
-    """What the knapsack chose; `whole` where no step was left out."""
+    """What the knapsack chose, and a bound on all decisions, on its grid or not."""
 
     decision: Decision
     solution: Solution
-    whole: bool
+    bound: float
 
 
 def grid_decision(
@@ -50,99 +44,68 @@ def grid_decision(
 ) -> Solved:
     """Choose one option for every site: least loss within the limits.
 
-    Losses are those of the layers as they are built, ‖g∘(W' - W)‖² with the channels of
-    least worth gone and the kept weight truncated. `levels` widths and as many ranks
-    are tried for each site, from the narrowest to the whole; None for all.
+    Losses are those of the layers as they are built, channels going in the network's
+    orders and the kept weight truncated. `levels` widths and as many ranks are tried
+    for each site, from the narrowest to the whole; None for all. Where these are not
+    all that there is, a second knapsack, with the least losses between them, gives the
+    bound (`cell_losses`); each has half of the seconds.
     """
-    options = [
-        _options(network, site, steps, levels, multiple) for site in network.sites
+    sites = network.sites
+    options = [options_of(network, site, steps, levels, multiple) for site in sites]
+    costs = _costs(network, list(limits), steps, options)
+    losses = [
+        [_loss(network, site, steps, option) for option in each]
+        for site, each in zip(sites, options, strict=True)
     ]
-    program = grid_program(network, limits, steps, options)
-    solution = solve(program, time_limit=time_limit, seed=seed)
-    chosen = np.zeros(program.n, int) if solution.x is None else solution.x
+    alone = all(len(site.parts) == 1 and len(site.sizes) <= 1 for site in sites)
+    whole = levels is None and alone
+    seconds = time_limit if whole else 0.5 * time_limit
+    program = _program(limits, costs, losses)
+    solution = solve(program, time_limit=seconds, seed=seed)
+    bound = solution.bound
+    if not whole:
+        least = [
+            np.minimum(cell_losses(network, site, steps, each), own)
+            for site, each, own in zip(sites, options, losses, strict=True)
+        ]
+        below = _program(limits, costs, least)
+        bound = solve(below, time_limit=seconds, seed=seed).bound
+    return Solved(
+        _decided(network, steps, options, solution, multiple), solution, bound
+    )
+
+
+def _program(
+    limits: Mapping[str, float],
+    costs: tuple[Array, list[Array], Tables],
+    losses: Sequence[Sequence[float] | Array],
+) -> RateAllocation:
+    """Give the knapsack: its layers are the sites, its costs the network's."""
+    fixed, own, pairs = costs
+    budgets = np.maximum(np.array(list(limits.values())) - fixed, 0.0)
+    return RateAllocation(losses, own, budgets, pairs)
+
+
+def _loss(network: Network, site: Site, steps: Steps, option: Option) -> float:
+    dense = {name: step[-1] for name, step in steps.items()}
+    return network.loss(site, Decision({**dense, **option.widths}, option.ranks))
+
+
+def _decided(
+    network: Network,
+    steps: Steps,
+    options: Sequence[Sequence[Option]],
+    solution: Solution,
+    multiple: int,
+) -> Decision:
+    """Put the chosen options together; without a choice the narrowest."""
+    chosen = np.zeros(len(options), int) if solution.x is None else solution.x
     widths = {name: step[-1] for name, step in steps.items()}
     ranks: dict[str, int] = {}
     for each, place in zip(options, chosen, strict=True):
         widths.update(each[place].widths)
         ranks.update(each[place].ranks)
-    alone = all(len(s.parts) == 1 and len(s.sizes) <= 1 for s in network.sites)
-    whole = levels is None and alone
-    return Solved(network.sound(widths, ranks, multiple), solution, whole)
-
-
-def grid_program(
-    network: Network,
-    limits: Mapping[str, float],
-    steps: Steps,
-    options: Sequence[Sequence[Option]],
-) -> RateAllocation:
-    """Give the knapsack: its layers are the sites, its costs the network's."""
-    kinds = list(limits)
-    fixed, own, pairs = _costs(network, kinds, steps, options)
-    dense = {name: step[-1] for name, step in steps.items()}
-    losses = [
-        [
-            network.loss(site, Decision({**dense, **option.widths}, option.ranks))
-            for option in each
-        ]
-        for site, each in zip(network.sites, options, strict=True)
-    ]
-    budgets = np.maximum(np.array(list(limits.values())) - fixed, 0.0)
-    return RateAllocation(losses, own, budgets, pairs)
-
-
-def _options(
-    network: Network, site: Site, steps: Steps, levels: int | None, multiple: int
-) -> list[Option]:
-    """Give a site's options, the narrowest first."""
-    dense = {name: step[-1] for name, step in steps.items()}
-    found: dict[tuple, Option] = {}
-    for widths in _widths(site, steps, levels):
-        for ranks in _ranks(network, site, {**dense, **widths}, levels, multiple):
-            key = (*widths.values(), *sorted(ranks.items()))
-            found[key] = Option(widths, ranks)
-    return list(found.values())
-
-
-def _widths(site: Site, steps: Steps, levels: int | None) -> Iterator[dict[str, int]]:
-    """Give widths of a site's groups, all at one share of their steps."""
-    counts = [len(steps[name]) for name in site.sizes]
-    for share in _shares(max(counts, default=1), levels):
-        yield {
-            name: steps[name][round(share * (len(steps[name]) - 1))]
-            for name in site.sizes
-        }
-
-
-def _ranks(
-    network: Network,
-    site: Site,
-    widths: Mapping[str, int],
-    levels: int | None,
-    multiple: int,
-) -> Iterator[dict[str, int]]:
-    """Give ranks of a site's layers, at one share of what pays; plain layers last."""
-    most = {}
-    for part in site.parts:
-        n, d = network.shape(part.name, widths)
-        if part.components and n and d:
-            most[part.name] = max((n * d - 1) // (n + d), 0)
-    longest = max(most.values(), default=0) // multiple
-    for share in _shares(longest, levels) if longest else ():
-        ranks = {
-            name: multiple
-            * (1 + round(share * (longest - 1) * top / max(most.values())))
-            for name, top in most.items()
-            if top
-        }
-        yield dict(network.sound(widths, ranks, multiple).ranks)
-    yield {}
-
-
-def _shares(count: int, levels: int | None) -> Array:
-    """Give shares from 0 to 1, at most as many as there are places."""
-    places = count if levels is None else min(count, levels)
-    return np.linspace(0.0, 1.0, places) if places > 1 else np.ones(1)
+    return network.sound(widths, ranks, multiple)
 
 
 def _costs(

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from ccsolve.batch import each
+from ccsolve.criteria import refit_removal
 from ccsolve.errors import Infeasible, InvalidProblem
 from ccsolve.problems.checks import whole_number
 from ccsolve.recipes.compression.curves import (
@@ -18,6 +19,7 @@ from ccsolve.recipes.compression.curves import (
 from ccsolve.recipes.compression.decisions import Decision, Network
 from ccsolve.recipes.compression.grid import grid_decision
 from ccsolve.recipes.compression.paths import Path, Walk, compressed
+from ccsolve.recipes.compression.prices import Price, Refitted
 from ccsolve.recipes.compression.putting_back import put_back
 from ccsolve.recipes.compression.rates import Rule, global_rates, narrowest
 from ccsolve.recipes.compression.sites import Site
@@ -35,11 +37,11 @@ class Job:
     steps: Steps
     walk: Walk
     multiple: int
-    truncation: str
+    price: Price
 
     def network(self, orders: Mapping[str, Any]) -> Network:
         """Give the network, its groups' classes going in these orders."""
-        return Network(self.stats, self.sites, orders, self.truncation)
+        return Network(self.stats, self.sites, orders, self.price)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,9 +94,7 @@ def _orders(paths: list[Path]) -> dict[str, Any]:
 
 def by_grid(job: Job, *, levels: int | None, time_limit: float, seed: int) -> Found:
     """Choose by the knapsack."""
-    network = job.network(
-        {name: channel_order(site, name) for site in job.sites for name in site.sizes}
-    )
+    network = job.network(_single_orders(job))
     _require_attainable(
         network, job.limits, narrowest(network, job.steps, job.multiple)
     )
@@ -120,8 +120,15 @@ def by_grid(job: Job, *, levels: int | None, time_limit: float, seed: int) -> Fo
         "loss on the grid": solution.objective,
         "bound on the grid": solution.bound,
     }
-    bound = solution.bound if solved.whole else -math.inf
-    return Found(network, decision, bound, prices, solution.resolution, record)
+    return Found(network, decision, solved.bound, prices, solution.resolution, record)
+
+
+def _single_orders(job: Job) -> dict[str, Any]:
+    """Give the orders in which classes go by what they lose without any chain."""
+    places = [(site, name) for site in job.sites for name in site.sizes]
+    if isinstance(job.price, Refitted):
+        return {name: refit_removal(job.stats, name).order for _, name in places}
+    return {name: channel_order(site, name) for site, name in places}
 
 
 def free_steps(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ccsolve.errors import InvalidProblem, MissingStatistics
 from ccsolve.recipes.chains import Chainable, chainables
+from ccsolve.recipes.compression.metrics import GRADIENT, entry_worths, layer_scales
 from ccsolve.statistics import Layer, Statistics
 
 Array = NDArray[np.float64]
@@ -27,8 +28,9 @@ class Part:
     Attributes
     ----------
     name : of the layer.
-    weight, squared : (n, d) W and g∘g, unfolded, channel-major. A grouped convolution
-        stands as the block-diagonal map that it is.
+    weight, squared : (n, d) W and what the square of a change counts (`entry_worths`),
+        unfolded, channel-major. A grouped convolution stands as the block-diagonal map
+        that it is.
     unit : (d,) which class of the site a column belongs to, -1 for none.
     components : min(n, d) where the layer can be a chain, else 0.
     macs : multiply-accumulates for each entry of the weight.
@@ -87,57 +89,72 @@ def sites_of(
     leave_out: Collection[str] | None = None,
     *,
     slip: bool = False,
+    metric: str = GRADIENT,
 ) -> list[Site]:
     """Give the sites of a network, in the order of their first layers.
 
     Parameters
     ----------
     stats
-        With weights and their mean gradients: ``collect(..., layers="moments")``.
+        With what the metric takes: ``collect(..., layers="gradients")`` for the mean
+        gradients of the weights, "moments" for all.
     leave_out
-        Layers that stay as they are, and all groups that they read; by default the
-        first and the last, as in the paper.
+        Layers that stay as they are, and all groups that they read; see `left_out`.
     slip
         Count min(n, c·k_h) components, as the authors' code does, in place of
         min(n, c·k_h·k_w).
+    metric
+        "gradient", or another: what squares of changes count, see `entry_worths`.
 
     Raises
     ------
     InvalidProblem
         ``leave_out`` names a layer that there is not.
     MissingStatistics
-        There are no layers, or one without the gradient of its weight.
+        There are no layers, or one without what the metric takes.
     """
-    taken, known = _taken(stats, leave_out), chainables(stats)
+    left, known = left_out(stats, leave_out), chainables(stats)
+    taken = {name: one for name, one in stats.layers.items() if name not in left}
+    scales = {} if metric == GRADIENT else layer_scales(stats, taken)
+    worths = {n: entry_worths(one, scales.get(n)) for n, one in taken.items()}
     free = _free_groups(stats, taken)
     sites = [
-        _site(stats, {name: known.get(name) for name in names}, free, slip)
+        _site(
+            stats, {name: (known.get(name), worths[name]) for name in names}, free, slip
+        )
         for names in _together(taken, free)
     ]
     return [site for site in sites if site.units]
 
 
-def _taken(stats: Statistics, leave_out: Collection[str] | None) -> dict[str, Layer]:
+def left_out(stats: Statistics, leave_out: Collection[str] | None) -> set[str]:
+    """Give the layers that stay whole: by default the first and the last, as in CC.
+
+    Raises
+    ------
+    InvalidProblem
+        It names a layer that there is not, or is no collection of names.
+    MissingStatistics
+        There are no layers.
+    """
     if not stats.layers:
         raise MissingStatistics(
             "the statistics hold no layers; collect with layers='moments'"
         )
     names = list(stats.layers)
-    left = {names[0], names[-1]} if leave_out is None else set(leave_out)
-    unknown = sorted(left - set(names))
+    if leave_out is None:
+        return {names[0], names[-1]}
+    if isinstance(leave_out, str) or not isinstance(leave_out, Collection):
+        raise InvalidProblem(
+            f"leave_out = {leave_out!r:.80}; expected a list of names of layers"
+        )
+    unknown = [name for name in leave_out if name not in stats.layers]
     if unknown:
         raise InvalidProblem(
             f"leave_out names the layer {unknown[0]!r}; expected some of "
             f"{', '.join(names)[:200]}"
         )
-    taken = {name: stats.layers[name] for name in names if name not in left}
-    for name, layer in taken.items():
-        if layer.gradient is None:
-            raise MissingStatistics(
-                f"layers/{name}: no mean gradient of the weights was collected; "
-                "collect it, or name the layer in leave_out"
-            )
-    return taken
+    return set(leave_out)
 
 
 def _free_groups(stats: Statistics, taken: Mapping[str, Layer]) -> set[str]:
@@ -165,7 +182,7 @@ def _together(taken: Mapping[str, Layer], free: set[str]) -> list[list[str]]:
 
 def _site(
     stats: Statistics,
-    layers: Mapping[str, Chainable | None],
+    layers: Mapping[str, tuple[Chainable | None, np.ndarray]],
     free: set[str],
     slip: bool,
 ) -> Site:
@@ -177,8 +194,8 @@ def _site(
     ends = np.cumsum([0, *sizes.values()])[:-1].tolist()
     starts = dict(zip(groups, ends, strict=True))
     parts = tuple(
-        _part(stats, stats.layers[name], known, starts, slip)
-        for name, known in layers.items()
+        _part(stats, stats.layers[name], known, worths, starts, slip)
+        for name, (known, worths) in layers.items()
     )
     return Site(parts, starts, sizes)
 
@@ -187,11 +204,11 @@ def _part(
     stats: Statistics,
     layer: Layer,
     known: Chainable | None,
+    worths: np.ndarray,
     starts: Mapping[str, int],
     slip: bool,
 ) -> Part:
-    weight, gradient = layer.weight, layer.gradient
-    assert gradient is not None
+    weight = layer.weight
     n, own = weight.shape[:2]
     lengths = {len(classes) for classes in layer.inputs.values()}
     channels = lengths.pop() if lengths else own
@@ -204,7 +221,7 @@ def _part(
     return Part(
         name=layer.name,
         weight=whole,
-        squared=np.square(_unfolded(gradient, channels // own)),
+        squared=_unfolded(worths, channels // own),
         unit=np.repeat(_units(layer, channels, starts), kernel),
         components=min(n, bound) if plain else 0,
         macs=macs,
