@@ -13,12 +13,23 @@ from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve.fronts import Front, front_of
 from ccsolve.plans import Plan
 from ccsolve.problems.checks import whole_number
-from ccsolve.recipes import allocated, cc, ccp, cpli, dcff, low_rank, ranked, uniform
+from ccsolve.recipes import (
+    admm_plans,
+    allocated,
+    cc,
+    ccp,
+    cpli,
+    dcff,
+    low_rank,
+    ranked,
+    uniform,
+)
 from ccsolve.recipes.removals import AUTO, CURVES, LOSSES, losses_by
 from ccsolve.statistics import Statistics
 from ccsolve.statistics.cost import RESOURCES
 
 RECIPES: Mapping[str, Callable[..., Plan]] = {
+    "admm_tt": admm_plans.plan,
     "allocated": allocated.plan,
     "cc": cc.plan,
     "ccp": ccp.plan,
@@ -34,12 +45,12 @@ RECIPES: Mapping[str, Callable[..., Plan]] = {
 
 LEVELS: Mapping[str, str] = {
     **dict.fromkeys(("cpli", *cpli.ANCESTORS, "refit"), "moments"),
-    **dict.fromkeys(("svd", "tt", "tucker"), "moments"),
+    **dict.fromkeys(("admm_tt", "svd", "tt", "tucker"), "moments"),
     **dict.fromkeys(("cc", "taylor_weight"), "gradients"),
 }
 """Recipes that need more of layers than weights: what `collect` calls its level."""
 
-CHAINS = ("cc", "svd", "tt", "tucker")
+CHAINS = ("admm_tt", "cc", "svd", "tt", "tucker")
 """Recipes whose plans make chains of layers."""
 
 ON_LOSSES = ("ccp", "allocated")
@@ -70,7 +81,8 @@ def plan(
     recipe
         "ccp" chooses by programs, "allocated" and "uniform" by a criterion; "uniform"
         cuts every group alike. "svd", "tucker" and "tt" keep all channels, and make
-        chains of layers: a program shares the budgets over their ranks. "cc" does both.
+        chains of layers: a program shares the budgets over their ranks; "admm_tt" does
+        so for weights that ADMM finds. "cc" does both.
         "cpli", "he", "thinet" and "osscar" keep the channels from which the next layers
         can be reconstructed; "dcff" filters unlike the others. "l1", "lamp", "nisp",
         ...: a criterion, see `ccsolve.recipes.ranked.PAPERS`.

@@ -64,7 +64,7 @@ def test_infeasible_budgets_name_the_cheapest():
 
 def test_unknown_recipes_and_options_list_the_known():
     with pytest.raises(
-        Unsupported, match=r"expected one of allocated, .*ccp, .*uniform"
+        Unsupported, match=r"expected one of .*allocated, .*ccp, .*uniform"
     ):
         ccsolve.plan(STATS, macs=0.5, recipe="nothing")
     with pytest.raises(

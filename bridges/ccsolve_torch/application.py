@@ -12,12 +12,14 @@ from torch import Tensor, nn
 
 from ccsolve.errors import InvalidProblem, WrongAnswer
 from ccsolve.plans import Plan
+from ccsolve.recipes.admm_plans import RECIPE as ADMM
 from ccsolve.statistics import Cost
 from ccsolve.statistics.cost import cost_at
 from ccsolve_torch.bundling.recording import recorded
 from ccsolve_torch.certificate import certificate
 from ccsolve_torch.coupling.costs import count
 from ccsolve_torch.coupling.declaring import Declared
+from ccsolve_torch.factoring.admm_weights import admm_weights
 from ccsolve_torch.factoring.factor_report import FactoredLayer
 from ccsolve_torch.factoring.input_moments import measured_moments
 from ccsolve_torch.gates import Keep
@@ -79,7 +81,8 @@ def apply(
         statistics were collected at; the checks and measurements run on all of them.
     calibration
         Samples (inputs, targets) for the repair, and for the fits of the plan's factors
-        (see `factorise`); targets are not used. Read once, with factors twice.
+        (see `factorise`; of the recipe "admm_tt" by ADMM, see `admm_weights`); targets
+        are not used. Read once, with factors twice.
     repair
         "least_squares" (the default with `calibration`): fit the layers that lost
         inputs, see `fit_next_layers`, then measure batch norms again. "recalibrate":
@@ -209,10 +212,14 @@ def _with_chains(
     """Make the chains that the plan asks for; check the budgets of what results."""
     layers: tuple[FactoredLayer, ...] = ()
     if plan.factors:
-        moments = {}
-        if order.calibration is not None:
+        moments, weights = {}, None
+        if order.calibration is not None and plan.recipe == ADMM:
+            weights = admm_weights(small, plan.factors, order.calibration)
+        elif order.calibration is not None:
             moments = measured_moments(small, plan.factors, order.calibration)
-        small, layers, _ = with_chains(small, plan.factors, order.inputs, moments)
+        small, layers, _ = with_chains(
+            small, plan.factors, order.inputs, moments, weights
+        )
         achieved = count(small, order.inputs)
     _check_budgets(plan, achieved)
     return small, layers, achieved

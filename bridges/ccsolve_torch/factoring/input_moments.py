@@ -17,27 +17,38 @@ from ccsolve_torch.running.state import Loader, batches, evaluating
 Array = NDArray[Any]
 
 
+def one_group(layer: nn.Module) -> bool:
+    """Say whether one matrix of moments is that of all the layer's outputs."""
+    grouped = getattr(layer, "groups", 1) != 1
+    return not grouped and not getattr(layer, "transposed", False)
+
+
 def weighable(layer: nn.Module, factor: Factor) -> bool:
     """Say whether the fit of this layer can be weighted by its input moment."""
-    whole = getattr(layer, "groups", 1) == 1 and not getattr(layer, "transposed", False)
-    return whole and factor.format == "svd" and factor.split == "channel"
+    return one_group(layer) and factor.format == "svd" and factor.split == "channel"
 
 
 def measured_moments(
-    model: nn.Module, factors: Mapping[str, Factor], loader: Loader
+    model: nn.Module,
+    factors: Mapping[str, Factor],
+    loader: Loader,
+    *,
+    every: bool = False,
 ) -> dict[str, Array]:
     """Give E[xxᵀ], (d, d) over all output positions, of the layers that are weighable.
 
-    The columns x are channel-major, as the weight's. The model runs in evaluation mode
-    once over the loader's inputs; its targets are not used. Takes d² · 8 bytes per
-    layer, and a product with as many multiplications per position as one with a layer
-    of d outputs. Errors as of `checked_layers`.
+    With `every`, of all layers of one group. The columns x are channel-major, as the
+    weight's. The model runs in evaluation mode once over the loader's inputs; its
+    targets are not used. Takes d² · 8 bytes per layer, and a product with as many
+    multiplications per position as one with a layer of d outputs. Errors as of
+    `checked_layers`.
     """
     checked_layers(model, factors)
     layers = {
         f"{name}.weight": name
         for name, factor in factors.items()
-        if weighable(model.get_submodule(name), factor)
+        for layer in [model.get_submodule(name)]
+        if (one_group(layer) if every else weighable(layer, factor))
     }
     if not layers:
         return {}
