@@ -18,7 +18,6 @@ from benchmarks.papers.scene import Scene
 from ccsolve.criteria import EXPORTED, score
 from ccsolve.errors import Infeasible
 from ccsolve.plans import Plan
-from ccsolve.recipes.admm_tt import admm_tt
 from ccsolve.recipes.chains import chainables
 from ccsolve.recipes.ranked import PAPERS, RATES
 from ccsolve.recipes.uniform import best
@@ -76,19 +75,6 @@ def same_part(form: str) -> Make:
         return scene.applied(replace(_bare(plan, plan.keep), factors=factors), point)
 
     return make
-
-
-def by_admm(scene: Scene, point: Point) -> nn.Module:
-    """Give tensor trains of the program's ranks, fitted by ADMM on the statistics."""
-    factors = scene.plan(point, recipe="tt").factors
-    fits = admm_tt(scene.stats, factors, metric="loss")
-    calibration = scene.loader(point.calibration)
-    return cct.factorise(
-        scene.model,
-        factors,
-        calibration[0][0],
-        weights={name: fit.weight for name, fit in fits.items()},
-    )
 
 
 def combined(*, weighted: bool) -> Make:
@@ -177,7 +163,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "tucker, same part": Method(same_part("tucker")),
         "tt": Method(planned(recipe="tt"), ("tt, same part",)),
         "tt, same part": Method(same_part("tt")),
-        "admm_tt": Method(by_admm, ("tt",)),
+        "admm_tt": Method(planned(recipe="admm_tt"), ("tt",)),
         "linear_conv": Method(combined(weighted=True), ("linear_conv, weights alone",)),
         "linear_conv, weights alone": Method(combined(weighted=False)),
     }
