@@ -31,7 +31,7 @@ def cell_losses(
     every = (tuple(option.widths.items()) for option in options)
     levels: list[Level] = list(dict.fromkeys(every))
     following = dict(zip(levels, [*levels[1:], None], strict=True))
-    if len(site.parts) > 1 or len(site.sizes) > 1:
+    if not site.alone:
         least = {
             level: _by_channels(network, site, steps, level, following[level])
             for level in levels

@@ -57,8 +57,7 @@ def grid_decision(
         [_loss(network, site, steps, option) for option in each]
         for site, each in zip(sites, options, strict=True)
     ]
-    alone = all(len(site.parts) == 1 and len(site.sizes) <= 1 for site in sites)
-    whole = levels is None and alone
+    whole = levels is None and all(site.alone for site in sites)
     seconds = time_limit if whole else 0.5 * time_limit
     program = _program(limits, costs, losses)
     solution = solve(program, time_limit=seconds, seed=seed)

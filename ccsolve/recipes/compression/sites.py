@@ -69,6 +69,11 @@ class Site:
         return sum(self.sizes.values())
 
     @property
+    def alone(self) -> bool:
+        """Whether it is one layer, which reads one group at most."""
+        return len(self.parts) == 1 and len(self.sizes) <= 1
+
+    @property
     def units(self) -> int:
         """Number of units of both kinds."""
         return self.classes + sum(part.components for part in self.parts)
