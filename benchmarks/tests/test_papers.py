@@ -1,0 +1,210 @@
+"""The parts of the papers' benchmark, on made-up images and rows."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmarks.json_lines import append_rows, read_rows
+from benchmarks.papers import training
+from benchmarks.papers.jobs import AT, COSTLY, SHORT, STAGES, Job, jobs
+from benchmarks.papers.methods import METHODS
+from benchmarks.papers.pairing import pairs
+from benchmarks.papers.points import POINTS
+from benchmarks.papers.published import COMPARED, NOT_RUN
+from benchmarks.papers.report import page
+from benchmarks.papers.rows import Row
+from benchmarks.papers.running import slug
+from benchmarks.papers.targets import verdicts
+from benchmarks.papers.training import SHIFT, Full, Short, augmented, distilled
+from benchmarks.pruning.rows import CHOSEN_ON
+from benchmarks.pruning.scoring import packed
+from benchmarks.resnet import resnet
+
+pytestmark = pytest.mark.torch
+
+RNG = np.random.default_rng(0)
+
+
+def row_of(job: Job, share: float, count: int = 1000) -> Row:
+    bits = RNG.random(CHOSEN_ON + count) < share
+    return Row(
+        **vars(job),
+        statistics=0 if job.method == "dense" else 10,
+        calibration=10,
+        steps=0,
+        epochs=0,
+        images=len(bits),
+        right=packed(bits),
+        macs=50.0,
+        params=60.0,
+        dense_macs=100.0,
+        dense_params=80.0,
+        made_seconds=0.0,
+        trained_seconds=0.0,
+        versions={"torch": "2"},
+        machine="x86_64, Linux",
+    )
+
+
+def test_every_name_is_a_method_at_a_point() -> None:
+    named = {name for names in AT.values() for name in names}
+    assert named <= set(METHODS)
+    assert set(AT) == set(POINTS)
+    assert all(name in AT[point] for point, name in SHORT)
+    assert all(len(set(names)) == len(names) for names in AT.values())
+    for method in METHODS.values():
+        assert set(method.baselines) <= set(METHODS)
+    assert {item.point for item in COMPARED} <= set(POINTS)
+    assert all(item.reason for item in NOT_RUN)
+
+
+def test_jobs_are_distinct_and_costly_scores_are_asked_for() -> None:
+    every = list(jobs(["resnet56", "resnet20"], STAGES, list(POINTS), None, 2))
+    assert len(set(every)) == len(every)
+    costly = [j for j in every if j.method.split(",")[0] in COSTLY]
+    assert {job.network for job in costly} == {"resnet20"}
+    named = list(jobs(["resnet56"], ["none"], ["half"], ["dcp, uniform"], 1))
+    assert [job.method for job in named] == ["dense", "dcp, uniform"]
+    assert len({slug(job) for job in every}) <= len(every)
+
+
+def test_augmented_images_are_shifted_and_mirrored() -> None:
+    images = torch.rand(200, 2, 8, 8) + 1.0
+    made = augmented(images, torch.Generator().manual_seed(0))
+    wide = functional.pad(images, (SHIFT,) * 4)
+    mirrored = 0
+    for image, padded in zip(made, wide, strict=True):
+        found = [
+            flip
+            for down in range(2 * SHIFT + 1)
+            for right in range(2 * SHIFT + 1)
+            for flip in (False, True)
+            if torch.equal(_window(padded, down, right, flip), image)
+        ]
+        assert found
+        mirrored += found[0]
+    assert 60 < mirrored < 140
+    again = augmented(images, torch.Generator().manual_seed(0))
+    assert torch.equal(made, again)
+
+
+def _window(padded: Tensor, down: int, right: int, flip: bool) -> Tensor:
+    part = padded[:, down : down + 8, right : right + 8]
+    return part.flip(2) if flip else part
+
+
+def test_the_loss_is_that_of_distillation() -> None:
+    outputs, dense = torch.randn(2, 6, 10)
+    labels = torch.randint(10, (6,))
+    found = distilled(outputs, torch.cat([labels[:, None].float(), dense], dim=1))
+    alpha, t = training.ALPHA, training.TEMPERATURE
+    p = functional.softmax(dense / t, dim=1)
+    q = functional.softmax(outputs / t, dim=1)
+    soft = (p * (p / q).log()).sum(dim=1)
+    hard = -functional.log_softmax(outputs, dim=1)[torch.arange(6), labels]
+    torch.testing.assert_close(found, (1 - alpha) * hard + alpha * t**2 * soft)
+
+
+def pictures(count: int) -> tuple[Tensor, Tensor]:
+    draw = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (count, 3, 8, 8), dtype=torch.uint8, generator=draw)
+    return images, torch.randint(10, (count,), generator=draw)
+
+
+def test_the_short_training_has_its_steps_and_the_dense_outputs() -> None:
+    teacher = resnet(1, (4, 8, 8)).eval()
+    short = Short(steps=5, batch=4)
+    batches = training.stream(pictures(40), teacher, short, seed=1)
+    again = training.stream(pictures(40), teacher, short, seed=1)
+    assert [len(x) for x, _ in batches] == [4] * 5
+    for (x, targets), (other, _) in zip(batches, again, strict=True):
+        assert torch.equal(x, other)
+        torch.testing.assert_close(targets[:, 1:], teacher(x).detach())
+    student = copy.deepcopy(teacher)
+    assert training.trained_short(student, batches, short) == 5
+    assert not torch.equal(student.conv1.weight, teacher.conv1.weight)  # pyright: ignore
+
+
+def test_the_full_training_goes_on_where_it_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = resnet(1, (4, 8, 8)).eval()
+    begun = copy.deepcopy(teacher)
+
+    def run(folder: str) -> nn.Module:
+        model = copy.deepcopy(begun)
+        full = Full(3, "cpu", tmp_path / folder, batch=8)
+        assert training.trained_full(model, pictures(20), teacher, full, "a") == 9
+        return model
+
+    whole = run("at once")
+    written, seen = training._written, []
+
+    def cut_short(*given: object) -> None:
+        written(*given)  # pyright: ignore[reportArgumentType]
+        seen.append(given)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "_written", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        run("in two")
+    assert dict(training.epochs_done(tmp_path / "in two")) == {"a": 2}
+    resumed = run("in two")
+    assert dict(training.epochs_done(tmp_path / "in two")) == {"a": 3}
+    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_pairs_say_who_is_ahead() -> None:
+    point = "CC"
+    rows = [
+        row_of(Job("resnet56", point, name, "none", seed), share)
+        for seed in range(2)
+        for name, share in (("cc", 0.9), ("L1 at cc's widths", 0.6))
+    ]
+    (pair,) = pairs(rows)
+    assert (pair.method, pair.baseline) == ("cc", "L1 at cc's widths")
+    assert pair.points > 20
+    assert len(pair.p_values) == 2
+    assert pair.verdict == "cc"
+    (same,) = pairs([rows[0], row_like(rows[0], "L1 at cc's widths")])
+    assert same.verdict == "even"
+    assert same.points == 0
+
+
+def row_like(row: Row, method: str) -> Row:
+    return Row(**{**vars(row), "method": method})
+
+
+def test_targets_are_held_against_the_best() -> None:
+    rows = [
+        row_of(Job("resnet56", "target", "refit, allocated", "none", seed), 0.99)
+        for seed in range(2)
+    ]
+    rows.append(row_of(Job("resnet56", "half", "random, uniform", "none", 0), 1.0))
+    found = [finding for _, finding in verdicts(rows)]
+    assert found[0].startswith("reached: ")
+    assert "refit, allocated" in found[0]
+    assert found[1:] == ["not run", "not run"]
+
+
+def test_the_page_is_drawn_from_the_rows(tmp_path: Path) -> None:
+    every = list(jobs(["resnet56", "resnet20"], STAGES[:2], list(POINTS), None, 1))
+    rows = [row_of(job, 0.9) for job in every if job.point in ("-", "CCP")]
+    path = tmp_path / "rows.jsonl"
+    append_rows(path, rows)
+    assert read_rows(path, Row) == rows
+    text = page(rows)
+    assert "| ccp | 50.0 % | 25.0 % |" in text
+    assert "published* (slides of CCP's authors)" in text
+    assert all(item.method in text for item in NOT_RUN)
+    missing = text[text.index("## Not run yet") :]
+    assert "ResNet-56, untrained, CCP:" not in missing
+    assert "ResNet-56, untrained, CC: cc; " in missing
+    assert "ResNet-56, full, CCP: ccp; " in missing
