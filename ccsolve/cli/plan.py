@@ -1,5 +1,6 @@
 """`ccsolve plan`: which channels of a network remain within a budget."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -87,8 +88,8 @@ def plan(
 ) -> int:
     """Decide which channels of a network remain within budgets.
 
-    No budget is exceeded; the table says what was asked, what is achieved, and by how
-    much the loss is predicted to rise.
+    No budget is exceeded; the table says what was asked, what is achieved, and what the
+    recipe made least: the predicted rise of the loss, or what it says instead.
     """
     if output is not None:
         require_writable(output, ".json")
@@ -158,11 +159,20 @@ def _lines(made: Plan, output: Path | None) -> Iterator[str]:
             for name, factor in made.factors.items()
         )
         yield f"chains, by ranks: {', '.join(ranks)}"
-    yield (
-        f"{made.recipe}: predicted rise of the loss {console.number(made.objective)}, "
-        f"bound {console.number(made.bound)}, gap {console.gap(made.gap)}"
-    )
+    yield _value(made)
     for name, price in made.prices.items():
-        yield f"price: {console.number(price)} of predicted loss per unit of {name}"
+        unit = made.provenance.get("price", "predicted loss")
+        yield f"price: {console.number(price)} of {unit} per unit of {name}"
     if output is not None:
         yield f"written: {output}"
+
+
+def _value(made: Plan) -> str:
+    """Say what the recipe minimised, in words of its own where it has them."""
+    if math.isnan(made.objective):
+        return f"{made.recipe}: no program chose, so there is no objective"
+    measured = made.provenance.get("objective", "predicted rise of the loss")
+    return (
+        f"{made.recipe}: {measured} {console.number(made.objective)}, "
+        f"bound {console.number(made.bound)}, gap {console.gap(made.gap)}"
+    )

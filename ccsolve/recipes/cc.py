@@ -35,8 +35,8 @@ from ccsolve.statistics import Statistics
 
 UNITS: Mapping[str, str] = MappingProxyType(
     {
-        GRADIENT: "sum of (gradient · change)² over the weights",
-        CURVATURE: "predicted rise of the loss, by the curvature's diagonal,",
+        GRADIENT: "sum of squares of gradient · change",
+        CURVATURE: "predicted rise of the loss by single weights",
         REFIT: "predicted rise of the loss after a refit",
     }
 )
@@ -221,6 +221,7 @@ def _plan(job: Job, found: Found, asked: Asked) -> Plan:
             **asdict(asked),
             "allocated": dict(found.record),
             "objective": UNITS[asked.metric],
+            "price": UNITS[asked.metric],
             "bound": "over all widths and ranks, channels in their order of worth",
         },
     )

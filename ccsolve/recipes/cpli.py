@@ -23,7 +23,7 @@ from ccsolve.plans import Plan
 from ccsolve.problems.checks import real_number
 from ccsolve.recipes.allocation import allocated
 from ccsolve.recipes.ladders import Allocation
-from ccsolve.recipes.recollection import Recollect
+from ccsolve.recipes.recollection import Recollect, checked_recollect
 from ccsolve.recipes.reconstructing.choosing import (
     NONE,
     PLANNED,
@@ -46,6 +46,17 @@ ANCESTORS: Mapping[str, str] = MappingProxyType(
     {"he": "lasso", "osscar": "swap_search", "thinet": "thinet"}
 )
 """Recipes that reconstruct all outputs alike, and the method that each solves by."""
+
+
+UNITS: Mapping[str, str] = MappingProxyType(
+    {
+        "taylor": "half the squared error of the next outputs, by importance",
+        "curvature": "half the squared error of the next outputs, by curvature",
+        "full": "half the squared error of the next outputs, by curvature",
+        "none": "half the squared error of the next outputs",
+    }
+)
+"""What the objective is, by importance."""
 
 
 def plan(
@@ -127,11 +138,11 @@ def plan(
         _Way(
             widths,
             allocation,
-            Model(importance, guide, ridge),
-            suppression or (PLANNED if recollect is None else SCORED),
+            Model(importance, guide, real_number("ridge", ridge, 0.0)),
+            _suppressing(suppression, recollect),
             Search(method, real_number("time_limit", time_limit, 0.0), seed),
             {"multiple_of": multiple_of, "min_keep": min_keep, "fixed": fixed},
-            recollect,
+            checked_recollect(recollect),
         ),
     )
 
@@ -172,13 +183,19 @@ def plan_ancestor(
         _Way(
             widths,
             allocation,
-            Model("none", 0.0, ridge),
+            Model("none", 0.0, real_number("ridge", ridge, 0.0)),
             NONE,
             Search(ANCESTORS[name], real_number("time_limit", time_limit, 0.0), seed),
             {"multiple_of": multiple_of, "min_keep": min_keep, "fixed": fixed},
-            recollect,
+            checked_recollect(recollect),
         ),
     )
+
+
+def _suppressing(suppression: str | None, recollect: Recollect | None) -> str:
+    if suppression is not None:
+        return suppression
+    return PLANNED if recollect is None else SCORED
 
 
 class _Way(NamedTuple):
@@ -247,6 +264,7 @@ def _provenance(
         },
         **way.model._asdict(),
         "suppression": way.suppression,
+        "objective": UNITS[way.model.importance],
         **asdict(way.search),
         **way.steps,
         "bound": "over the choice of channels at these widths, group by group",

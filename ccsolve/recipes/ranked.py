@@ -4,7 +4,7 @@ One function for all of them: `planning.RECIPES` names it once for every criteri
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsolve.criteria import CRITERIA, EXPORTED, score
-from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve.errors import Unsupported
 from ccsolve.plans import Plan
-from ccsolve.recipes.allocation import allocated
+from ccsolve.problems.checks import whole_number
+from ccsolve.recipes.allocation import EXACT, allocated
 from ccsolve.recipes.ladders import Allocation
-from ccsolve.recipes.removals import AUTO, losses_by
+from ccsolve.recipes.removals import AUTO, CURVES, LOSSES, losses_by
 from ccsolve.recipes.threshold import threshold_widths
 from ccsolve.recipes.uniform import best
 from ccsolve.recipes.widths import uniform_widths
@@ -24,6 +25,8 @@ from ccsolve.statistics import Statistics
 
 UNIFORM, GLOBAL, ALLOCATED = "uniform", "global", "allocated"
 RATES = (UNIFORM, GLOBAL, ALLOCATED)
+
+NORMALISE = ("none", "norm")
 
 OWN = "own"
 """Losses of the allocation that are sums of the criterion's own scores."""
@@ -99,13 +102,17 @@ def plan(
     Raises
     ------
     Unsupported
-        Other rates, or losses that there are not.
+        Rates, losses or a way to normalise that there are not.
     MissingStatistics
         What the criterion or the losses need was not collected.
     """
     paper = PAPERS[criterion]
-    rates = paper.rates if rates is None else rates
+    rates = _known("rates", paper.rates if rates is None else rates, RATES)
+    _check_used(rates, normalise, losses, allocation)
     normalise = paper.normalise if normalise is None else normalise
+    _known("normalise", normalise, NORMALISE)
+    _known("losses", losses, (OWN, AUTO, *LOSSES, *CURVES))
+    seed = whole_number("seed", seed, 0, 2**63)
     steps = {"multiple_of": multiple_of, "min_keep": min_keep, "fixed": fixed}
     rules = {"allocation": allocation, "time_limit": time_limit, "seed": seed}
     scores = {name: score(stats, name, criterion, seed=seed) for name in stats.groups}
@@ -142,18 +149,36 @@ def _widths(
     """Give widths without a program: uniform, or by one threshold."""
     if rates == UNIFORM:
         return uniform_widths(stats, limits, **steps)
-    if rates != GLOBAL:
-        raise Unsupported(f"rates {rates!r}; expected one of {', '.join(RATES)}")
     compared = {name: _compared(values, normalise) for name, values in scores.items()}
     return threshold_widths(stats, limits, compared, **steps)
 
 
 def _compared(scores: NDArray[np.float64], normalise: str) -> NDArray[np.float64]:
     """Give scores that compare between groups."""
-    if normalise not in ("none", "norm"):
-        raise InvalidProblem(f"normalise = {normalise!r}; expected 'none' or 'norm'")
     length = float(np.linalg.norm(scores))
     return scores if normalise == "none" or length == 0 else scores / length
+
+
+def _known(name: str, value: str, known: Sequence[str]) -> str:
+    if value not in known:
+        raise Unsupported(f"{name} {value!r}; expected one of {', '.join(known)}")
+    return value
+
+
+def _check_used(
+    rates: str, normalise: str | None, losses: str, allocation: str
+) -> None:
+    """Refuse what the rates would not look at."""
+    given = {"losses": losses != AUTO, "allocation": allocation != EXACT}
+    unused = [name for name, said in given.items() if said and rates != ALLOCATED]
+    if normalise is not None and rates != GLOBAL:
+        unused.append("normalise")
+    if unused:
+        needed = GLOBAL if unused[0] == "normalise" else ALLOCATED
+        raise Unsupported(
+            f"{unused[0]} with rates {rates!r}, which do not look at it; leave it out, "
+            f"or give rates={needed!r}"
+        )
 
 
 def _losses(

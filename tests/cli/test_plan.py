@@ -86,3 +86,19 @@ def test_ranks_are_told(call: Call, document: Document):
     assert found["factors"] and found["achieved"]["macs"] <= found["asked"]["macs"]
     assert all(one["ranks"][0] % 2 == 0 for one in found["factors"].values())
     assert "chains, by ranks: " in call("plan", *options).stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ((), "ccp: predicted rise of the loss 0"),
+        (("--recipe", "he"), "he: half the squared error of the next outputs 0"),
+        (("--recipe", "cc"), "cc: sum of squares of gradient · change"),
+        (("--recipe", "l1"), "l1: no program chose, so there is no objective"),
+    ],
+)
+def test_the_objective_is_told_in_its_own_unit(
+    call: Call, given: tuple[str, ...], words: str
+):
+    told = call("plan", "digits_resnet", "--macs", 0.5, *given).stdout
+    assert words in " ".join(told.split())

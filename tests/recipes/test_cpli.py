@@ -143,6 +143,14 @@ def test_bad_options_are_refused():
         made(importance="odd")
     with pytest.raises(InvalidProblem, match="suppression = 'odd'; expected one of no"):
         made(suppression="odd")
+    with pytest.raises(InvalidProblem, match="ridge = 'a'; expected a finite number"):
+        ccsolve.plan(STATS, macs=0.5, recipe="cpli", ridge="a")
+    with pytest.raises(InvalidProblem, match="ridge = -1; expected a finite number"):
+        ccsolve.plan(STATS, macs=0.5, recipe="osscar", ridge=-1)
+    with pytest.raises(InvalidProblem, match="recollect = 3; expected a function"):
+        ccsolve.plan(STATS, macs=0.5, recipe="he", recollect=3)
+    with pytest.raises(InvalidProblem, match="suppression = ''; expected one of"):
+        ccsolve.plan(STATS, macs=0.5, recipe="cpli", suppression="")
     with pytest.raises(InvalidProblem, match="guide"):
         made(guide=-1.0)
     with pytest.raises(Unsupported, match="odd"):

@@ -131,7 +131,7 @@ def test_own_losses_are_sums_of_scores():
 def test_bad_rates_are_refused():
     with pytest.raises(Unsupported, match="rates 'odd'; expected one of uniform, glo"):
         ccsolve.plan(STATS, macs=0.5, recipe="l1", rates="odd")
-    with pytest.raises(InvalidProblem, match="normalise = 'odd'; expected"):
+    with pytest.raises(Unsupported, match="normalise 'odd'; expected one of none"):
         ccsolve.plan(STATS, macs=0.5, recipe="l1", rates="global", normalise="odd")
     with pytest.raises(Infeasible, match="narrowest network"):
         ccsolve.plan(STATS, macs=1, recipe="l1", rates="global")
@@ -139,6 +139,21 @@ def test_bad_rates_are_refused():
         ccsolve.plan(STATS, macs=0.5, recipe="l1", criterion="l2")
     with pytest.raises(Unsupported, match="losses 'odd'"):
         ccsolve.plan(STATS, macs=0.5, recipe="l1", rates="allocated", losses="odd")
+    with pytest.raises(InvalidProblem, match="seed = -1; expected a whole number"):
+        ccsolve.plan(STATS, macs=0.5, recipe="random", seed=-1)
+
+
+@pytest.mark.parametrize(
+    ("unused", "needed"),
+    [
+        ({"losses": "own"}, "allocated"),
+        ({"allocation": "marginal"}, "allocated"),
+        ({"normalise": "norm"}, "global"),
+    ],
+)
+def test_what_the_rates_do_not_look_at_is_refused(unused: dict[str, str], needed: str):
+    with pytest.raises(Unsupported, match=f"leave it out, or give rates='{needed}'"):
+        ccsolve.plan(STATS, macs=0.5, recipe="l1", rates="uniform", **unused)
 
 
 def test_the_table_names_every_criterion_once():
