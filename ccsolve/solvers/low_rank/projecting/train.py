@@ -1,6 +1,7 @@
 """Projection on tensor trains: cold by Gram matrices, warm by alternating sweeps."""
 
 import functools
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -165,17 +166,42 @@ class SplitPoints(NamedTuple):
 
 @functools.lru_cache(maxsize=4096)
 def split_points(modes: tuple[int, ...], ranks: tuple[int, ...]) -> SplitPoints:
-    """Choose the centres of the sweeps such that both sides' bonds are narrow.
+    """Choose the centres of the sweeps for the least work.
 
-    At a centre c the sides have the ranks r_{c-1} and r_c; the two sweeps may also
-    meet at one bond, each with its centre on the far side. Every core is updated by
-    one of them.
+    Both sweeps may have the centre c, so that each improves c and one side, and c needs
+    no orthogonalisation; or they meet at a bond, each with its centre on the far side.
+    Every core is updated by one of them.
     """
-    d, bonds = len(modes), (1, *ranks, 1)
-    inner = {SplitPoints(c, c): bonds[c] + bonds[c + 1] for c in range(1, d - 1)}
-    at_bond = {SplitPoints(b, b - 1): 2 * bonds[b] for b in range(1, d)}
-    costs = {**at_bond, **inner}
+    bonds = (1, *ranks, 1)
+    inner = {
+        SplitPoints(c, c): _held_work(modes, bonds, c, c)
+        for c in range(1, len(modes) - 1)
+    }
+    at_bond = {
+        SplitPoints(b, b - 1): _held_work(modes, bonds, b, b - 1)
+        + _turning_work(modes, bonds, b)
+        for b in range(1, len(modes))
+    }
+    costs = {**inner, **at_bond}
     return min(costs, key=costs.__getitem__)
+
+
+def _held_work(
+    modes: tuple[int, ...], bonds: tuple[int, ...], left: int, right: int
+) -> int:
+    """Count the products of contracting each side, and three of what is left then."""
+    behind = math.prod(modes[left:]) * bonds[left + 1]
+    before = math.prod(modes[: right + 1]) * bonds[right]
+    whole = math.prod(modes)
+    return bonds[left] * (whole + 3 * behind) + bonds[right + 1] * (whole + 3 * before)
+
+
+def _turning_work(modes: tuple[int, ...], bonds: tuple[int, ...], b: int) -> int:
+    """Count the products of making the cores at bond b orthonormal, and both sides."""
+    cores = bonds[b - 1] * modes[b - 1] + modes[b] * bonds[b + 1]
+    before = math.prod(modes[:b]) * bonds[b - 1]
+    behind = math.prod(modes[b:]) * bonds[b + 1]
+    return bonds[b] * (4 * bonds[b] * cores + 2 * (before + behind))
 
 
 def _hold_left(T: np.ndarray, old: Train, c: int) -> Train:
