@@ -64,6 +64,7 @@ SECONDS = 3.0
 
 Factors = Mapping[str, cct.Factor]
 Images = tuple[Tensor, Tensor]
+Key = tuple[str, float, str, str]
 
 
 class Scene(NamedTuple):
@@ -95,7 +96,7 @@ class Row:
     torch: str = torch.__version__
 
     @property
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> Key:
         """What it answers."""
         return (self.network, self.fewer, self.ranks, self.fit)
 
@@ -139,9 +140,7 @@ def _shown(asked: argparse.Namespace) -> Iterator[Row]:
             yield row
 
 
-def rows(
-    network: str, scene: Scene, ranks: list[str], done: set[tuple[Any, ...]]
-) -> Iterator[Row]:
+def rows(network: str, scene: Scene, ranks: list[str], done: set[Key]) -> Iterator[Row]:
     """Give the rows of a network that are not done."""
     if (network, 1.0, "-", "dense") not in done:
         yield _row((network, 1.0, "-", "dense"), scene, {}, None, 0.0)
@@ -225,15 +224,13 @@ def parameters(layers: Mapping[str, Chainable], factors: Factors) -> float:
     )
 
 
-def _fitted_row(key: tuple[Any, ...], scene: Scene, factors: Factors) -> Row:
+def _fitted_row(key: Key, scene: Scene, factors: Factors) -> Row:
     began = time.perf_counter()
     weights = _weights(scene, factors, key[-1])
     return _row(key, scene, factors, weights, time.perf_counter() - began)
 
 
-def _row(
-    key: tuple[Any, ...], scene: Scene, factors: Factors, weights: Any, seconds: float
-) -> Row:
+def _row(key: Key, scene: Scene, factors: Factors, weights: Any, seconds: float) -> Row:
     """Score the network in chains, as it is and recalibrated."""
     small = scene.model
     if factors:
