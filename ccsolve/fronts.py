@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ccsolve.batch import each
-from ccsolve.errors import InvalidProblem
+from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve.factors import Factor
 from ccsolve.problems.checks import real_number
 from ccsolve.recipes.exact import exact_widths
 from ccsolve.recipes.ladders import Allocation, Ladder, ladders, loss_at
@@ -33,6 +35,7 @@ class FrontPoint(NamedTuple):
     bound : a proven lower bound of the loss at this budget; -inf without one.
     price : the fall of the loss per unit of budget added, >= 0.
     widths : by group.
+    factors : by layer, of those that become chains; none where widths are sought.
     """
 
     limit: float
@@ -41,6 +44,7 @@ class FrontPoint(NamedTuple):
     bound: float
     price: float
     widths: Mapping[str, int]
+    factors: Mapping[str, Factor] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +57,8 @@ class Front:
     recipe : whose losses these are.
     points : by rising budget; the loss falls.
     dense : what the dense network takes of the resource.
-    losses : by group, (size + 1,) the predicted loss when so many classes have gone.
+    losses : by group, (size + 1,) the predicted loss when so many classes have gone;
+        of a front over ranks by layer, the loss of every option.
     stats : what it was made of.
     """
 
@@ -103,7 +108,17 @@ class Front:
             Widths that groups are frozen at.
         multiple_of, min_keep, time_limit
             See `exact_widths`.
+
+        Raises
+        ------
+        Unsupported
+            The front is over ranks.
         """
+        if any(point.factors for point in self.points):
+            raise Unsupported(
+                f"what_if of a front of recipe {self.recipe!r}: its losses are of "
+                f"ranks, not of widths; plan with the other budgets and rules"
+            )
         return exact_widths(
             self.stats,
             checked_limits(limits),

@@ -56,6 +56,14 @@ CHAINS = ("admm_tt", "cc", "svd", "tt", "tucker")
 ON_LOSSES = ("ccp", "allocated")
 """Recipes that take widths from the groups' losses."""
 
+ON_RANKS: Mapping[str, Sequence[str]] = {
+    "svd": ("split", "times"),
+    "tt": ("modes", "times"),
+    "tucker": ("times",),
+}
+"""Recipes that take ranks from the layers' losses, and what options fronts of them have
+beside those of all."""
+
 
 def plan(
     stats: Statistics,
@@ -147,6 +155,7 @@ def pareto(
     time_limit: float = 10.0,
     n_jobs: int | None = None,
     seed: int = 0,
+    **options: Any,
 ) -> Front:
     """Give the least predicted loss at every budget: the loss-budget curve.
 
@@ -161,8 +170,11 @@ def pareto(
         same losses gives the front's widths ("ccp" as ``widths=``); "ccp" then
         chooses the channels by programs of their own, whose objective is another.
         "allocated" takes losses that come with an order, see `removals_by`.
+        "svd", "tucker" and "tt": a front over ranks, with the points' factors those
+        that `plan` gives at their budget.
     losses
-        How a group's loss is predicted at every width, see `losses_by`.
+        How a group's loss is predicted at every width, see `losses_by`; of recipes of
+        ranks the metric.
     budgets
         What may remain, as `plan` takes it: where exact points are wanted. Without
         them, all breakpoints of the linear relaxation where the groups' costs add up,
@@ -177,6 +189,8 @@ def pareto(
         How many budgets are solved side by side, see `ccsolve.batch.each`.
     seed
         For losses that are searched for.
+    **options
+        Of recipes of ranks: ``times``, of "svd" ``split`` and of "tt" ``modes``.
 
     Returns
     -------
@@ -193,11 +207,52 @@ def pareto(
     MissingStatistics
         The losses or the resource need a part that was not collected.
     """
-    if recipe not in ON_LOSSES:
+    _check_front(recipe, over, losses, options)
+    original = stats.cost().of(over)
+    wanted = None if budgets is None else _amounts(over, budgets, original)
+    points = whole_number("points", points, 2, 10**6)
+    rules = {"multiple_of": multiple_of, "min_keep": min_keep, "fixed": fixed}
+    if recipe in ON_RANKS:
+        return low_rank.front(
+            recipe,
+            stats,
+            over,
+            metric=losses,
+            budgets=wanted,
+            time_limit=time_limit,
+            n_jobs=n_jobs,
+            seed=seed,
+            **rules,
+            **options,
+        )
+    return front_of(
+        stats,
+        losses_by(stats, losses, seed=seed),
+        over,
+        recipe=recipe,
+        budgets=wanted,
+        points=points,
+        time_limit=time_limit,
+        n_jobs=n_jobs,
+        **rules,
+    )
+
+
+def _check_front(
+    recipe: str, over: str, losses: str, options: Mapping[str, Any]
+) -> None:
+    if recipe not in (*ON_LOSSES, *ON_RANKS):
         raise Unsupported(
             f"recipe {recipe!r} has no losses at every width; expected one of "
-            f"{', '.join(ON_LOSSES)}"
+            f"{', '.join((*ON_LOSSES, *ON_RANKS))}"
         )
+    known = ON_RANKS.get(recipe, ())
+    for name in options:
+        if name not in known:
+            raise Unsupported(
+                f"pareto with recipe {recipe!r} has no option {name!r}; its further "
+                f"options: {', '.join(known) or 'none'}"
+            )
     if over not in RESOURCES:
         raise InvalidProblem(
             f"resource {over!r}; expected one of {', '.join(RESOURCES)}"
@@ -207,21 +262,6 @@ def pareto(
             f"losses {losses!r} have no order of removal; recipe 'allocated' takes "
             f"{', '.join([AUTO, *LOSSES])}"
         )
-    original = stats.cost().of(over)
-    wanted = None if budgets is None else _amounts(over, budgets, original)
-    return front_of(
-        stats,
-        losses_by(stats, losses, seed=seed),
-        over,
-        recipe=recipe,
-        budgets=wanted,
-        points=whole_number("points", points, 2, 10**6),
-        time_limit=time_limit,
-        n_jobs=n_jobs,
-        multiple_of=multiple_of,
-        min_keep=min_keep,
-        fixed=fixed,
-    )
 
 
 def _amounts(name: str, values: object, original: float) -> list[float]:

@@ -1,10 +1,12 @@
 """Fronts: points that fall, bounds below, what-if solves, parallel as in series."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import ccsolve
-from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve.errors import Infeasible, InvalidProblem, Unsupported
 from ccsolve.statistics import Group, Operation, Statistics, Term
 from ccsolve.statistics.generate import random_chain
 
@@ -148,3 +150,69 @@ def test_malformed_what_ifs_are_refused(limits, message: str):
 def test_losses_without_an_order_are_for_ccp_alone():
     with pytest.raises(Unsupported, match="losses 'selection' have no order"):
         ccsolve.pareto(CHAIN, recipe="allocated", losses="selection")
+
+
+WITH_RUNS = replace(
+    CHAIN,
+    meta={
+        "runs": {
+            name: {
+                "groups": 1,
+                "transposed": False,
+                "calls": [[[], [], 1] if one.kind == "linear" else [[8, 8]] * 2 + [1]],
+            }
+            for name, one in CHAIN.layers.items()
+        }
+    },
+)
+
+
+@pytest.mark.parametrize("recipe", ["svd", "tucker", "tt"])
+@pytest.mark.parametrize("over", ["macs", "params"])
+def test_fronts_over_ranks(recipe: str, over: str):
+    """Each breakpoint is what the plan at its own cost is, with a bound below."""
+    front = ccsolve.pareto(WITH_RUNS, over, recipe=recipe)
+    assert (np.diff(front.column("cost")) > 0).all() and len(front) > 10
+    assert (np.diff(front.column("loss")) < 0).all()
+    assert (np.diff(front.column("price")) <= 0).all()
+    last = front.points[-1]
+    assert last.loss == 0 and last.cost == front.dense and not last.factors
+    assert (front.column("bound") <= front.column("loss")).all()
+    for point in front.points[:: len(front) // 6]:
+        plan = ccsolve.plan(WITH_RUNS, **{over: int(point.cost)}, recipe=recipe)
+        assert plan.objective == pytest.approx(point.loss, rel=1e-6, abs=1e-9)
+        assert plan.bound <= point.loss + plan.resolution
+        assert point.bound <= plan.objective + plan.resolution
+        assert plan.achieved[over] <= point.cost
+
+
+def test_exact_points_over_ranks_are_those_of_plans():
+    budgets = [0.5, 0.8]
+    given = {"recipe": "tucker", "multiple_of": 2, "fixed": {"conv1": 0}}
+    front = ccsolve.pareto(WITH_RUNS, budgets=budgets, losses="weights", **given)
+    for fraction, point in zip(budgets, front, strict=True):
+        plan = ccsolve.plan(WITH_RUNS, macs=fraction, metric="weights", **given)
+        assert dict(point.factors) == dict(plan.factors)
+        assert point.loss == plan.objective and point.bound == plan.bound
+        assert point.cost == plan.achieved["macs"] <= point.limit
+        assert point.price == plan.prices["macs"]
+
+
+def test_options_of_fronts_over_ranks():
+    spatial = ccsolve.pareto(WITH_RUNS, recipe="svd", split="spatial", losses="weights")
+    assert any(f.split == "spatial" for f in spatial.points[0].factors.values())
+    trains = ccsolve.pareto(WITH_RUNS, "params", recipe="tt", modes=2)
+    assert any(len(f.modes) > 3 for f in trains.points[0].factors.values())
+    with pytest.raises(Unsupported, match="what_if of a front of recipe 'svd'"):
+        spatial.what_if({"macs": 1e6})
+    for recipe, options in [
+        ("tucker", {"modes": 2}),
+        ("svd", {"metric": "loss"}),
+        ("ccp", {"split": "spatial"}),
+    ]:
+        with pytest.raises(Unsupported, match="has no option"):
+            ccsolve.pareto(WITH_RUNS, recipe=recipe, **options)
+    with pytest.raises(InvalidProblem, match="metric 'taylor'"):
+        ccsolve.pareto(WITH_RUNS, recipe="svd", losses="taylor")
+    with pytest.raises(Infeasible, match="smallest ranks"):
+        ccsolve.pareto(WITH_RUNS, recipe="svd", budgets=[0.001])

@@ -43,6 +43,7 @@ from ccsolve_torch.combining.penalties import (
 from ccsolve_torch.coupling.costs import count
 from ccsolve_torch.coupling.declaring import Declared
 from ccsolve_torch.dcff import export_fused, fuse, update_fusion
+from ccsolve_torch.factoring.train_map import TrainMap
 from ccsolve_torch.finetuning import Training, finetune
 from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.heads.auxiliary import Auxiliary
@@ -69,6 +70,7 @@ __all__ = [
     "LinearConv2d",
     "LinearConv3d",
     "Report",
+    "TrainMap",
     "Training",
     "ablation_scores",
     "apply",

@@ -12,8 +12,9 @@ from ccsolve.bonds import ranks_of
 from ccsolve.errors import InvalidProblem
 from ccsolve.factors import Factor
 from ccsolve.problems.checks import real_number, whole_number
-from ccsolve.recipes.chains import Chainable, chainables, stage_shapes
+from ccsolve.recipes.chains import Chainable, chainables
 from ccsolve.recipes.ranks import Rules, choices, require_strides, rules_of
+from ccsolve.recipes.trains import stages_of
 from ccsolve.statistics import Statistics
 from ccsolve.statistics.cost import COUNTED
 from ccsolve_torch.factoring.chains import chain
@@ -178,7 +179,7 @@ def _random_chain(layer: nn.Module, known: Chainable, factor: Factor) -> nn.Modu
     rng = np.random.default_rng(0)
     stages: list[NDArray[Any]] = [
         rng.standard_normal((known.groups, *stage))
-        for stage in stage_shapes(factor, known.shape, ranks)
+        for stage in stages_of(factor, known.shape, ranks).shapes
     ]
     return chain(layer, stages)
 

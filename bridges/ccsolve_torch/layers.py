@@ -17,6 +17,7 @@ from ccsolve.statistics import Cost, Statistics
 from ccsolve_torch.bundling.recording import recorded
 from ccsolve_torch.coupling.costs import count
 from ccsolve_torch.factoring.candidates import (
+    KINDS,
     checked_layers,
     layer_uses,
     used_as_module,
@@ -25,7 +26,9 @@ from ccsolve_torch.factoring.chains import chain, laid_out
 from ccsolve_torch.factoring.factor_report import FactoredLayer, FactorReport
 from ccsolve_torch.factoring.factorisation import product
 from ccsolve_torch.factoring.fits import Fit, checked_weights, fitted, moments_of
+from ccsolve_torch.factoring.held_trains import Stage
 from ccsolve_torch.factoring.input_moments import measured_moments
+from ccsolve_torch.factoring.train_map import TrainMap, train_macs
 from ccsolve_torch.reasons import first_line
 from ccsolve_torch.report import Report, checked_names
 from ccsolve_torch.running.comparison import difference_of, tolerance
@@ -161,7 +164,7 @@ def with_chains(
     return small, layers, distance
 
 
-def _replace(small: nn.Module, name: str, stages: list[Array]) -> None:
+def _replace(small: nn.Module, name: str, stages: list[Stage]) -> None:
     """Put the chain wherever the layer stands: it may have several names."""
     layer = small.get_submodule(name)
     whole = chain(layer, stages)
@@ -213,13 +216,15 @@ def _stage_costs(
         f"{path}.weight": module
         for name, whole in chains.items()
         for path, module in whole.named_modules(prefix=name)
-        if not isinstance(module, nn.Sequential)
+        if isinstance(module, (TrainMap, *KINDS))
     }
-    with _outputs_alone():
-        uses = layer_uses(small, parts, inputs)
+    plain = {n: part for n, part in parts.items() if not isinstance(part, TrainMap)}
+    with _outputs_alone(), train_macs(parts, len(inputs[0])) as found:
+        uses = layer_uses(small, plain, inputs)
+    found |= {name: use.macs for name, use in uses.items()}
     costs = {}
     for name, whole in chains.items():
-        macs = [uses[part].macs for part in parts if part.startswith(f"{name}.")]
+        macs = [found[part] for part in parts if part.startswith(f"{name}.")]
         if not all(macs):
             raise Unsupported(
                 f"layer {name}: its chain is not run, the model's code holds the layer "

@@ -1,6 +1,7 @@
 """`ccsolve pareto`: the least predicted loss at every budget."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,7 +54,9 @@ def pareto(
     points: Annotated[
         int, typer.Option(help="Budgets, where not every breakpoint comes from a sort.")
     ] = 50,
-    recipe: Annotated[str, typer.Option(help="Whose widths: ccp, allocated.")] = "ccp",
+    recipe: Annotated[
+        str, typer.Option(help="Whose: ccp, allocated, svd, tucker, tt.")
+    ] = "ccp",
     losses: Annotated[
         str,
         typer.Option(
@@ -115,7 +118,8 @@ def _document(front: "Front") -> dict[str, Any]:
 
 
 def _entry(point: "FrontPoint") -> Mapping[str, Any]:
-    return point._asdict() | {"widths": dict(point.widths)}
+    factors = {name: asdict(factor) for name, factor in point.factors.items()}
+    return point._asdict() | {"widths": dict(point.widths), "factors": factors}
 
 
 def _table(front: "Front") -> Table:

@@ -6,17 +6,20 @@ channels of one group, and along every kernel axis one stage has the layer's str
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import prod
+from types import MappingProxyType
 from typing import Any
 
-from ccsolve.bonds import modes_of, ranks_of
+from ccsolve.bonds import ranks_of
 from ccsolve.errors import MissingStatistics
 from ccsolve.factors import Factor
+from ccsolve.recipes.trains import Stages, Train, stages_of
 from ccsolve.statistics import Layer, Statistics
 from ccsolve.statistics.cost import COUNTED
 
 Shape = tuple[int, ...]
+
+_NONE: Mapping[int, Train] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -64,21 +67,26 @@ class Chainable:
         """Give what the layer costs as it is, by resource, without its bias."""
         return self.cost([self.shape])
 
-    def cost(self, stages: Sequence[Shape]) -> dict[str, float]:
-        """Give what the layer costs as a chain of these stages, without its bias."""
-        sizes = [self.groups * prod(stage) for stage in stages]
+    def cost(
+        self, stages: Sequence[Shape], trains: Mapping[int, Train] = _NONE
+    ) -> dict[str, float]:
+        """Give what the layer costs as a chain of these stages, without its bias.
+
+        `trains` are what stages, by place, are held as in place of their matrices.
+        """
+        made = Stages(list(stages), dict(trains))
         macs = sum(
-            size * run.times * self._positions(run, stages, place)
+            self.groups * work * run.times * self._positions(run, stages, place)
             for run in self.runs
-            for place, size in enumerate(sizes)
+            for place, work in enumerate(made.work)
         )
         whole = int(macs) if float(macs).is_integer() else macs
-        return dict(zip(COUNTED, (whole, sum(sizes)), strict=True))
+        return dict(zip(COUNTED, (whole, self.groups * made.weights), strict=True))
 
     def as_factored(self, factor: Factor) -> dict[str, float]:
         """Give what the layer costs as the chain of this factor, without its bias."""
         ranks = ranks_of(factor, self.shape, "layer")
-        return self.cost(stage_shapes(factor, self.shape, ranks))
+        return self.cost(*stages_of(factor, self.shape, ranks, self.groups))
 
     def _positions(self, run: Run, stages: Sequence[Shape], place: int) -> int:
         """Give at how many positions a stage multiplies: those it makes.
@@ -163,54 +171,3 @@ def _grouped(layer: Layer) -> bool:
     """Say whether a convolution reads more channels than one of its filters."""
     read = {len(classes) for classes in layer.inputs.values()}
     return layer.kind != "linear" and bool(read - {layer.weight.shape[1]})
-
-
-def stage_shapes(factor: Factor, shape: Shape, ranks: Shape) -> list[Shape]:
-    """Give the stages of a weight (n, c, kernel...) factored to these ranks.
-
-    In the order in which an input meets them. Of "tucker" and "tt" neighbours whose
-    product has no more weights than they have are one stage, as in the bridge.
-    """
-    n, c, *kernel = shape
-    ones = (1,) * len(kernel)
-    if factor.format == "svd":
-        (rank,) = ranks
-        if factor.split == "spatial":
-            return [(rank, c, kernel[0], *ones[1:]), (n, rank, 1, *kernel[1:])]
-        return [(rank, c, *kernel), (n, rank, *ones)]
-    if factor.format == "tucker":
-        left, right = ranks
-        middle = [(left, right, *kernel)]
-    else:
-        outs, inner, _ = modes_of(factor, shape)
-        bonds = ranks[len(outs) - 1 : len(outs) + len(inner)]
-        left, right = bonds[0], bonds[-1]
-        middle = [
-            (before, after, *_lengths(kernel, axis if len(inner) > 1 else None))
-            for axis, (before, after) in enumerate(pairwise(bonds))
-        ][::-1]
-    return _merged([(right, c, *ones), *middle, (n, left, *ones)])
-
-
-def _lengths(kernel: Sequence[int], axis: int | None) -> Shape:
-    return tuple(
-        length if axis is None or place == axis else 1
-        for place, length in enumerate(kernel)
-    )
-
-
-def _merged(stages: list[Shape]) -> list[Shape]:
-    """Merge the neighbours that save most, as long as no weight is added."""
-    together = [_product(first, second) for first, second in pairwise(stages)]
-    saved = [
-        prod(first) + prod(second) - prod(one)
-        for (first, second), one in zip(pairwise(stages), together, strict=True)
-    ]
-    if not saved or max(saved) < 0:
-        return stages
-    at = saved.index(max(saved))
-    return _merged([*stages[:at], together[at], *stages[at + 2 :]])
-
-
-def _product(first: Shape, second: Shape) -> Shape:
-    return (second[0], first[1], *map(max, first[2:], second[2:]))

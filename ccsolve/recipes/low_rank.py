@@ -6,36 +6,20 @@ or prices one budget (Idelbayev and Carreira-Perpiñán, CVPR 2020, whose inner 
 that program's Lagrangian).
 """
 
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-import numpy as np
-
-from ccsolve.errors import InvalidProblem, MissingStatistics, Unsupported
-from ccsolve.factors import SPLITS, Factor
+from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve.factors import SPLITS
+from ccsolve.fronts import Front
 from ccsolve.plans import Plan
-from ccsolve.recipes.chains import Chainable, chainables
-from ccsolve.recipes.rank_allocation import Shares, shared, spent
-from ccsolve.recipes.ranks import (
-    Choices,
-    Rules,
-    Times,
-    choices,
-    require_strides,
-    rules_of,
-)
-from ccsolve.statistics import Cost, Statistics
-from ccsolve.statistics.cost import COUNTED
-
-
-class Search(NamedTuple):
-    """The limits of the program."""
-
-    time_limit: float
-    gap: float
-    seed: int
+from ccsolve.recipes.chains import chainables
+from ccsolve.recipes.rank_fronts import front_of_ranks
+from ccsolve.recipes.rank_grids import Fixed
+from ccsolve.recipes.rank_plans import Search, offers_of, plan_of
+from ccsolve.recipes.ranks import Rules, Times, rules_of
+from ccsolve.recipes.train_options import Modes, modes_by
+from ccsolve.statistics import Statistics
 
 
 def svd(
@@ -47,7 +31,7 @@ def svd(
     times: Mapping[str, Times] | None = None,
     multiple_of: int = 1,
     min_keep: int = 1,
-    fixed: Mapping[str, int] | None = None,
+    fixed: Mapping[str, Fixed] | None = None,
     time_limit: float = 10.0,
     gap: float = 1e-6,
     seed: int = 0,
@@ -79,7 +63,8 @@ def svd(
     multiple_of, min_keep
         Ranks are multiples of the one, and no less than the other.
     fixed
-        Layer -> the rank that it has, 0 to stay as it is.
+        Layer -> the rank that it has, 0 to stay as it is; of several bonds one number
+        for all, each at most what it can have, or a list of one for each.
     time_limit, gap, seed
         Of the program.
 
@@ -90,16 +75,12 @@ def svd(
     MissingStatistics
         No layer's weight was collected, or not what the metric needs.
     Unsupported
-        A budget on memory: what chains hold is not known before they are made.
+        A budget on memory: what chains hold is not known before they are made. A fixed
+        rank of a layer whose chains cannot be counted.
     """
-    if split not in SPLITS:
-        raise InvalidProblem(f"split {split!r}; expected one of {', '.join(SPLITS)}")
-    if split == "spatial" and metric not in ("auto", "weights"):
-        raise Unsupported(f"split 'spatial' with metric {metric!r}; expected 'weights'")
-    metric = "weights" if split == "spatial" else metric
-    rules = rules_of(stats, "svd", split, metric, multiple_of, min_keep)
+    rules = _svd_rules(stats, split, metric, multiple_of, min_keep)
     search = Search(time_limit, gap, seed)
-    return _plan(stats, limits, rules, times, fixed, search)
+    return plan_of(stats, limits, rules, times, fixed, search)
 
 
 def tucker(
@@ -110,7 +91,7 @@ def tucker(
     times: Mapping[str, Times] | None = None,
     multiple_of: int = 1,
     min_keep: int = 1,
-    fixed: Mapping[str, int] | None = None,
+    fixed: Mapping[str, Fixed] | None = None,
     time_limit: float = 10.0,
     gap: float = 1e-6,
     seed: int = 0,
@@ -126,18 +107,19 @@ def tucker(
     """
     rules = rules_of(stats, "tucker", "channel", metric, multiple_of, min_keep)
     search = Search(time_limit, gap, seed)
-    return _plan(stats, limits, rules, times, fixed, search)
+    return plan_of(stats, limits, rules, times, fixed, search)
 
 
 def tt(
     stats: Statistics,
     limits: Mapping[str, float],
     *,
+    modes: Modes | None = None,
     metric: str = "auto",
     times: Mapping[str, Times] | None = None,
     multiple_of: int = 1,
     min_keep: int = 1,
-    fixed: Mapping[str, int] | None = None,
+    fixed: Mapping[str, Fixed] | None = None,
     time_limit: float = 10.0,
     gap: float = 1e-6,
     seed: int = 0,
@@ -147,145 +129,86 @@ def tt(
     Its chain, its cost and the bound on its loss are those of "tucker" with the same
     ranks; the fit truncates bond by bond.
 
-    Parameters and errors as of the recipe "svd".
+    With `modes` outputs and inputs are products of modes themselves (Yin et al., CVPR
+    2021): a layer's map of outputs, or of inputs, is then held as its cores where that
+    takes fewer weights, see `stages_of`. The loss counted is what truncation loses at
+    most, the sum of the bonds' tails, in the weights. About 1,000 ranks are offered.
+
+    Parameters
+    ----------
+    modes
+        A number k: n_out as k modes, n_in as k modes, as equal as they can be, in all
+        layers of one group. Or layer -> modes as `Factor` has them; (n_out, kernel,
+        n_in) for all others. Takes the metric "weights", and no budget on latency.
+
+    Other parameters and errors as of the recipe "svd".
     """
-    rules = rules_of(stats, "tt", "channel", metric, multiple_of, min_keep)
+    rules = _tt_rules(stats, modes, metric, multiple_of, min_keep)
+    _check_timed(modes, limits)
     search = Search(time_limit, gap, seed)
-    return _plan(stats, limits, rules, times, fixed, search)
+    return plan_of(stats, limits, rules, times, fixed, search)
 
 
-def _plan(
+def front(
+    recipe: str,
     stats: Statistics,
-    limits: Mapping[str, float],
-    rules: Rules,
-    times: Mapping[str, Times] | None,
-    fixed: Mapping[str, int] | None,
-    search: Search,
-) -> Plan:
-    chains = chainables(stats)
-    require_strides(chains, rules)
-    held, clocked = _checked(chains, limits, fixed, times)
-    options = {
-        name: choices(
-            *(stats.layers[name], chain, rules, tuple(limits)),
-            clocked.get(name),
-            held.get(name),
-        )
-        for name, chain in chains.items()
-    }
-    total = stats.cost()
-    rest = {
-        name: total.of(name) - math.fsum(_dense(name, chains, clocked))
-        for name in limits
-    }
-    shares = shared(options, rest, limits, **search._asdict())
-    solution = shares.solution
-    return Plan(
-        recipe=rules.format,
-        keep={name: np.arange(group.size) for name, group in stats.groups.items()},
-        sizes={name: group.size for name, group in stats.groups.items()},
-        factors=dict(_factors(options, shares.chosen)),
-        achieved=_achieved(total, chains, clocked, options, shares, limits),
-        objective=shares.objective,
-        bound=min(solution.bound, shares.objective),
-        prices=dict(zip(limits, shares.prices, strict=True)),
-        resolution=solution.resolution,
-        provenance={
-            **asdict(rules),
-            "fixed": held,
-            **search._asdict(),
-            "bound": "over the ranks that were offered, on these losses",
-            "solver": {
-                "method": solution.method,
-                "stop": solution.stop.value,
-                "seconds": solution.seconds,
-            },
-            "layers": {
-                name: _record(options[name], option)
-                for name, option in shares.chosen.items()
-            },
-        },
-    )
+    over: str,
+    *,
+    split: str = "channel",
+    modes: Modes | None = None,
+    metric: str = "auto",
+    times: Mapping[str, Times] | None = None,
+    multiple_of: int = 1,
+    min_keep: int = 1,
+    fixed: Mapping[str, Fixed] | None = None,
+    **search: Any,
+) -> Front:
+    """Give the least loss at every budget on one resource, over the ranks of layers.
+
+    `recipe` is "svd", "tucker" or "tt", the options are its own; `search` is that of
+    `front_of_ranks`. InvalidProblem and Unsupported as of the recipe.
+    """
+    shape = multiple_of, min_keep
+    if recipe == "svd":
+        rules = _svd_rules(stats, split, metric, *shape)
+    elif recipe == "tucker":
+        rules = rules_of(stats, recipe, "channel", metric, *shape)
+    else:
+        rules = _tt_rules(stats, modes, metric, *shape)
+        _check_timed(modes, (over,))
+    offers = offers_of(stats, (over,), rules, times, fixed)
+    return front_of_ranks(stats, over, offers, recipe=recipe, **search)
 
 
-def _checked(
-    chains: Mapping[str, Chainable],
-    limits: Mapping[str, float],
-    fixed: Mapping[str, int] | None,
-    times: Mapping[str, Times] | None,
-) -> tuple[dict[str, int], dict[str, Times]]:
-    """Give what is fixed, and the times where latency has a budget."""
-    if "memory" in limits:
+def _svd_rules(
+    stats: Statistics, split: str, metric: str, multiple_of: int, min_keep: int
+) -> Rules:
+    if split not in SPLITS:
+        raise InvalidProblem(f"split {split!r}; expected one of {', '.join(SPLITS)}")
+    if split == "spatial" and metric not in ("auto", "weights"):
+        raise Unsupported(f"split 'spatial' with metric {metric!r}; expected 'weights'")
+    metric = "weights" if split == "spatial" else metric
+    return rules_of(stats, "svd", split, metric, multiple_of, min_keep)
+
+
+def _tt_rules(
+    stats: Statistics,
+    modes: Modes | None,
+    metric: str,
+    multiple_of: int,
+    min_keep: int,
+) -> Rules:
+    if modes is not None:
+        if metric not in ("auto", "weights"):
+            raise Unsupported(f"modes with metric {metric!r}; expected 'weights'")
+        metric = "weights"
+    shapes = modes_by(chainables(stats), modes)
+    return rules_of(stats, "tt", "channel", metric, multiple_of, min_keep, shapes)
+
+
+def _check_timed(modes: Modes | None, resources: Iterable[str]) -> None:
+    if modes is not None and "latency" in resources:
         raise Unsupported(
-            "memory: what chains hold at once is not known before they are made; "
-            "expected budgets on macs, params or latency"
+            "latency with modes: no times of trains are measured; expected budgets on "
+            "macs or params"
         )
-    for given, what in ((fixed, "fixed"), (times, "times")):
-        for name in given or {}:
-            if name not in chains:
-                raise InvalidProblem(
-                    f"{what} names {name!r}, which is no layer that can be a chain; "
-                    f"expected among {', '.join(chains)[:200]}"
-                )
-    if "latency" not in limits:
-        return dict(fixed or {}), {}
-    if not times:
-        raise MissingStatistics(
-            "latency: no times of chains are given; measure them with "
-            "ccsolve_torch.measure_chains and give times="
-        )
-    for name, known in times.items():
-        if () not in known or not all(0 < time < math.inf for time in known.values()):
-            raise InvalidProblem(
-                f"times[{name!r}]: expected finite microseconds > 0 by ranks, and () "
-                f"for the layer as it is"
-            )
-    return dict(fixed or {}), dict(times)
-
-
-def _dense(
-    resource: str, chains: Mapping[str, Chainable], times: Mapping[str, Times]
-) -> Iterator[float]:
-    """Give what each layer takes as it is."""
-    if resource == "latency":
-        return (known[()] for known in times.values())
-    return (chain.dense()[resource] for chain in chains.values())
-
-
-def _factors(
-    options: Mapping[str, Choices], chosen: Mapping[str, int]
-) -> Iterator[tuple[str, Factor]]:
-    for name, option in chosen.items():
-        factor = options[name].factors[option]
-        if factor is not None:
-            yield name, factor
-
-
-def _achieved(
-    total: Cost,
-    chains: Mapping[str, Chainable],
-    times: Mapping[str, Times],
-    options: Mapping[str, Choices],
-    shares: Shares,
-    limits: Mapping[str, float],
-) -> dict[str, float]:
-    """Give what remains of the resources that are known of chains."""
-    made = {name: getattr(total, name) for name in COUNTED}
-    for name, factor in _factors(options, shares.chosen):
-        chain = chains[name]
-        after, before = chain.as_factored(factor), chain.dense()
-        made = {kind: made[kind] - before[kind] + after[kind] for kind in COUNTED}
-    if "latency" in limits:
-        rest = total.of("latency") - math.fsum(_dense("latency", chains, times))
-        paid = spent(options, shares.chosen)[list(limits).index("latency")]
-        made["latency"] = rest + paid
-    return made
-
-
-def _record(item: Choices, option: int) -> dict[str, Any]:
-    factor = item.factors[option]
-    return {
-        "ranks": None if factor is None else factor.ranks,
-        "loss": float(item.losses[option]),
-        "options": len(item.factors),
-    }

@@ -1,7 +1,7 @@
 """The ranks that a layer may have: what each choice loses, and what it costs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -9,23 +9,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsolve.errors import InvalidProblem, MissingStatistics
+from ccsolve.errors import InvalidProblem, MissingStatistics, Unsupported
 from ccsolve.factors import Factor
 from ccsolve.problems.checks import whole_number
 from ccsolve.recipes.chains import Chainable, chainables
+from ccsolve.recipes.rank_grids import Fixed, Ranks, fixed_ranks, offered
+from ccsolve.recipes.train_options import bond_tails, losses_at, train_options
 from ccsolve.sensitivity import low_rank_losses, spatial_losses, two_sided_losses
 from ccsolve.sensitivity.low_rank import METRICS
 from ccsolve.statistics import Layer, Statistics
 from ccsolve.statistics.cost import COUNTED
 
 Array = NDArray[np.float64]
+Shape = tuple[int, ...]
 Times = Mapping[tuple[int, ...], float]
 """Ranks -> microseconds of a layer; no ranks for the layer as it is."""
 
 _LARGEST = 10**9
-
-MOST_RANKS = 32
-"""Ranks of each side that pairs are made of; more are thinned, evenly."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class Rules:
         layer is worth, "loss" as it is.
     multiple_of, min_keep
         Ranks are multiples of the one, and no less than the other.
+    modes
+        Of trains, by layer, see `modes_by`; others have (n_out, kernel, n_in).
     """
 
     format: str
@@ -48,6 +50,7 @@ class Rules:
     metric: str
     multiple_of: int
     min_keep: int
+    modes: Mapping[str, Shape] = field(default_factory=dict)
 
 
 def rules_of(
@@ -57,6 +60,7 @@ def rules_of(
     metric: str,
     multiple_of: int,
     min_keep: int,
+    modes: Mapping[str, Shape] | None = None,
 ) -> Rules:
     """Give the rules, checked; "auto" is the strongest metric that all layers have."""
     if metric not in ("auto", *METRICS):
@@ -70,6 +74,7 @@ def rules_of(
         metric,
         whole_number("multiple_of", multiple_of, 1, _LARGEST),
         whole_number("min_keep", min_keep, 0, _LARGEST),
+        dict(modes or {}),
     )
 
 
@@ -104,7 +109,7 @@ def choices(
     rules: Rules,
     resources: Sequence[str],
     times: Times | None = None,
-    fixed: int | None = None,
+    fixed: Fixed | None = None,
 ) -> Choices:
     """Give what a layer may become, without what another option is better than.
 
@@ -119,8 +124,8 @@ def choices(
     times
         For a budget on latency: ranks without a time are no option.
     fixed
-        The one rank that it may have (of every bond, at most what it can have), 0 for
-        the layer as it is.
+        The one rank that it may have (of every bond, at most what it can have), or a
+        rank for each bond; 0 for the layer as it is.
     """
     factors, losses = _factors(layer, chain, rules, fixed)
     counted = _counted(chain, tuple(factors))
@@ -133,38 +138,68 @@ def choices(
 
 
 def _factors(
-    layer: Layer, chain: Chainable, rules: Rules, fixed: int | None
+    layer: Layer, chain: Chainable, rules: Rules, fixed: Fixed | None
 ) -> tuple[list[Factor | None], Array]:
     """Give all factors and their losses; the layer as it is comes first."""
-    full = _full_ranks(chain, rules)
-    if fixed == 0 or not _measurable(chain, rules):
+    if isinstance(fixed, int) and fixed == 0:
         return [None], np.zeros(1)
-    if fixed is None:
-        sides = [_grid(most, rules, len(full)) for most in full]
+    if not _measurable(chain, rules):
+        _require_free(layer, fixed)
+        return [None], np.zeros(1)
+    form, modes = _form(layer.name, chain, rules)
+    if form.modes:
+        ranks, losses = _of_train(layer, form.modes, rules, fixed)
     else:
-        most = whole_number(f"fixed[{layer.name!r}]", fixed, 0, max(full))
-        sides = [[min(most, one)] for one in full]
-    table = _losses(layer, chain, rules)
-    size = prod(chain.shape[2:])
-    found: list[Factor | None] = [] if fixed else [None]
-    losses = [] if fixed else [0.0]
-    for ranks in np.stack(np.meshgrid(*sides, indexing="ij"), -1).reshape(
-        -1, len(sides)
-    ):
-        some = tuple(ranks.tolist())
-        if len(some) == 1:
-            split = rules.split if _spatial(chain, rules) else "channel"
-            found.append(Factor("svd", some, split))
-            losses.append(float(table[some]))
-        elif max(some) <= size * min(some):
-            found.append(Factor(rules.format, some))
-            losses.append(float(table[some]))
-    return found, np.array(losses)
+        ranks = _ranks(layer.name, modes, rules, fixed)
+        losses = _losses(layer, chain, rules)[tuple(ranks.T)]
+    found: list[Factor | None] = [
+        replace(form, ranks=some) for some in map(tuple, ranks.tolist())
+    ]
+    if fixed is not None:
+        return found, losses
+    return [None, *found], np.concatenate([[0.0], losses])
+
+
+def _ranks(name: str, modes: Shape, rules: Rules, fixed: Fixed | None) -> Ranks:
+    if fixed is None:
+        return offered(modes, rules.multiple_of, rules.min_keep)
+    return np.array([fixed_ranks(f"fixed[{name!r}]", fixed, modes)])
+
+
+def _of_train(
+    layer: Layer, modes: Shape, rules: Rules, fixed: Fixed | None
+) -> tuple[Ranks, Array]:
+    if fixed is None:
+        return train_options(layer.weight, modes, rules.multiple_of, rules.min_keep)
+    ranks = _ranks(layer.name, modes, rules, fixed)
+    return ranks, losses_at(bond_tails(layer.weight, modes), ranks)
+
+
+def _form(name: str, chain: Chainable, rules: Rules) -> tuple[Factor, Shape]:
+    """Give the layer's factor, of any ranks, and the modes between which bonds are."""
+    n, c, *kernel = chain.shape
+    size = prod(kernel)
+    if modes := rules.modes.get(name, ()):
+        return Factor("tt", 1, modes=modes), modes
+    if _paired(chain, rules):
+        return Factor(rules.format, 1), (n, size, c)
+    if _spatial(chain, rules):
+        return Factor("svd", 1, "spatial"), (n * prod(kernel[1:]), c * kernel[0])
+    return Factor("svd", 1), (n, c * size)
+
+
+def _require_free(layer: Layer, fixed: Fixed | None) -> None:
+    if fixed is not None:
+        raise Unsupported(
+            f"fixed names {layer.name!r}, whose chains cannot be counted or measured "
+            f"by these statistics and this metric; fix it at 0, or leave it out"
+        )
 
 
 def _measurable(chain: Chainable, rules: Rules) -> bool:
     """Say whether losses and costs of the layer's chains are known."""
     plain = not _paired(chain, rules) and not _spatial(chain, rules)
+    plain = plain and not (rules.modes and chain.axes)
     return (plain or chain.strides) and (chain.groups == 1 or rules.metric == "weights")
 
 
@@ -191,16 +226,6 @@ def _spatial(chain: Chainable, rules: Rules) -> bool:
     return rules.format == "svd" and rules.split == "spatial" and chain.axes > 1
 
 
-def _full_ranks(chain: Chainable, rules: Rules) -> list[int]:
-    n, c, *kernel = chain.shape
-    size = prod(kernel)
-    if _paired(chain, rules):
-        return [min(n, c * size), min(c, n * size)]
-    if _spatial(chain, rules):
-        return [min(n * prod(kernel[1:]), c * kernel[0])]
-    return [min(n, c * size)]
-
-
 def _losses(layer: Layer, chain: Chainable, rules: Rules) -> Array:
     """Give the losses by ranks kept, from 0 to the full ones."""
     metric, groups = rules.metric, chain.groups
@@ -215,21 +240,6 @@ def _losses(layer: Layer, chain: Chainable, rules: Rules) -> Array:
         return table
     worth = table.flat[0]
     return table / worth if worth > 0 else np.zeros_like(table)
-
-
-def _grid(full: int, rules: Rules, sides: int) -> list[int]:
-    """Give the ranks of one bond; of pairs also the full one, and few enough."""
-    step = rules.multiple_of
-    first = max(1, -(-rules.min_keep // step)) * step
-    ranks = list(range(first, full + 1, step))
-    if sides == 1:
-        return ranks
-    if full not in ranks:
-        ranks.append(full)
-    if len(ranks) <= MOST_RANKS:
-        return ranks
-    kept = np.linspace(0, len(ranks) - 1, MOST_RANKS).round().astype(int)
-    return [ranks[i] for i in kept]
 
 
 @lru_cache(maxsize=256)

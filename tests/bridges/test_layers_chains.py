@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ccsolve import Factor
+from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve_torch import count
 from ccsolve_torch.factoring.chains import chain, laid_out, weight_of
 from ccsolve_torch.factoring.factorisation import factored, product
+from ccsolve_torch.factoring.train_map import TrainMap
 
 pytestmark = pytest.mark.torch
 
@@ -112,7 +115,8 @@ def test_chains_of_linear_layers_equal_the_layer(bias: bool) -> None:
         whole = check(
             nn.Linear(*sizes, bias=bias), factor, torch.randn(2, 3, sizes[0]).double()
         )
-        assert all(isinstance(part, nn.Linear) for part in whole.children())
+        kinds = {type(part) for part in whole.children()}
+        assert kinds == ({TrainMap} if factor.modes else {nn.Linear})
 
 
 def test_stages_say_what_they_do() -> None:
@@ -216,3 +220,67 @@ def test_any_geometry(drawn: tuple[nn.Module, Factor]) -> None:
     x = torch.randn(1, layer.in_channels, *INPUT[:axes]).double()  # pyright: ignore
     whole = check(layer, factor, x)
     assert len(list(whole.children())) != 1
+
+
+def trains(layer: nn.Module) -> list[Factor]:
+    """Give trains over factors of 6 outputs and 4 inputs, held as cores or in part."""
+    size = weight_of(layer)[0, 0, 0].size
+    middle = (size,) if size > 1 else ()
+    modes = (3, 2, *middle, 2, 2)
+    count = len(modes) - 1
+    ranks = [(1,) * count, (1, *(2,) * (count - 1)), (*(2,) * (count - 1), 1)]
+    return [Factor("tt", some, modes=modes) for some in ranks]
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_trains_as_chains(axes: int) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 4, *INPUT[:axes], dtype=torch.float64)
+    held = 0
+    for layer in layers(axes):
+        conv: Any = layer
+        pointwise = 1 in conv.kernel_size and conv.padding != (0,) * axes
+        if (conv.in_channels, conv.out_channels, conv.groups) == (4, 6, 1) and not (
+            pointwise or (1 in conv.kernel_size and isinstance(conv, TRANSPOSED))
+        ):
+            for factor in trains(layer):
+                whole = check(layer, factor, x)
+                held += sum(isinstance(part, TrainMap) for part in whole.modules())
+    assert held > 0
+
+
+def test_trains_of_linear_layers_and_of_strided_kernels_of_one_weight() -> None:
+    torch.manual_seed(0)
+    for factor in trains(nn.Linear(4, 6)):
+        check(nn.Linear(4, 6), factor, torch.randn(3, 5, 4, dtype=torch.float64))
+        check(nn.Linear(4, 6, bias=False), factor, torch.randn(4, dtype=torch.float64))
+        x = torch.randn(2, 4, 7, 6, dtype=torch.float64)
+        check(nn.Conv2d(4, 6, 1, stride=(2, 3)), factor, x)
+        check(nn.Conv2d(4, 6, 1, stride=2, padding="valid"), factor, x[0])
+    thin, x = Factor("tt", (1, 1, 1), modes=(3, 3, 3, 3)), torch.randn(2, 9, 7, 6)
+    for layer in (nn.Conv2d(9, 9, 1, padding=1), nn.ConvTranspose2d(9, 9, 1, stride=2)):
+        with pytest.raises(Unsupported, match="kernel of one weight"):
+            check(layer, thin, x)
+
+
+def test_maps_are_applied_core_by_core() -> None:
+    torch.manual_seed(0)
+    for inputs in (True, False):
+        for axes in (0, 2):
+            part = TrainMap((2, 3, 2), (3, 2, 4), inputs=inputs, axes=axes).double()
+            n, c = part.shape
+            assert part.matrix().shape == (n, c)
+            x = torch.randn(5, *((c, 3, 2) if axes else (3, 2, c)), dtype=torch.float64)
+            sides = "nc,bcij->bnij" if axes else "nc,bijc->bijn"
+            assert part.bias is not None
+            nn.init.normal_(part.bias)
+            bias = part.bias.reshape(-1, *(1,) * axes)
+            expected = torch.einsum(sides, part.matrix(), x) + bias
+            torch.testing.assert_close(part(x), expected)
+            assert part.macs(6) == count(part, x).macs
+            assert part(x).sum().backward() is None
+            assert all(p.grad is not None for p in part.parameters())
+    for wrong in ({"ranks": (2,)}, {"stride": (2,)}):
+        with pytest.raises(InvalidProblem, match="TrainMap"):
+            TrainMap(**{"modes": (2, 2), "ranks": (2, 2), "axes": 0, **wrong},
+                     inputs=True)  # fmt: skip

@@ -127,3 +127,39 @@ def test_layers_that_cannot_be_chains_are_left_out() -> None:
     assert set(chainables(stats)) == {"0", "5"}
     plan = ccsolve.plan(stats, params=0.9, recipe="svd")
     assert cct.apply(model, plan, x, timed=False)
+
+
+def test_trains_from_statistics_to_a_bundle(tmp_path) -> None:
+    """Layers that are trains over factors of their channels are held as cores."""
+    torch.manual_seed(0)
+    factor = cct.Factor("tt", (2, 2, 2, 2), modes=(4, 4, 9, 4, 4))
+
+    def net() -> nn.Sequential:
+        return nn.Sequential(
+            nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 16, 3, stride=2), nn.ReLU(),
+            nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(64, 4),
+        ).eval()  # fmt: skip
+
+    model, x = net(), torch.randn(4, 3, 9, 9)
+    admm: Any = cct.ADMM(model, {"2": factor})
+    part: Any = model[2]
+    (fit,) = admm.factors()["2"]
+    whole = torch.ones(1, 1)
+    for core in fit:
+        whole = torch.tensordot(whole, torch.from_numpy(core), 1).flatten(0, 1)
+    part.weight.data = whole.reshape(16, 3, 3, 16).movedim(-1, 1).contiguous()
+    stats = cct.collect(model, [(x, torch.arange(4))])
+    plan = ccsolve.plan(
+        stats, params=808, recipe="tt", modes=2, fixed={"0": 0, "6": 0}
+    )
+    assert plan.factors["2"].modes == factor.modes
+    small: Any = cct.apply(model, plan, x, timed=False)
+    held = [p for p in small.modules() if isinstance(p, cct.TrainMap)]
+    assert len(held) == 2 and small.report.achieved == cct.count(small, x)
+    assert small.report.achieved.known() == {**plan.achieved}
+    torch.testing.assert_close(small(x), model(x), rtol=1e-3, atol=1e-4)
+    cct.save(small, tmp_path / "bundle")
+    torch.testing.assert_close(cct.load(net, tmp_path / "bundle")(x), small(x))
+    again = admm.decompose(x)
+    assert any(isinstance(one, cct.TrainMap) for one in again.modules())
+    assert cct.count(again, x) == again.factor_report.achieved

@@ -5,13 +5,14 @@ import pytest
 from ccsolve.bonds import ranks_of
 from ccsolve.errors import MissingStatistics
 from ccsolve.factors import Factor
-from ccsolve.recipes.chains import Chainable, Run, chainables, stage_shapes
+from ccsolve.recipes.chains import Chainable, Run, chainables
+from ccsolve.recipes.trains import stages_of
 from ccsolve.statistics import Statistics
 from ccsolve.statistics.generate import random_chain
 
 
 def stages(factor: Factor, shape: tuple[int, ...]):
-    return stage_shapes(factor, shape, ranks_of(factor, shape, "layer"))
+    return stages_of(factor, shape, ranks_of(factor, shape, "layer")).shapes
 
 
 def test_shapes_of_stages() -> None:
@@ -72,3 +73,29 @@ def test_layers_of_plain_statistics() -> None:
     bare = Statistics(stats.groups, operations=stats.operations)
     with pytest.raises(MissingStatistics, match="none can be a chain"):
         chainables(bare)
+
+
+def test_maps_of_channels_as_trains() -> None:
+    shape, modes = (16, 16, 3, 3), (4, 4, 9, 4, 4)
+    factor = Factor("tt", (2, 5, 5, 2), modes=modes)
+    made = stages_of(factor, shape, (2, 5, 5, 2))
+    assert made.shapes == [(5, 16, 1, 1), (5, 5, 3, 3), (16, 5, 1, 1)]
+    # Cores (5, 4, 2), (2, 4, 1) and (1, 4, 2), (2, 4, 5).
+    assert made.held == [48, 225, 48]
+    # Last core first: 4 of the modes of inputs go along, then 4 of those of outputs.
+    assert made.work == [4 * 8 + 40, 225, 40 + 4 * 8]
+    assert stages_of(factor, shape, (2, 5, 5, 2), groups=2).trains == {}
+    layer = Chainable(shape, 1, False, (Run((8, 8), (8, 8), 1),))
+    assert layer.as_factored(factor) == {"macs": 64 * 369, "params": 321}
+
+
+def test_trains_that_save_nothing_are_multiplied_out() -> None:
+    shape, modes = (16, 16, 3, 3), (4, 4, 9, 4, 4)
+    full = Factor("tt", 1.0, modes=modes)
+    assert stages_of(full, shape, (4, 16, 16, 4)).shapes == [shape]
+    one = Factor("tt", (4, 5, 16, 4), modes=modes)
+    made = stages_of(one, shape, (4, 5, 16, 4))
+    assert made.shapes == [(5, 16, 3, 3), (16, 5, 1, 1)] and not made.trains
+    half = Factor("tt", (1, 5, 16, 4), modes=modes)
+    made = stages_of(half, shape, (1, 4, 16, 4))
+    assert made.shapes == [(4, 16, 3, 3), (16, 4, 1, 1)] and list(made.trains) == [1]

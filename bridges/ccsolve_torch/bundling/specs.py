@@ -13,6 +13,7 @@ from torch import nn
 from ccsolve.errors import InvalidFile, InvalidProblem
 from ccsolve_torch.combining.linear_layers import KINDS
 from ccsolve_torch.factoring.chains import speaking
+from ccsolve_torch.factoring.train_map import TrainMap
 from ccsolve_torch.reasons import first_line
 from ccsolve_torch.running.attention import SlimAttention, slim_attention
 
@@ -32,8 +33,9 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
         kind.__name__: (*_CONVOLUTION, "ratio", "rank", "sparsity")
         for kind in KINDS.values()
     },
+    TrainMap.__name__: ("modes", "ranks", "inputs", "axes", "stride"),
 }
-_OWN: dict[str, Any] = {kind.__name__: kind for kind in KINDS.values()}
+_OWN: dict[str, Any] = {kind.__name__: kind for kind in (*KINDS.values(), TrainMap)}
 _DEPTH = 8
 
 

@@ -14,6 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ccsolve.errors import Unsupported
+from ccsolve_torch.factoring.held_trains import Stage, TrainStage
+from ccsolve_torch.factoring.train_map import train_map
+
 Array = NDArray[Any]
 
 LINEAR = nn.Linear
@@ -51,12 +55,13 @@ def laid_out(layer: nn.Module, weight: Array, like: Tensor) -> Tensor:
     return values.contiguous(memory_format=_order(like))
 
 
-def chain(layer: nn.Module, stages: Sequence[Array]) -> nn.Module:
+def chain(layer: nn.Module, stages: Sequence[Stage]) -> nn.Module:
     """Give the chain as `nn.Sequential`, or the one layer if there is one stage.
 
     The stages are named by what they do: "project" to few channels, "filter" with the
-    kernel (numbered where it is spread over several), "restore" all channels. The bias
-    is the layer's own parameter; weights are trained where the layer's was.
+    kernel (numbered where it is spread over several), "restore" all channels. Stages of
+    cores become a `TrainMap`. The bias is the layer's own parameter; weights are
+    trained where the layer's was.
     """
     parts = [_part(layer, stages, place) for place in range(len(stages))]
     whole = parts[0]
@@ -83,7 +88,7 @@ def speaking(whole: nn.Module, layer: nn.Module) -> nn.Module:
     return whole
 
 
-def _names(stages: Sequence[Array]) -> list[str]:
+def _names(stages: Sequence[Stage]) -> list[str]:
     filters = [place for place, stage in enumerate(stages) if _spatial(stage)]
     names = []
     for place in range(len(stages)):
@@ -95,10 +100,15 @@ def _names(stages: Sequence[Array]) -> list[str]:
     return names
 
 
-def _part(layer: nn.Module, stages: Sequence[Array], place: int) -> nn.Module:
+def _part(layer: nn.Module, stages: Sequence[Stage], place: int) -> nn.Module:
     """Give one stage; on "meta" first, so that no random number is drawn."""
-    groups, n, c, *kernel = stages[place].shape
+    stage = stages[place]
     bias: Any = layer.bias if place == len(stages) - 1 else None
+    if isinstance(stage, TrainStage):
+        held: Any = layer.weight
+        stride = _pointwise_stride(layer, stages, place)
+        return train_map(stage.cores, stage.inputs, stride, bias, held)
+    groups, n, c, *kernel = stage.shape
     given = {"bias": bias is not None, "device": "meta"}
     if isinstance(layer, LINEAR):
         part = LINEAR(c, n, **given)
@@ -107,13 +117,36 @@ def _part(layer: nn.Module, stages: Sequence[Array], place: int) -> nn.Module:
         kind, geometry = _geometry(layer, kernel, owned)
         part = kind(groups * c, groups * n, tuple(kernel), **geometry, **given)
     whole: Any = layer.weight
-    values = laid_out(part, stages[place], whole.detach())
+    values = laid_out(part, stage, whole.detach())
     part.weight = nn.Parameter(values, whole.requires_grad)
     part.bias = bias
     return part
 
 
-def _owner(layer: nn.Module, stages: Sequence[Array], axis: int) -> int:
+def _pointwise_stride(
+    layer: Any, stages: Sequence[Stage], place: int
+) -> tuple[int, ...]:
+    """Give the strides of a stage of cores: the layer's, where the kernel is of 1.
+
+    Unsupported where the layer does more there than stride.
+    """
+    axes = range(len(stages[place].shape) - 3)
+    owned = [axis for axis in axes if _owner(layer, stages, axis) == place]
+    if not owned:
+        return (1,) * len(axes)
+    padding = layer.padding
+    padded = padding != "valid" and any(
+        padding[axis] for axis in owned if not isinstance(padding, str)
+    )
+    if padded or isinstance(layer, TRANSPOSED):
+        raise Unsupported(
+            f"a kernel of one weight in a layer with padding {padding!r}, or "
+            f"transposed, as a train: no map of channels does that; leave out its modes"
+        )
+    return tuple(layer.stride[axis] if axis in owned else 1 for axis in axes)
+
+
+def _owner(layer: nn.Module, stages: Sequence[Stage], axis: int) -> int:
     """Give the stage that has the layer's geometry along the axis.
 
     Where the kernel has length 1 a stride comes first, so that less is left to do; a
@@ -151,7 +184,7 @@ def _own(values: Sequence[int], owned: Sequence[bool], neutral: int) -> tuple[in
     return tuple(value if own else neutral for value, own in pairs)
 
 
-def _spatial(stage: Array) -> bool:
+def _spatial(stage: Stage) -> bool:
     return any(length > 1 for length in stage.shape[3:])
 
 

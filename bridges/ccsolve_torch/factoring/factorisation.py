@@ -21,6 +21,8 @@ from scipy.linalg import eigh, qr
 from ccsolve.bonds import modes_of, ranks_of
 from ccsolve.errors import Unsupported
 from ccsolve.factors import Factor
+from ccsolve.recipes.trains import stages_of
+from ccsolve_torch.factoring.held_trains import Stage, TrainStage, dense, scaled
 
 Array = NDArray[Any]
 
@@ -30,7 +32,7 @@ SWEEPS = 8
 
 def factored(
     weight: Array, factor: Factor, where: str, moment: Array | None = None
-) -> tuple[list[Array], tuple[int, ...]]:
+) -> tuple[list[Stage], tuple[int, ...]]:
     """Give the stages of the chain, and the ranks that it has.
 
     "svd" gives argmin ‖(W - Z) C^½‖ over Z of rank r, with C = `moment`, (d, d) over
@@ -58,16 +60,19 @@ def factored(
             f"{factor.format!r}; take 'tt', or hold the weight near it by `ADMM` alone"
         )
     ranks = ranks_of(factor, weight.shape[1:], where)
+    held = stages_of(factor, weight.shape[1:], ranks, len(weight)).trains
+    if held:
+        return _balanced(_with_trains(weight[0], factor, ranks, set(held))), ranks
     blocks = [fits[factor.format](block, factor, ranks, moment) for block in weight]
     stages = [np.stack(parts) for parts in zip(*blocks, strict=True)]
-    if factor.format != "svd":
-        stages = _balanced(_merged(stages))
-    return stages, ranks
+    if factor.format == "svd":
+        return [*stages], ranks
+    return _balanced(_merged(stages)), ranks
 
 
-def product(stages: Sequence[Array]) -> Array:
+def product(stages: Sequence[Stage]) -> Array:
     """Give the weight that the chain stands for."""
-    return reduce(_composed, stages)
+    return reduce(_composed, map(dense, stages))
 
 
 def _composed(first: Array, second: Array) -> Array:
@@ -92,13 +97,13 @@ def _saving(first: Array, second: Array) -> int:
     return first.size + second.size - whole
 
 
-def _balanced(stages: list[Array]) -> list[Array]:
+def _balanced(stages: Sequence[Stage]) -> list[Stage]:
     """Give all stages the same Frobenius norm, their product unchanged."""
-    norms = [float(np.linalg.norm(stage)) for stage in stages]
+    norms = [float(np.linalg.norm(dense(stage))) for stage in stages]
     if min(norms) == 0:
-        return stages
+        return [*stages]
     mean = math.exp(sum(map(math.log, norms)) / len(norms))
-    return [stage * (mean / norm) for stage, norm in zip(stages, norms, strict=True)]
+    return [scaled(s, mean / norm) for s, norm in zip(stages, norms, strict=True)]
 
 
 def _svd(
@@ -154,17 +159,47 @@ def _tensor_train(
     block: Array, factor: Factor, ranks: tuple[int, ...], moment: Array | None
 ) -> list[Array]:
     n, c, *kernel = block.shape
+    left, between, right = _train_parts(block, factor, ranks)
+    axes = len(kernel)
+    return [
+        _pointwise(_contracted(right).reshape(-1, c), axes),
+        *between,
+        _pointwise(_contracted(left).reshape(n, -1), axes),
+    ]
+
+
+def _with_trains(
+    block: Array, factor: Factor, ranks: tuple[int, ...], places: set[int]
+) -> list[Stage]:
+    """Give the stages with the first one, the last one or both as cores."""
+    left, between, right = _train_parts(block, factor, ranks)
+    axes = block.ndim - 2
+    first, *_, last = _tensor_train(block, factor, ranks, None)
+    rest = [] if 0 in places else [first[None]]
+    rest += [stage[None] for stage in between]
+    if max(places) == 0:
+        rest.append(last[None])
+    stages: list[Stage] = [*_merged(rest)]
+    if 0 in places:
+        stages.insert(0, TrainStage(tuple(right), True, axes))
+    if max(places) > 0:
+        stages.append(TrainStage(tuple(left), False, axes))
+    return stages
+
+
+def _train_parts(
+    block: Array, factor: Factor, ranks: tuple[int, ...]
+) -> tuple[list[Array], list[Array], list[Array]]:
+    """Give the cores of outputs, the stages of the kernel, the cores of inputs."""
+    kernel = block.shape[2:]
     outs, middle, ins = modes_of(factor, block.shape)
     cores = _cores(np.moveaxis(block, 1, -1), (*outs, *middle, *ins), ranks)
     split = len(outs), len(outs) + len(middle)
-    axes = len(kernel)
-    left = _contracted(cores[: split[0]]).reshape(n, -1)
-    right = _contracted(cores[split[1] :]).reshape(-1, c)
     between = [
         _kernel_stage(core, kernel, axis if len(middle) > 1 else None)
         for axis, core in enumerate(cores[split[0] : split[1]])
     ]
-    return [_pointwise(right, axes), *between[::-1], _pointwise(left, axes)]
+    return cores[: split[0]], between[::-1], cores[split[1] :]
 
 
 def _cores(

@@ -13,6 +13,7 @@ from ccsolve.factors import Factor
 from ccsolve.statistics import Statistics
 from ccsolve_torch.factoring.chains import in_groups, weight_of
 from ccsolve_torch.factoring.factorisation import factored, product
+from ccsolve_torch.factoring.held_trains import Stage
 from ccsolve_torch.factoring.input_moments import weighable
 from ccsolve_torch.identity import fingerprint
 
@@ -25,7 +26,7 @@ class Fit:
 
     layer: nn.Module
     factor: Factor
-    stages: list[Array]
+    stages: list[Stage]
     ranks: tuple[int, ...]
     moment: Array | None
 
