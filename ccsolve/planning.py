@@ -13,6 +13,7 @@ from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve.fronts import Front, front_of
 from ccsolve.plans import Plan
 from ccsolve.problems.checks import whole_number
+from ccsolve.rank_fronts import front_of_ranks
 from ccsolve.recipes import (
     admm_plans,
     allocated,
@@ -213,10 +214,10 @@ def pareto(
     points = whole_number("points", points, 2, 10**6)
     rules = {"multiple_of": multiple_of, "min_keep": min_keep, "fixed": fixed}
     if recipe in ON_RANKS:
-        return low_rank.front(
-            recipe,
+        return front_of_ranks(
             stats,
             over,
+            recipe=recipe,
             metric=losses,
             budgets=wanted,
             time_limit=time_limit,

@@ -7,16 +7,13 @@ that program's Lagrangian).
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve.factors import SPLITS
-from ccsolve.fronts import Front
 from ccsolve.plans import Plan
 from ccsolve.recipes.chains import chainables
-from ccsolve.recipes.rank_fronts import front_of_ranks
 from ccsolve.recipes.rank_grids import Fixed
-from ccsolve.recipes.rank_plans import Search, offers_of, plan_of
+from ccsolve.recipes.rank_plans import Search, plan_of
 from ccsolve.recipes.ranks import Rules, Times, rules_of
 from ccsolve.recipes.train_options import Modes, modes_by
 from ccsolve.statistics import Statistics
@@ -149,35 +146,28 @@ def tt(
     return plan_of(stats, limits, rules, times, fixed, search)
 
 
-def front(
+def rules_for(
     recipe: str,
     stats: Statistics,
-    over: str,
+    resources: Iterable[str],
     *,
     split: str = "channel",
     modes: Modes | None = None,
     metric: str = "auto",
-    times: Mapping[str, Times] | None = None,
     multiple_of: int = 1,
     min_keep: int = 1,
-    fixed: Mapping[str, Fixed] | None = None,
-    **search: Any,
-) -> Front:
-    """Give the least loss at every budget on one resource, over the ranks of layers.
+) -> Rules:
+    """Give the rules of "svd", "tucker" or "tt"; options and errors as of the recipe.
 
-    `recipe` is "svd", "tucker" or "tt", the options are its own; `search` is that of
-    `front_of_ranks`. InvalidProblem and Unsupported as of the recipe.
+    `resources` are what has a budget.
     """
-    shape = multiple_of, min_keep
     if recipe == "svd":
-        rules = _svd_rules(stats, split, metric, *shape)
-    elif recipe == "tucker":
-        rules = rules_of(stats, recipe, "channel", metric, *shape)
-    else:
-        rules = _tt_rules(stats, modes, metric, *shape)
-        _check_timed(modes, (over,))
-    offers = offers_of(stats, (over,), rules, times, fixed)
-    return front_of_ranks(stats, over, offers, recipe=recipe, **search)
+        return _svd_rules(stats, split, metric, multiple_of, min_keep)
+    if recipe == "tucker":
+        return rules_of(stats, recipe, "channel", metric, multiple_of, min_keep)
+    rules = _tt_rules(stats, modes, metric, multiple_of, min_keep)
+    _check_timed(modes, resources)
+    return rules
 
 
 def _svd_rules(

@@ -1,14 +1,18 @@
 """Fronts over ranks: the least loss of chains at every budget of one resource."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from ccsolve.batch import each
 from ccsolve.fronts import Front, FrontPoint
 from ccsolve.problems import RateAllocation
+from ccsolve.recipes.low_rank import rules_for
 from ccsolve.recipes.rank_allocation import loss_of, shared, spent
-from ccsolve.recipes.rank_plans import Offers, factors_of
+from ccsolve.recipes.rank_grids import Fixed
+from ccsolve.recipes.rank_plans import Offers, factors_of, offers_of
+from ccsolve.recipes.ranks import Times
 from ccsolve.solvers.allocation.corridor.breakpoints import breakpoints
 from ccsolve.statistics import Statistics
 
@@ -16,15 +20,17 @@ from ccsolve.statistics import Statistics
 def front_of_ranks(
     stats: Statistics,
     over: str,
-    offers: Offers,
     *,
     recipe: str,
     budgets: Sequence[float] | None = None,
+    times: Mapping[str, Times] | None = None,
+    fixed: Mapping[str, Fixed] | None = None,
     time_limit: float = 10.0,
     n_jobs: int | None = None,
     seed: int = 0,
+    **form: Any,
 ) -> Front:
-    """Give the front over one resource.
+    """Give the front over one resource, of the recipes "svd", "tucker" and "tt".
 
     Layers' costs add up: without `budgets` it has every breakpoint of the linear
     relaxation, from one sort, and each is the best there is at its own cost. Otherwise
@@ -32,12 +38,10 @@ def front_of_ranks(
 
     Parameters
     ----------
-    stats, offers
-        The statistics, and what layers may become, with costs of the resource.
-    over
-        The resource.
-    recipe
-        Its name, for the record.
+    stats, over
+        The statistics, and the resource.
+    recipe, times, fixed, **form
+        The recipe and its options, see `rules_for`.
     budgets
         Absolute amounts, where exact points are wanted.
     time_limit, n_jobs, seed
@@ -46,8 +50,10 @@ def front_of_ranks(
     Raises
     ------
     Infeasible
-        A budget is below what the smallest ranks allowed cost.
+        A budget is below what the smallest ranks allowed cost. Others as of the recipe.
     """
+    rules = rules_for(recipe, stats, (over,), **form)
+    offers = offers_of(stats, (over,), rules, times, fixed)
     if budgets is None:
         points = list(_breakpoints(stats, over, offers))
     else:
