@@ -97,7 +97,8 @@ def run_all(todo: Iterable[Job], settings: Settings) -> Iterator[Row]:
         todo, lambda job: (job.network, job.seed)
     ):
         counts = (settings.statistics, max(most, settings.statistics))
-        scene = Scene.of(settings.data, network, seed, counts)
+        folder = settings.full.folder
+        scene = Scene.of(settings.data, network, seed, counts, folder)
         run = Run(scene, settings, (testing[0], testing[1]))
         for job in group:
             yield _row(job, run)

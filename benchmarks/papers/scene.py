@@ -25,7 +25,8 @@ AUXILIARY = 2
 class Scene:
     """A trained network and training images, in the order that the seed drew.
 
-    Statistics are of the first `counted` images; a point says how many repair.
+    Statistics are of the first `counted` images, and kept in `folder`; a point says
+    how many repair.
     """
 
     network: str
@@ -34,14 +35,23 @@ class Scene:
     images: Tensor
     labels: Tensor
     counted: int
+    folder: Path
     plans: dict[Any, Plan] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, folder: Path, network: str, seed: int, counts: tuple[int, int]):
+    def of(
+        cls,
+        data: Path,
+        network: str,
+        seed: int,
+        counts: tuple[int, int],
+        folder: Path,
+    ) -> "Scene":
         """Read the network and draw its images; for statistics and at most."""
         counted, most = counts
-        drawn = calibration_images(folder, most, seed)
-        return cls(network, seed, trained(folder, DEPTHS[network]), *drawn, counted)
+        drawn = calibration_images(data, most, seed)
+        model = trained(data, DEPTHS[network])
+        return cls(network, seed, model, *drawn, counted, folder)
 
     def loader(self, count: int) -> Batches:
         """Give the first images in batches."""
@@ -50,12 +60,12 @@ class Scene:
     @cached_property
     def stats(self) -> Statistics:
         """The statistics, with all that the methods ask for."""
-        return self._collected()
+        return self._collected("plain")
 
     @cached_property
     def auxiliary(self) -> Statistics:
         """The same with auxiliary classifiers, for CCP-AC."""
-        return self._collected(auxiliary=AUXILIARY)
+        return self._collected("auxiliary", auxiliary=AUXILIARY)
 
     def scored(self, score: str) -> Statistics:
         """Give the statistics with a score that takes runs of the network."""
@@ -98,11 +108,21 @@ class Scene:
             return self.stats
         return self.auxiliary if kind == "auxiliary" else self.scored(kind)
 
-    def _collected(self, **options: Any) -> Statistics:
-        loader = self.loader(self.counted)
-        return cct.collect(
-            self.model, loader, layers="moments", seed=self.seed, **options
-        )
+    def _collected(self, name: str, **options: Any) -> Statistics:
+        """Give statistics: those of the folder, or collected and kept there."""
+        known = f"{self.network}-{self.seed}-{self.counted}-{name}.safetensors"
+        file = self.folder / known
+        if not file.is_file():
+            stats = cct.collect(
+                self.model,
+                self.loader(self.counted),
+                layers="moments",
+                seed=self.seed,
+                **options,
+            )
+            self.folder.mkdir(parents=True, exist_ok=True)
+            stats.save(file)
+        return Statistics.load(file)
 
 
 def inside(stats: Statistics) -> Statistics:
