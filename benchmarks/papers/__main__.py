@@ -10,9 +10,9 @@ DIR holds images and weights (benchmarks/cifar10.py says how). Stages: "none" tr
 nothing; "short" trains for a few steps of labels and of the dense network's outputs;
 "full" for EPOCHS, only when asked for, with a state per epoch in FOLDER, from which the
 same command goes on, on this machine or another; statistics are kept there, too. Rows
-go to OUT as they come: what is cut short goes on where it stopped. Statistics and repairs take training images drawn
-by the seed. Test images 0 to 1,999 choose settings; accuracy is reported on 2,000 to
-9,999, and on all beside them.
+go to OUT as they come: what is cut short goes on where it stopped. Statistics and
+repairs take training images drawn by the seed. Test images 0 to 1,999 choose settings;
+accuracy is reported on 2,000 to 9,999, and on all beside them.
 """
 
 import argparse
