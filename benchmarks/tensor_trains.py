@@ -190,7 +190,7 @@ def ranked(scene: Scene, fewer: float, name: str) -> Factors:
         case "published table":
             return published()
         case "same part":
-            return _same_part(scene.layers, whole / fewer)
+            return same_part(scene.layers, whole / fewer)
         case _:
             rest = scene.stats.cost().params - whole
             others = [n for n in chainables(scene.stats) if n not in scene.layers]
@@ -204,7 +204,7 @@ def ranked(scene: Scene, fewer: float, name: str) -> Factors:
             return plan.factors
 
 
-def _same_part(layers: Mapping[str, Chainable], most: float) -> Factors:
+def same_part(layers: Mapping[str, Chainable], most: float) -> Factors:
     """Give all layers the largest common part of their full ranks that fits."""
     parts = np.linspace(0.01, 1.0, 397)
     for part in parts[::-1]:
