@@ -21,6 +21,7 @@ from ccsolve.recipes import (
     ccp,
     cpli,
     dcff,
+    linear_plans,
     low_rank,
     ranked,
     uniform,
@@ -36,6 +37,7 @@ RECIPES: Mapping[str, Callable[..., Plan]] = {
     "ccp": ccp.plan,
     "cpli": cpli.plan,
     "dcff": dcff.plan,
+    "linear_conv": linear_plans.plan,
     "svd": low_rank.svd,
     "tt": low_rank.tt,
     "tucker": low_rank.tucker,
@@ -46,13 +48,13 @@ RECIPES: Mapping[str, Callable[..., Plan]] = {
 
 LEVELS: Mapping[str, str] = {
     **dict.fromkeys(("cpli", *cpli.ANCESTORS, "refit"), "moments"),
-    **dict.fromkeys(("admm_tt", "svd", "tt", "tucker"), "moments"),
+    **dict.fromkeys(("admm_tt", "linear_conv", "svd", "tt", "tucker"), "moments"),
     **dict.fromkeys(("cc", "taylor_weight"), "gradients"),
 }
 """Recipes that need more of layers than weights: what `collect` calls its level."""
 
-CHAINS = ("admm_tt", "cc", "svd", "tt", "tucker")
-"""Recipes whose plans make chains of layers."""
+CHAINS = ("admm_tt", "cc", "linear_conv", "svd", "tt", "tucker")
+"""Recipes whose plans put chains, or filters made of filters, in place of layers."""
 
 ON_LOSSES = ("ccp", "allocated")
 """Recipes that take widths from the groups' losses."""
@@ -91,7 +93,8 @@ def plan(
         "ccp" chooses by programs, "allocated" and "uniform" by a criterion; "uniform"
         cuts every group alike. "svd", "tucker" and "tt" keep all channels, and make
         chains of layers: a program shares the budgets over their ranks; "admm_tt" does
-        so for weights that ADMM finds. "cc" does both.
+        so for weights that ADMM finds. "cc" does both. "linear_conv" makes filters of
+        others.
         "cpli", "he", "thinet" and "osscar" keep the channels from which the next layers
         can be reconstructed; "dcff" filters unlike the others. "l1", "lamp", "nisp",
         ...: a criterion, see `ccsolve.recipes.ranked.PAPERS`.

@@ -17,11 +17,14 @@ from ccsolve.io.strict_json import dump_json, parse_json, plain
 from ccsolve.problems.records import reduced
 from ccsolve.solution import relative_gap
 
-SCHEMA = 2
+SCHEMA = 3
 KIND = "plan"
 
 # Fields that files of an earlier schema lack, with what those files meant.
-_ADDED: Mapping[int, Mapping[str, Any]] = {1: {"factors": {}}}
+_ADDED: Mapping[int, Mapping[str, Any]] = {
+    1: {"factors": {}, "primary": {}},
+    2: {"primary": {}},
+}
 
 _AMOUNTS = ("given", "asked", "achieved", "original", "prices")
 _SIZE_LIMIT = 256 * 2**20
@@ -29,7 +32,7 @@ _SIZE_LIMIT = 256 * 2**20
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Plan:
-    """Which channel classes of every group remain, which layers become chains, and why.
+    """Which channel classes of every group remain, what layers become, and why.
 
     Parameters
     ----------
@@ -42,6 +45,9 @@ class Plan:
     factors
         Layer name -> how its weight is factored, a `Factor` (or a mapping of its
         fields). Ranks are of the layer as it is after channels were removed.
+    primary
+        Convolution name -> how many of its filters are primary; the others are made of
+        them (LinearConv). Of the layer as it is after channels were removed.
     given
         The budgets as they were given: fractions or absolute amounts.
     asked, achieved, original
@@ -65,6 +71,7 @@ class Plan:
     keep: Mapping[str, Any]
     sizes: Mapping[str, int]
     factors: Mapping[str, Any] = field(default_factory=dict)
+    primary: Mapping[str, int] = field(default_factory=dict)
     given: Mapping[str, float] = field(default_factory=dict)
     asked: Mapping[str, float] = field(default_factory=dict)
     achieved: Mapping[str, float] = field(default_factory=dict)
@@ -84,6 +91,7 @@ class Plan:
         parts["sizes"] = _sizes(self.sizes)
         parts["keep"] = _kept(self.keep, parts["sizes"])
         parts["factors"] = _factors(self.factors)
+        parts["primary"] = _primary(self.primary, parts["factors"])
         parts["provenance"] = MappingProxyType(_json_data(self.provenance))
         for name, value in parts.items():
             object.__setattr__(self, name, value)
@@ -229,6 +237,22 @@ def _factors(factors: object) -> Mapping[str, Factor]:
             for name, value in checked.items()
         }
     )
+
+
+def _primary(primary: object, factors: Mapping[str, Factor]) -> Mapping[str, int]:
+    checked = _mapping(primary, "primary")
+    for name, count in checked.items():
+        whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
+        if not whole or count < 1:
+            raise InvalidProblem(
+                f"primary[{name!r}] = {count!r}; expected an integer >= 1, how many "
+                "filters the others are made of"
+            )
+        if name in factors:
+            raise InvalidProblem(
+                f"primary and factors both name {name!r}; expected one of them"
+            )
+    return MappingProxyType({name: int(count) for name, count in checked.items()})
 
 
 def _check_budgets_hold(plan: Plan) -> None:

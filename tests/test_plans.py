@@ -66,17 +66,31 @@ def test_no_objective_and_no_bound_are_null_in_the_file(tmp_path: Path):
     assert math.isnan(back.objective) and back.bound == -math.inf
 
 
-def test_files_of_the_first_schema_are_read(tmp_path: Path):
+@pytest.mark.parametrize(("schema", "lacks"), [(1, 2), (2, 1)])
+def test_files_of_earlier_schemas_are_read(tmp_path: Path, schema: int, lacks: int):
     path = tmp_path / "plan.json"
     plan().save(path)
-    old = json.loads(path.read_text()) | {"schema": 1}
+    old = json.loads(path.read_text()) | {"schema": schema}
+    for name in ("primary", "factors")[:lacks]:
+        path.write_text(json.dumps(old))
+        with pytest.raises(InvalidFile, match=rf"unknown \[.*'{name}'"):
+            Plan.load(path)
+        del old[name]
     path.write_text(json.dumps(old))
-    with pytest.raises(InvalidFile, match=r"unknown \['factors'\]"):
-        Plan.load(path)
-    del old["factors"]
-    path.write_text(json.dumps(old))
-    assert Plan.load(path).factors == {}
+    assert Plan.load(path).primary == {}
+    assert Plan.load(path).factors == ({} if lacks == 2 else plan().factors)
     assert Plan.load(path).widths == plan().widths
+
+
+@pytest.mark.parametrize("count", [0, -1, 2.5, True, "3"])
+def test_numbers_of_primary_filters_are_checked(count: Any):
+    with pytest.raises(InvalidProblem, match=r"primary\['conv'\] = .*integer >= 1"):
+        plan(primary={"conv": count})
+
+
+def test_a_layer_is_a_chain_or_makes_filters_of_others():
+    with pytest.raises(InvalidProblem, match="both name 'conv'"):
+        plan(primary={"conv": 2}, factors={"conv": {"format": "svd", "ranks": 2}})
 
 
 def test_plans_are_read_only():
@@ -151,7 +165,7 @@ def test_what_is_no_json_is_refused():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": 3}, "schema 3"),
+        ({"schema": 4}, "schema 4"),
         ({"schema": True}, "schema True"),
         ({"schema": []}, r"schema \[\]"),
         ({"kind": "statistics"}, "kind 'statistics'"),

@@ -26,6 +26,7 @@ from ccsolve_torch.gates import Keep
 from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.layers import with_chains
+from ccsolve_torch.linear_conv import combined_for_plan
 from ccsolve_torch.repairing.repairing import (
     Repair,
     checked_repair,
@@ -81,8 +82,8 @@ def apply(
         statistics were collected at; the checks and measurements run on all of them.
     calibration
         Samples (inputs, targets) for the repair, and for the fits of the plan's factors
-        (see `factorise`; of the recipe "admm_tt" by ADMM, see `admm_weights`); targets
-        are not used. Read once, with factors twice.
+        (see `factorise`; of the recipe "admm_tt" by ADMM, see `admm_weights`) and
+        primary filters; targets are not used. Read once, with these twice.
     repair
         "least_squares" (the default with `calibration`): fit the layers that lost
         inputs, see `fit_next_layers`, then measure batch norms again. "recalibrate":
@@ -150,6 +151,10 @@ def carried_out(
         early = _repaired_early(small, model, graph, keep, plan, order)
     with watch("surgery"):
         small, factored, achieved = _with_chains(small, plan, order, achieved)
+        if plan.primary:
+            combined_for_plan(small, plan.primary, order.calibration, order.seed)
+            achieved = count(small, order.inputs)
+        _check_budgets(plan, achieved)
     with watch("repair"):
         outcome = repaired(
             small, model, graph, keep, order.repair, order.calibration, order.seed
@@ -209,7 +214,7 @@ def _is_cut(graph: Graph, keep: Keep) -> bool:
 def _with_chains(
     small: nn.Module, plan: Plan, order: Order, achieved: Cost
 ) -> tuple[nn.Module, tuple[FactoredLayer, ...], Cost]:
-    """Make the chains that the plan asks for; check the budgets of what results."""
+    """Make the chains that the plan asks for; give them, and what results costs."""
     layers: tuple[FactoredLayer, ...] = ()
     if plan.factors:
         moments, weights = {}, None
@@ -221,7 +226,6 @@ def _with_chains(
             small, plan.factors, order.inputs, moments, weights
         )
         achieved = count(small, order.inputs)
-    _check_budgets(plan, achieved)
     return small, layers, achieved
 
 

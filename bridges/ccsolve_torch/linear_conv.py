@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,10 +30,12 @@ from ccsolve_torch.combining.penalties import linear_layers
 from ccsolve_torch.factoring.candidates import checked_layers
 from ccsolve_torch.factoring.chains import CONVOLUTIONS, weight_of
 from ccsolve_torch.factoring.fits import moments_of
+from ccsolve_torch.factoring.input_moments import moments_at, one_group
 from ccsolve_torch.report import Report, checked_names
 from ccsolve_torch.running.comparison import ROUNDINGS, difference_of
 from ccsolve_torch.running.state import (
     Inputs,
+    Loader,
     as_inputs,
     checked_model,
     device_of,
@@ -104,23 +106,56 @@ def linear_convolutions(
     chosen = _chosen(model, ratio, rank)
     moments = moments_of(statistics, model)
     small = copy.deepcopy(model)
+    search = {"method": method, "time_limit": time_limit, "seed": seed}
+    _combine(small, chosen, moments, _Form(search, rank, sparsity, fresh))
+    return _with_records(model, small, ())
+
+
+def combined_for_plan(
+    small: nn.Module, primary: Mapping[str, int], loader: Loader | None, seed: int
+) -> None:
+    """Make the filters of a plan's layers of others, in place.
+
+    Which are primary, and how the others are made of them, is fitted to the moments of
+    the loader's inputs, without one to the weights. Errors as of `linear_convolutions`.
+    """
+    chosen = _chosen(small, primary, None)
+    names = [name for name in chosen if one_group(small.get_submodule(name))]
+    moments = {} if loader is None else moments_at(small, names, loader)
+    _combine(small, chosen, moments, _Form({"seed": seed}))
+
+
+@dataclass(frozen=True)
+class _Form:
+    """What the layers shall be, see `linear_convolutions`; options of the program."""
+
+    search: Mapping[str, Any]
+    rank: float | int | None = None
+    sparsity: float | None = None
+    fresh: bool = False
+
+
+def _combine(
+    small: nn.Module,
+    chosen: Mapping[str, float | int],
+    moments: Mapping[str, Array],
+    form: _Form,
+) -> None:
+    """Put `LinearConv` layers in place of the chosen convolutions."""
     for name, part in chosen.items():
         plain: Any = small.get_submodule(name)
-        room = _rank_for(rank, primary_count(part, plain.out_channels))
-        layer = linear_like(plain, part, room, sparsity)
-        if not fresh:
+        room = _rank_for(form.rank, primary_count(part, plain.out_channels))
+        layer = linear_like(plain, part, room, form.sparsity)
+        if not form.fresh:
             found = linear_filters(
                 weight_of(plain).reshape(plain.out_channels, -1),
                 part,
                 moment=_moment(name, plain, moments),
                 rank=room,
-                method=method,
-                time_limit=time_limit,
-                seed=seed,
+                **form.search,
             )
             _take(layer, plain, found)
         _put(small, name, layer)
-    return _with_records(model, small, ())
 
 
 @torch.inference_mode(False)

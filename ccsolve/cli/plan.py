@@ -129,6 +129,7 @@ def _document(made: Plan, output: Path | None) -> dict[str, Any]:
         "widths": made.widths,
         "keep": made.keep,
         "factors": {name: asdict(factor) for name, factor in made.factors.items()},
+        "primary": made.primary,
         "output": None if output is None else str(output),
     }
 
@@ -159,6 +160,9 @@ def _lines(made: Plan, output: Path | None) -> Iterator[str]:
             for name, factor in made.factors.items()
         )
         yield f"chains, by ranks: {', '.join(ranks)}"
+    if made.primary:
+        counts = (f"{name} {count}" for name, count in made.primary.items())
+        yield f"primary filters: {', '.join(counts)}"
     yield _value(made)
     for name, price in made.prices.items():
         unit = made.provenance.get("price", "predicted loss")

@@ -84,7 +84,7 @@ def primary_program(
         For NaN, wrong shapes, indefinite moments or weights.
     """
     rows = real_array("filters", filters, (None, None))
-    K = _gram(rows, _second_moment(moment, rows.shape[1]))
+    K = gram_of(rows, _second_moment(moment, rows.shape[1]))
     # The objective then reads as the error: keeping all filters leaves none.
     start = ReconstructionSelection(K, K, keep, weights=weights)
     gain = -start.objective(np.ones(len(rows), dtype=bool))
@@ -140,7 +140,7 @@ def linear_filters(
     factors = None
     if rank is not None:
         wanted = min(rank_count(rank, keep), *fit.shape)
-        factors = _reduced_rank(fit, _gram(rows[primary], second), wanted)
+        factors = _reduced_rank(fit, gram_of(rows[primary], second), wanted)
         fit = factors[0] @ factors[1]
     off = rows[secondary] - fit @ rows[primary]
     error = _ratio(_size(off, second), _size(rows, second))
@@ -208,8 +208,8 @@ def _second_moment(moment: Any, columns: int) -> Array | None:
     return second
 
 
-def _gram(rows: Array, moment: Array | None) -> Array:
-    """Give M Σ Mᵀ, symmetric to the last bit."""
+def gram_of(rows: Array, moment: Array | None) -> Array:
+    """Give M Σ Mᵀ of filters (n, d), symmetric to the last bit; Σ None for 1."""
     product = (rows if moment is None else rows @ moment) @ rows.T
     return 0.5 * (product + product.T)
 

@@ -7,7 +7,9 @@ import pytest
 import ccsolve
 from ccsolve.errors import InvalidProblem
 
-STATS = ccsolve.Statistics.load(files("ccsolve.data") / "digits_resnet.safetensors")
+STATS = ccsolve.Statistics.load(
+    str(files("ccsolve.data") / "digits_resnet.safetensors")
+)
 
 
 def test_ranks_and_bound_are_those_of_the_program() -> None:

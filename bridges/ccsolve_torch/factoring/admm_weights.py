@@ -8,7 +8,8 @@ from torch import nn
 
 from ccsolve.factors import Factor
 from ccsolve.recipes.admm.fit import fit_weight
-from ccsolve_torch.factoring.input_moments import measured_moments
+from ccsolve_torch.factoring.candidates import checked_layers
+from ccsolve_torch.factoring.input_moments import moments_at, one_group
 from ccsolve_torch.running.state import Loader
 
 Array = NDArray[Any]
@@ -21,13 +22,16 @@ def admm_weights(
 
     C = E[xxᵀ] of the layer's inputs over the loader. A fit is never worse than the
     truncation of W, see `ccsolve.recipes.admm.fit.fit_weight`. Grouped and transposed
-    convolutions are left out. Cost: a run over the loader, and up to 100 iterations
-    per layer, each two products of W with C and one projection.
+    convolutions are left out. Errors as of `checked_layers`. Cost: a run over the
+    loader, and up to 100 iterations per layer, each two products of W with C and one
+    projection.
     """
-    moments = measured_moments(model, factors, loader, every=True)
+    layers = checked_layers(model, factors)
+    names = [name for name, layer in layers.items() if one_group(layer)]
+    moments = moments_at(model, names, loader)
     return {
         name: fit_weight(
-            _weight(model.get_submodule(name)),
+            _weight(layers[name]),
             factors[name],
             inputs=moment,
             where=f"layer {name}",

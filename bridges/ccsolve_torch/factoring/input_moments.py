@@ -1,6 +1,6 @@
 """The input moments of layers, measured by running calibration samples."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,27 +29,32 @@ def weighable(layer: nn.Module, factor: Factor) -> bool:
 
 
 def measured_moments(
-    model: nn.Module,
-    factors: Mapping[str, Factor],
-    loader: Loader,
-    *,
-    every: bool = False,
+    model: nn.Module, factors: Mapping[str, Factor], loader: Loader
 ) -> dict[str, Array]:
-    """Give E[xxᵀ], (d, d) over all output positions, of the layers that are weighable.
+    """Give the moments of the layers that are weighable, see `moments_at`.
 
-    With `every`, of all layers of one group. The columns x are channel-major, as the
-    weight's. The model runs in evaluation mode once over the loader's inputs; its
-    targets are not used. Takes d² · 8 bytes per layer, and a product with as many
-    multiplications per position as one with a layer of d outputs. Errors as of
-    `checked_layers`.
+    Errors as of `checked_layers`.
     """
     checked_layers(model, factors)
-    layers = {
-        f"{name}.weight": name
+    names = [
+        name
         for name, factor in factors.items()
-        for layer in [model.get_submodule(name)]
-        if (one_group(layer) if every else weighable(layer, factor))
-    }
+        if weighable(model.get_submodule(name), factor)
+    ]
+    return moments_at(model, names, loader)
+
+
+def moments_at(
+    model: nn.Module, names: Collection[str], loader: Loader
+) -> dict[str, Array]:
+    """Give E[xxᵀ], (d, d) over all output positions, of layers of one group.
+
+    The columns x are channel-major, as the weight's. The model runs in evaluation mode
+    once over the loader's inputs; its targets are not used. Takes d² · 8 bytes per
+    layer, and a product with as many multiplications per position as one with a layer
+    of d outputs.
+    """
+    layers = {f"{name}.weight": name for name in names}
     if not layers:
         return {}
     sums: dict[str, Any] = dict.fromkeys(layers.values(), 0.0)
