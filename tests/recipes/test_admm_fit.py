@@ -264,3 +264,22 @@ def test_bad_weights_are_refused() -> None:
             fit_weight(bad, Factor("svd", 1))
     with pytest.raises(InvalidProblem, match="rank 9"):
         fit_weight(weight(), Factor("svd", 9))
+
+
+@pytest.mark.parametrize(
+    ("shape", "seed"), [((6, 5), 1), ((6, 5), 9), ((8, 6, 3, 3), 10)]
+)
+def test_where_it_passed_a_better_point_it_begins_anew_there(
+    shape: tuple[int, ...], seed: int
+) -> None:
+    """It settles above a point that it passed; from there it ends below both."""
+    W = weight(shape, seed)
+    elements = np.random.default_rng(seed + 100).standard_normal(shape) ** 2
+    found = fit_weight(W, Factor("svd", 1), elements=elements, iterations=300)
+    seen = found.residuals
+    settled = [max(r.primal, r.dual) <= 1e-3 for r in seen]
+    first = settled.index(True)
+    passed = min(r.objective for r in seen[: first + 1])
+    assert found.stop is Stop.FINISHED and first + 1 < len(seen)
+    assert seen[first].objective > (1 + 1e-3) * passed
+    assert found.objective < passed

@@ -244,3 +244,22 @@ def test_large_spectra_are_left_out_where_time_is_short(
     problem = LowRankFit(weights((6, 9)), "svd", ranks=2)
     assert solve(problem, time_limit=10.0).bound == 0
     assert solve(problem, time_limit=None).gap <= 1e-6
+
+
+@pytest.mark.parametrize("seed", [0, 2, 3, 4])
+def test_rounding_of_the_whitening_comes_off(seed: int):
+    """Rows that the covariance does not see: what is left of them is rounding alone.
+
+    T = a wᵀ in integers is of rank 1 exactly, and so is T C^½, of a w with C w = 0. As
+    computed each row has errors of its own, as large as itself, and the second singular
+    value is not 0: no bound may count it.
+    """
+    rng = np.random.default_rng(seed)
+    root = rng.integers(-5, 6, (6, 2)).astype(float)
+    unseen = np.append(np.cross(root[:3, 0], root[:3, 1]), np.zeros(3))
+    assert not (unseen @ root).any()
+    T = np.outer(rng.integers(1, 1000, 8).astype(float), unseen)
+    problem = LowRankFit(T, "svd", ranks=(1,), covariance=root @ root.T)
+    (known,) = known_of(problem).values()
+    assert known.found[1] > 0 and known.at(1) == 0
+    assert solve(problem).bound == 0
