@@ -45,7 +45,7 @@ AT: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "CCP-AC": ("ccp-ac", "L1 at ccp-ac's widths", "ccp", *BEST),
         "TT 2.8x": ("tt", "tt, same part", "admm_tt", "tucker", "svd"),
         "TT 3.1x": ("tt", "tt, same part", "admm_tt", "tucker", "svd"),
-        "LinearConv": ("linear_conv", "linear_conv, weights alone", "svd"),
+        "LinearConv": ("linear_conv", "linear_conv, one ratio", "svd"),
     }
 )
 """By point, in the order in which they run: what stands there, beside its baseline."""
@@ -58,7 +58,7 @@ SHORT = (
     *(("CCP-AC", name) for name in ("ccp-ac", "L1 at ccp-ac's widths")),
     *(("DCFF", name) for name in ("dcff", "l1, uniform")),
     *(("TT 2.8x", name) for name in ("tt", "tt, same part", "admm_tt")),
-    *(("LinearConv", name) for name in ("linear_conv", "linear_conv, weights alone")),
+    *(("LinearConv", name) for name in ("linear_conv", "linear_conv, one ratio")),
 )
 """What is trained for a few steps, or in full."""
 

@@ -4,6 +4,8 @@ All are given the same images; all that cut channels are repaired by least squar
 others have their batch norms measured again.
 """
 
+import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -19,6 +21,7 @@ from ccsolve.criteria import EXPORTED, score
 from ccsolve.errors import Infeasible
 from ccsolve.plans import Plan
 from ccsolve.recipes.chains import chainables
+from ccsolve.recipes.linear_conv import primary_count
 from ccsolve.recipes.ranked import PAPERS, RATES
 from ccsolve.recipes.uniform import best
 
@@ -77,16 +80,27 @@ def same_part(form: str) -> Make:
     return make
 
 
-def combined(*, weighted: bool) -> Make:
-    """Give LinearConv layers, half of the filters primary, with or without moments."""
+def one_ratio(scene: Scene, point: Point) -> nn.Module:
+    """Give LinearConv layers of the largest ratio that fits, the same in all."""
+    plan = scene.plan(point, recipe="linear_conv")
+    shapes = {name: scene.stats.layers[name].weight.shape for name in _blocks(scene)}
+    limit = plan.asked["params"]
+    for ratio in np.linspace(1.0, 0.01, 397):
+        primary = {
+            name: primary_count(float(ratio), shape[0])
+            for name, shape in shapes.items()
+        }
+        saved = sum(_saved(shapes[name], count) for name, count in primary.items())
+        if plan.original["params"] - saved <= limit:
+            return scene.applied(
+                replace(_bare(plan, plan.keep), primary=primary), point
+            )
+    raise Infeasible(f"params: {limit:,.0f} is less than one filter a layer takes")
 
-    def make(scene: Scene, point: Point) -> nn.Module:
-        stats = scene.stats if weighted else None
-        small = cct.linear_convolutions(scene.model, 0.5, statistics=stats)
-        cct.recalibrate(small, scene.loader(point.calibration))
-        return small
 
-    return make
+def _saved(shape: tuple[int, ...], count: int) -> int:
+    n, columns = shape[0], math.prod(shape[1:])
+    return (n - count) * (columns - count)
 
 
 def _bare(plan: Plan, keep: Mapping[str, Any]) -> Plan:
@@ -101,11 +115,7 @@ def _bare(plan: Plan, keep: Mapping[str, Any]) -> Plan:
 
 
 def _same_part(scene: Scene, point: Point, form: str) -> dict[str, cct.Factor]:
-    chains = {
-        name: chain
-        for name, chain in chainables(scene.stats).items()
-        if name.endswith(("conv1", "conv2"))
-    }
+    chains = {name: chainables(scene.stats)[name] for name in _blocks(scene)}
     (resource, part), *_ = point.budgets().items()
     whole = scene.stats.cost().of(resource)
     dense = sum(chain.dense()[resource] for chain in chains.values())
@@ -115,6 +125,11 @@ def _same_part(scene: Scene, point: Point, form: str) -> dict[str, cct.Factor]:
         if whole - dense + made <= part * whole:
             return dict.fromkeys(chains, factor)
     raise Infeasible(f"{resource}: {part:.3f} of all is less than ranks of 1 take")
+
+
+def _blocks(scene: Scene) -> list[str]:
+    """Give the convolutions inside the blocks."""
+    return [n for n in scene.stats.layers if re.fullmatch(r"layer.*conv[12]", n)]
 
 
 def _criteria() -> dict[str, Method]:
@@ -164,8 +179,10 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "tt": Method(planned(recipe="tt"), ("tt, same part",)),
         "tt, same part": Method(same_part("tt")),
         "admm_tt": Method(planned(recipe="admm_tt"), ("tt",)),
-        "linear_conv": Method(combined(weighted=True), ("linear_conv, weights alone",)),
-        "linear_conv, weights alone": Method(combined(weighted=False)),
+        "linear_conv": Method(
+            planned(recipe="linear_conv"), ("linear_conv, one ratio",)
+        ),
+        "linear_conv, one ratio": Method(one_ratio),
     }
 )
 """By name; "l1, allocated" has its widths by the losses of "refit, allocated"."""
