@@ -46,13 +46,6 @@ RECIPES: Mapping[str, Callable[..., Plan]] = {
     **{name: partial(ranked.plan, name) for name in ranked.PAPERS},
 }
 
-LEVELS: Mapping[str, str] = {
-    **dict.fromkeys(("cpli", *cpli.ANCESTORS, "refit"), "moments"),
-    **dict.fromkeys(("admm_tt", "linear_conv", "svd", "tt", "tucker"), "moments"),
-    **dict.fromkeys(("cc", "taylor_weight"), "gradients"),
-}
-"""Recipes that need more of layers than weights: what `collect` calls its level."""
-
 CHAINS = ("admm_tt", "cc", "linear_conv", "svd", "tt", "tucker")
 """Recipes whose plans put chains, or filters made of filters, in place of layers."""
 

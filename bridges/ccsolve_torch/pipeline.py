@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from ccsolve.errors import InvalidProblem
-from ccsolve.planning import LEVELS
 from ccsolve.problems.checks import whole_number
+from ccsolve.recipes.levels import level_of
 from ccsolve_torch.advancing import State, advanced, finished, resumed
 from ccsolve_torch.collecting.losses import PerSample
 from ccsolve_torch.collection import collect
@@ -163,7 +163,11 @@ def compress(
         options=recipe_options(recipe, options, seed=seed, curvature=curvature),
         repair=repair,
         collecting=_collecting(
-            recipe, collecting, loss=loss, curvature=curvature, **_beside(auxiliary)
+            level_of(recipe, options),
+            collecting,
+            loss=loss,
+            curvature=curvature,
+            **_beside(auxiliary),
         ),
         declared=checked_declared(declared),
         finetune=finetune,
@@ -213,11 +217,11 @@ def _beside(auxiliary: Any) -> dict[str, Any]:
 
 
 def _collecting(
-    recipe: str, options: Mapping[str, Any] | None, **own: Any
+    needed: str | None, options: Mapping[str, Any] | None, **own: Any
 ) -> dict[str, Any]:
     """Give the options of `collect`: those with a name here, and the further ones.
 
-    Layers are collected at the level that the recipe needs, where none is given.
+    Layers are collected at the level that is needed, where none is given.
     """
     more = {} if options is None else options
     if not isinstance(more, Mapping):
@@ -233,7 +237,7 @@ def _collecting(
                 f"collecting: no option {name!r}; expected {', '.join(known)}; what "
                 f"compress has itself is given to it"
             )
-    level = {"layers": LEVELS[recipe]} if recipe in LEVELS else {}
+    level = {} if needed is None else {"layers": needed}
     return {**own, **level, **more}
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from ccsolve.planning import LEVELS
 from ccsolve.plans import Plan
+from ccsolve.recipes.levels import LEVELS
 from ccsolve.recipes.recollection import Recollect
 from ccsolve.statistics import Statistics
 from ccsolve_torch.application import Order, carried_out

@@ -10,6 +10,7 @@ import torch
 import ccsolve
 import ccsolve_torch as cct
 from ccsolve.recipes.compression.survivors import surviving_weights
+from ccsolve.recipes.levels import level_of
 
 pytestmark = pytest.mark.torch
 
@@ -78,3 +79,22 @@ def test_the_components_that_survive_can_be_carried_out(residual, loader) -> Non
         dense = cut.get_submodule(name).weight.detach().double().numpy()
         off = np.linalg.norm(dense - weight) / np.linalg.norm(dense)
         assert one.error == pytest.approx(off, rel=1e-4)
+
+
+def test_compress_collects_what_the_metric_takes(make, loader) -> None:
+    given: dict[str, Any] = {"macs": 0.5, "recipe": "cc", "timed": False}
+    small: Any = cct.compress(
+        *(make("residual").eval(), loader), **given, allocation="exact", levels=4
+    )
+    assert small.report.achieved.macs <= small.report.asked["macs"]
+    for options, level in (
+        ({}, "gradients"),
+        ({"allocation": "exact"}, "moments"),
+        ({"allocation": "exact", "metric": "gradient"}, "gradients"),
+        ({"metric": "curvature"}, "moments"),
+    ):
+        assert level_of("cc", options) == level
+    assert level_of("ccp", {}) is None
+    assert level_of("ccp", {"widths": "refit"}) == "moments"
+    assert level_of("ccp", {"widths": {"stem": 3}}) is None
+    assert level_of("taylor_weight", {"losses": "refit"}) == "moments"

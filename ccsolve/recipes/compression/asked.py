@@ -77,6 +77,13 @@ def metric_of(
     return strongest(stats, taken) if allocation == GRID else GRADIENT
 
 
+def level(options: Mapping[str, Any]) -> str:
+    """Give what has to be collected of layers: "moments" beyond the paper's metric."""
+    metric = options.get("metric", AUTO)
+    paper = metric == GRADIENT or (metric == AUTO and options.get("allocation") != GRID)
+    return "gradients" if paper else "moments"
+
+
 def check(limits: Mapping[str, float], asked: Asked) -> None:
     """Raise Unsupported for budgets that chains have no model of, and other choices."""
     for name in limits:
@@ -94,7 +101,9 @@ def check(limits: Mapping[str, float], asked: Asked) -> None:
 def flag(name: str, value: Any) -> bool:
     """Give a truth value; InvalidProblem for what only counts as one."""
     if not isinstance(value, bool | np.bool_):
-        raise InvalidProblem(f"{name} = {value!r}; expected True or False")
+        raise InvalidProblem(
+            f"{name} = {value!r}; expected True or False, true or false in --set"
+        )
     return bool(value)
 
 

@@ -1,0 +1,30 @@
+"""What has to be collected of layers for a recipe: what `collect` calls its level."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ccsolve.recipes import cpli
+from ccsolve.recipes.compression.asked import level as compression_level
+
+LEVELS: Mapping[str, str] = {
+    **dict.fromkeys(("cpli", *cpli.ANCESTORS, "refit"), "moments"),
+    **dict.fromkeys(("admm_tt", "linear_conv", "svd", "tt", "tucker"), "moments"),
+    **dict.fromkeys(("cc", "taylor_weight"), "gradients"),
+}
+"""Recipes that need more of layers than weights."""
+
+LEVELS_OF_LOSSES: Mapping[str, str] = {
+    "refit": "moments",
+    "reconstruction": "moments",
+    "units": "gradients",
+}
+"""Losses of widths that do, by the names that ``widths`` and ``losses`` take."""
+
+
+def level_of(recipe: str, options: Mapping[str, Any]) -> str | None:
+    """Give the level of layers to collect for a recipe with options; None for any."""
+    own = compression_level(options) if recipe == "cc" else LEVELS.get(recipe)
+    given = [options.get(name) for name in ("widths", "losses")]
+    of_losses = [LEVELS_OF_LOSSES.get(name) for name in given if isinstance(name, str)]
+    needed = {own, *of_losses}
+    return next((level for level in ("moments", "gradients") if level in needed), None)
