@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ccsolve.errors import InvalidProblem
 from ccsolve.solvers.low_rank.projection import Projected
 from ccsolve.statistics import Statistics
+from ccsolve_torch.bundling.taking_down import take_down
 from ccsolve_torch.layers import factorise
 from ccsolve_torch.running.state import (
     Inputs,
@@ -200,8 +201,8 @@ class ADMM:
 
         Convolutions and linear layers become chains of plain ones, as `factorise`
         makes them, with its report and certificate. An `nn.LSTM`, `nn.GRU` or `nn.RNN`
-        becomes a `FactoredRecurrent`; such a model is saved by its `state_dict`. The
-        model itself stays as it is.
+        becomes a `FactoredRecurrent`. The result can be saved (`ccsolve_torch.save`);
+        the model itself stays as it is.
 
         Parameters
         ----------
@@ -237,6 +238,7 @@ class ADMM:
         if others:
             matrices = {name: near[name][0] for name in others}
             replace_recurrent(small, others, matrices, inputs)
+            take_down(self.model, small, inputs)
         return small
 
     def state_dict(self) -> dict[str, Any]:

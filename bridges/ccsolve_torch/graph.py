@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.fx import Node
 
-from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve.errors import InvalidProblem
 from ccsolve.statistics import Operation
 from ccsolve_torch.coupling.classes import Classes, classified
 from ccsolve_torch.coupling.costs import operations
@@ -34,6 +34,7 @@ from ccsolve_torch.coupling.exported import (
 )
 from ccsolve_torch.coupling.flow import Flow, LayerCall, Width
 from ccsolve_torch.coupling.following import follow
+from ccsolve_torch.coupling.refusing import require_layers
 from ccsolve_torch.running.state import Inputs
 
 ClassMap = NDArray[np.int64]
@@ -176,6 +177,8 @@ def trace(
     ------
     Unsupported
         If the export fails, or if no channel can be removed (the message lists why).
+        Where that is because layers compute their weights, as `LinearConv` does, a
+        plain layer beside them is enough.
     InvalidProblem
         If `declared` names what the model does not have.
     """
@@ -186,7 +189,7 @@ def trace(
     declare(flow, known)
     classes = classified(flow)
     if not classes.sizes:
-        raise Unsupported(_nothing(classes))
+        require_layers(flow, classes)
     sizes = {name: tuple(p.shape) for name, p in model.named_parameters()}
     groups = _couplings(flow, classes)
     layers = _sites(flow, classes)
@@ -284,14 +287,3 @@ def _idle(exported: Exported, sizes: Mapping[str, object]) -> dict[str, str]:
     read = {exported.parameters[node.name] for node in exported.read()}
     idle = (name.rpartition(".")[0] or name for name in sizes if name not in read)
     return dict.fromkeys(idle, "is not run in evaluation mode")
-
-
-def _nothing(classes: Classes) -> str:
-    reasons = "; ".join(
-        f"{name or 'the model'} {why}" for name, why in list(classes.frozen.items())[:5]
-    )
-    return (
-        f"no channel of the model can be removed ({reasons or 'it has no convolution '}"
-        f"{'' if reasons else 'or linear layer'}); expected channels between two "
-        f"convolutions or linear layers"
-    )

@@ -8,11 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 import ccsolve_torch as cct
 from ccsolve import Factor
-from ccsolve.errors import InvalidProblem, Unsupported
+from ccsolve.errors import InvalidFile, InvalidProblem, Unsupported
+from ccsolve_torch.bundling.specs import built, described
+from ccsolve_torch.identity import structure
 from ccsolve_torch.splitting.recurrent import FactoredRecurrent
 
 pytestmark = pytest.mark.torch
@@ -132,8 +135,84 @@ def test_it_trains_copies_saves_and_moves() -> None:
         assert torch.equal(other.eval()(x), small(x))
         assert twin.double()(x.double()).dtype is torch.float64
     assert cct.count(small, x).params == sum(p.numel() for p in small.parameters())
-    with pytest.raises(InvalidProblem, match="save it with torch"):
-        cct.save(small, "bundle")
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported")
+@pytest.mark.parametrize("kind", list(layers()))
+def test_what_is_saved_is_loaded(kind: str, tmp_path) -> None:
+    _, small, _ = decomposed(kind)
+    cct.finetune(small, [(torch.randn(4, 5, 8), torch.arange(4) % 3)], epochs=1)
+    cct.save(small, tmp_path / "bundle")
+
+    def net() -> nn.Module:
+        return Sequence(layers()[kind][0])
+
+    again = cct.load(net, tmp_path / "bundle")
+    x = torch.randn(3, 7, 8)
+    with torch.no_grad():
+        assert torch.equal(again(x), small(x))
+    cct.save(again, tmp_path / "twice")
+    assert structure(cct.load(net, tmp_path / "twice")) == structure(small)
+
+
+def test_chains_and_recurrent_layers_are_saved_together(tmp_path) -> None:
+    model = Sequence(layers()["lstm"][0])
+    factors = {"rnn.weight_ih_l0": Factor("svd", 2), "head": Factor("svd", 1)}
+    x = torch.randn(2, 5, 8)
+    small: Any = cct.ADMM(model, factors).decompose(x)
+    assert small.factor_report.achieved == cct.count(small, x)
+    cct.save(small, tmp_path / "bundle")
+    again: Any = cct.load(lambda: Sequence(layers()["lstm"][0]), tmp_path / "bundle")
+    assert torch.equal(again(x), small(x))
+    assert again.factor_report.achieved == small.factor_report.achieved
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("kind", "Linear"),
+        ("layer", {"input_size": 8}),
+        ("layer", {"input_size": 8, "hidden_size": -1}),
+        ("factors", {"weight_ih_l0": {"format": "svd"}}),
+        ("factors", 3),
+    ],
+)
+def test_damaged_descriptions_are_refused(field: str, value: Any) -> None:
+    _, small, _ = decomposed("lstm")
+    spec = {**described(small.get_submodule("rnn")), field: value}
+    with pytest.raises(InvalidFile, match="here: FactoredRecurrent cannot be made"):
+        built(spec, nn.LSTM(8, 6), "here")
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported")
+def test_products_of_recurrent_layers_are_counted() -> None:
+    """Per step and matrix as many as it has entries; narrow inputs are less."""
+    x, steps = torch.randn(2, 5, 8), 5
+    for kind, macs in [
+        ("lstm", 3 * 8 + 24 * 3 + 24 * 6),  # through the middle bond of its train
+        ("hidden", 24 * 8 + 24 * 6),  # multiplied out
+        ("relu", 2 * 8 + 5 * 2 + 5 * 5),
+        ("projected", 2 * 8 + 24 * 2 + 24 * 3 + 3 * 6),
+        # Two directions side by side, with zeros beside each one's columns.
+        ("two", 4 * 8 + 2 * (15 * 4 + 15 * 5) + 2 * (15 * 10 + 15 * 5)),
+    ]:
+        _, small, _ = decomposed(kind)
+        head: Any = small.get_submodule("head")
+        assert cct.count(small, x).macs == steps * macs + head.weight.numel()
+    cell = nn.LSTMCell(8, 6)
+    assert cct.count(Cells(cell), x).macs == 24 * 8 + 24 * 6
+    assert cct.count(Cells(weight_norm(cell, "weight_hh")), x).macs == 24 * 8 + 24 * 6
+
+
+class Cells(nn.Module):
+    """One step of a recurrent cell."""
+
+    def __init__(self, cell: Any) -> None:
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.cell(x[:, 0])[0]
 
 
 def test_dropout_between_layers_follows_the_mode() -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+import ccsolve
 import ccsolve_torch as cct
 from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve.recipes.linear_conv import linear_filters
@@ -199,3 +200,34 @@ def test_what_cannot_be_is_refused(residual, loader) -> None:
     with pytest.raises(Unsupported, match="hooks"):
         cct.linear_convolutions(residual, {"stem": 2})
     assert "stem" not in linear_of(cct.linear_convolutions(residual, 0.5))
+
+
+@pytest.mark.parametrize("level", ["weights", "gradients", "moments"])
+def test_a_network_of_these_layers_alone_gives_statistics_of_the_others(level) -> None:
+    """No channel can go; linear layers have the statistics of a folded network's."""
+    torch.manual_seed(0)
+    convolutions = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3, stride=2), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(2), nn.Flatten(),
+    )  # fmt: skip
+    model = nn.Sequential(convolutions, nn.Linear(32, 8)).eval()
+    combined = cct.linear_convolutions(model, 0.5)
+    x = torch.randn(12, 3, 9, 9)
+    batches = [(part, torch.arange(6) % 8) for part in x.split(6)]
+    stats = cct.collect(combined, batches, layers=level)
+    assert not stats.groups and list(stats.layers) == ["1"]
+    plain = cct.collect(cct.fold(combined), batches, layers=level)
+    for name in ("gradient", "input_moment", "output_curvature"):
+        found, wanted = (
+            getattr(stats.layers["1"], name),
+            getattr(plain.layers["1"], name),
+        )
+        assert (found is None) == (wanted is None)
+        if wanted is not None:
+            np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+    plan = ccsolve.plan(stats, params=0.9, recipe="svd")
+    small: Any = cct.apply(combined, plan, x, timed=False)
+    assert list(plan.factors) == ["1"]
+    assert small.report.achieved.params == plan.achieved["params"]
+    with pytest.raises(Unsupported, match="`fold` makes LinearConv layers plain ones"):
+        cct.collect(combined[0], batches)

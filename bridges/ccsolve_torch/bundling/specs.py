@@ -1,7 +1,7 @@
 """Modules as data and back: what a surgery may put in the place of another module.
 
-Layers of `torch.nn` that their arguments describe fully, chains of them, and attention
-that lost heads.
+Layers of `torch.nn` that their arguments describe fully, chains of them, recurrent
+layers that hold factors, and attention that lost heads.
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,14 @@ import torch
 from torch import nn
 
 from ccsolve.errors import InvalidFile, InvalidProblem
+from ccsolve_torch.bundling.recurrent_specs import NAME as RECURRENT_NAME
+from ccsolve_torch.bundling.recurrent_specs import built_recurrent, described_recurrent
 from ccsolve_torch.combining.linear_layers import KINDS
 from ccsolve_torch.factoring.chains import speaking
 from ccsolve_torch.factoring.train_map import TrainMap
 from ccsolve_torch.reasons import first_line
 from ccsolve_torch.running.attention import SlimAttention, slim_attention
+from ccsolve_torch.splitting.recurrent import FactoredRecurrent
 
 Spec = Mapping[str, Any]
 
@@ -47,6 +50,8 @@ def described(module: nn.Module) -> Spec:
     kind = type(module).__name__
     if isinstance(module, SlimAttention):
         return {"class": kind, "heads": module.num_heads}
+    if isinstance(module, FactoredRecurrent):
+        return described_recurrent(module)
     if type(module) is nn.Sequential:
         chain = {name: described(child) for name, child in module.named_children()}
         return {"class": kind, "chain": chain}
@@ -61,7 +66,7 @@ def unknown(spec: Spec) -> str:
     """Give the first class in the description that cannot be built, or ""."""
     if isinstance(spec.get("chain"), Mapping):
         return next(filter(None, map(unknown, spec["chain"].values())), "")
-    known = spec["class"] in (*_ARGUMENTS, SlimAttention.__name__)
+    known = spec["class"] in (*_ARGUMENTS, SlimAttention.__name__, RECURRENT_NAME)
     return "" if known else str(spec["class"])
 
 
@@ -108,6 +113,8 @@ def _layers(spec: Any, where: str, depth: int) -> nn.Module:
     kind = spec.get("class") if isinstance(spec, dict) else None
     if kind == "Sequential" and depth and isinstance(spec.get("chain"), dict):
         return _chain(spec["chain"], where, depth - 1)
+    if kind == RECURRENT_NAME:
+        return built_recurrent(spec, where)
     if kind not in _ARGUMENTS:
         raise InvalidFile(
             f"{where}: class {kind!r}; expected Sequential, {', '.join(_ARGUMENTS)}"

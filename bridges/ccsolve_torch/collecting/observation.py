@@ -71,6 +71,8 @@ class Pass:
         this pass.
         """
         asked = [*self.gates.values(), *weights.values()]
+        if not asked:  # no channel can be removed, and no layer's weight is wanted
+            return {}, {}
         self.curved = curved
         found = torch.autograd.grad(
             of, asked, along, retain_graph=not last, materialize_grads=True

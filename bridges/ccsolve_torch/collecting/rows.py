@@ -35,7 +35,9 @@ class Rows:
     powers: dict[str, Tensor] = field(default_factory=dict)
 
     def add(self, rows: Mapping[str, Tensor]) -> None:
-        """Take the (N, rows per sample, size) rows of every group."""
+        """Take the (N, rows per sample, size) rows of every group, if there are any."""
+        if not rows:
+            return
         for name, values in rows.items():
             exact = values.float()
             self.powers[name] = self.powers.get(name, 0) + _powers(exact)

@@ -14,6 +14,9 @@ from ccsolve_torch.coupling.links import NONE, Ids, Solved
 FIXED = -1
 """The class of entries that stay."""
 
+COMPUTED = "computes its weight by what mixes or hides its channels"
+"""Why no channel of a layer such as `LinearConv` can go."""
+
 # A term of the cost is a product of two widths at most.
 _MOST_AXES = 2
 
@@ -199,7 +202,7 @@ def _frozen(
         components = solved.classes[ids]
         stay = components[(ordinal[components] == FIXED) & (ids != NONE)]
         if len(ids) > 1 and (ids == NONE).all():
-            yield owner, "computes its weight by what mixes or hides its channels"
+            yield owner, COMPUTED
         if not len(stay):
             continue
         reason = solved.frozen.get(int(stay[0]))

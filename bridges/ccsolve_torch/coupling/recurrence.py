@@ -1,5 +1,7 @@
 """Recurrent layers: one class per hidden unit, in all gates, layers and directions."""
 
+from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -34,6 +36,7 @@ def recurrent(flow: Flow, node: Node) -> None:
     cells = [weights[i : i + count] for i in range(0, len(weights), count)]
     computed = any(flow.name(weight) is None for cell in cells for weight in cell)
     if computed or len(cells) != directions * argument(node, "num_layers"):
+        _count(flow, node, weights)
         _refuse(flow, node)
         return
     hidden = flow.atoms(cells[0][1], 1)
@@ -58,9 +61,8 @@ def _cell(flow: Flow, node: Node, cell: Any, entering: Ids, hidden: Ids) -> None
         flow.links.tie(columns, ids, flow.place(node))
         flow.links.tie(rows.reshape(-1, len(hidden)), hidden, flow.place(node))
         flow.read(node, name, ids)
-        steps = np.prod(shape(node.args[0])[:-1]) // flow.exported.batch  # pyright: ignore
         flow.products.append(
-            Product(node, "recurrent", float(steps), (ids, rows), name)
+            Product(node, "recurrent", _steps(flow, node), (ids, rows), name)
         )
     for bias in cell[2:]:
         rows = flow.atoms(bias, 0)
@@ -88,6 +90,21 @@ def _give(flow: Flow, node: Node, outputs: Ids, hidden: Ids) -> None:
     )
 
 
+def _steps(flow: Flow, node: Node) -> float:
+    """Give how often per sample the matrices are multiplied."""
+    source: Any = node.args[0]
+    return float(prod(shape(source)[:-1]) // flow.exported.batch)
+
+
+def _count(flow: Flow, node: Node, weights: Sequence[Any]) -> None:
+    """Count the products with matrices whose channels all stay."""
+    sizes = [shape(weight) for weight in weights if isinstance(weight, Node)]
+    for size in sizes:
+        if len(size) > 1:
+            times = _steps(flow, node)
+            flow.products.append(Product(node, "recurrent", times * prod(size), ()))
+
+
 def _refuse(flow: Flow, node: Node) -> None:
     for source in node.all_input_nodes:
         flow.freeze(node, flow.labels(source), ", packed or projected")
@@ -98,6 +115,7 @@ def cell(flow: Flow, node: Node) -> None:
     source, states, *weights = node.args
     hidden = flow.atoms(weights[1], 1)
     if hidden is None:
+        _count(flow, node, weights)
         _refuse(flow, node)
         return
     flow.links.bear(owner(flow, node, weights[1]), hidden)
