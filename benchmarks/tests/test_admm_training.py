@@ -79,6 +79,7 @@ def test_the_pull_is_what_the_penalty_takes_off_between_updates() -> None:
     assert weight == pytest.approx(np.exp(-settings.pull), rel=0.01)
 
 
+@pytest.mark.slow
 def test_what_is_cut_short_goes_on_as_if_it_were_not(
     scene: Scene, tmp_path: Path
 ) -> None:
@@ -96,6 +97,7 @@ def timeless(row: Row) -> Row:
     return replace(row, seconds=0.0)
 
 
+@pytest.mark.slow
 def test_admm_ends_in_chains_of_the_direct_arms_size(
     scene: Scene, tmp_path: Path
 ) -> None:
