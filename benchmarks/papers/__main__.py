@@ -24,6 +24,7 @@ import torch
 
 from benchmarks.json_lines import append_rows, read_rows
 from benchmarks.papers import jobs, report
+from benchmarks.papers.borrowed import borrowed
 from benchmarks.papers.methods import METHODS
 from benchmarks.papers.points import POINTS
 from benchmarks.papers.rows import Row
@@ -50,7 +51,8 @@ def main() -> int:
         print("interrupted; the rows so far are kept", file=sys.stderr)
         return 130
     if asked.page is not None:
-        asked.page.write_text(report.page(read_rows(asked.out, Row)), encoding="utf-8")
+        rows = [*read_rows(asked.out, Row), *borrowed()]
+        asked.page.write_text(report.page(rows), encoding="utf-8")
         print(f"written: {asked.page}")
     return 0
 
@@ -58,7 +60,7 @@ def main() -> int:
 def _shown(asked: argparse.Namespace) -> Iterator[Row]:
     """Run the jobs that have no row, and say each row's accuracy."""
     torch.set_num_threads(asked.threads)
-    done = {row.job for row in read_rows(asked.out, Row)}
+    done = {row.job for row in (*read_rows(asked.out, Row), *borrowed())}
     every = jobs.jobs(
         asked.networks, asked.stages, asked.points, asked.recipes, asked.seeds
     )

@@ -34,7 +34,14 @@ AT: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "CC": ("cc", "L1 at cc's widths", "cc, exact", "L1 at cc, exact's widths"),
         "half": (
             *("cpli", "L1 at cpli's widths", "He at cpli's widths"),
-            *("ThiNet at cpli's widths", "he", "thinet", "osscar", "ccp"),
+            *(
+                "ThiNet at cpli's widths",
+                "he",
+                "thinet",
+                "osscar",
+                "ccp",
+                "ccp, uniform",
+            ),
             *("svd", "svd, same part", "tucker", "tucker, same part"),
             *BEST,
             *_PUBLISHED,

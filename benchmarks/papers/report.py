@@ -25,7 +25,8 @@ Made by
 
     python -m benchmarks.papers --data DIR --page docs/benchmarks-papers.md
 
-from `benchmarks/results/papers.jsonl`, which holds the outcome of every image.
+from `benchmarks/results/papers.jsonl`, which holds the outcome of every image, and from
+the rows of [the pruning benchmark](benchmarks-pruning.md) that were made the same way.
 {facts}
 
 - **Untrained**: the statistics of {statistics} training images choose, and as many

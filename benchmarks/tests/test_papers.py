@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from benchmarks.json_lines import append_rows, read_rows
 from benchmarks.papers import training
+from benchmarks.papers.borrowed import NAMES, borrowed
 from benchmarks.papers.jobs import AT, COSTLY, SHORT, STAGES, Job, jobs
 from benchmarks.papers.methods import METHODS
 from benchmarks.papers.pairing import pairs
@@ -22,6 +23,7 @@ from benchmarks.papers.running import slug
 from benchmarks.papers.targets import verdicts
 from benchmarks.papers.training import SHIFT, Full, Short, augmented, distilled
 from benchmarks.pruning.rows import CHOSEN_ON
+from benchmarks.pruning.rows import Row as Pruned
 from benchmarks.pruning.scoring import packed
 from benchmarks.resnet import resnet
 
@@ -192,6 +194,27 @@ def test_targets_are_held_against_the_best() -> None:
     assert found[0].startswith("reached: ")
     assert "refit, allocated" in found[0]
     assert found[1:] == ["not run", "not run"]
+
+
+def test_rows_of_the_pruning_benchmark_are_taken_as_they_are(tmp_path: Path) -> None:
+    bits = RNG.random(CHOSEN_ON + 10) < 0.5
+    choices = (("dense", 0, "none"), ("CCP", 50, "least_squares"), ("L1", 75, "none"))
+    rows = [
+        Pruned(
+            *("resnet20", removed, choice, repair, 0, 1000, len(bits), packed(bits)),
+            *(50.0 if removed else 100.0, 60.0 if removed else 80.0, 100.0, 1.0, 2.0),
+            *({"torch": "2"}, "x86_64, Linux"),
+        )
+        for choice, removed, repair in choices
+    ]
+    append_rows(tmp_path / "rows.jsonl", rows)
+    (row,) = borrowed(tmp_path / "rows.jsonl")
+    assert row.job == Job("resnet20", "half", "ccp, uniform", "none", 0)
+    assert (row.outcomes() == bits).all()
+    assert row.removed == (50.0, 25.0)
+    named = {name for names in AT.values() for name in names}
+    assert set(NAMES.values()) <= set(METHODS)
+    assert "ccp, uniform" in named
 
 
 def test_the_page_is_drawn_from_the_rows(tmp_path: Path) -> None:
