@@ -1,7 +1,5 @@
 """Fronts: points that fall, bounds below, what-if solves, parallel as in series."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -9,6 +7,7 @@ import ccsolve
 from ccsolve.errors import Infeasible, InvalidProblem, Unsupported
 from ccsolve.statistics import Group, Operation, Statistics, Term
 from ccsolve.statistics.generate import random_chain
+from tests.recipes.rank_networks import with_runs
 
 CHAIN = random_chain((8, 10, 6))
 
@@ -152,19 +151,7 @@ def test_losses_without_an_order_are_for_ccp_alone():
         ccsolve.pareto(CHAIN, recipe="allocated", losses="selection")
 
 
-WITH_RUNS = replace(
-    CHAIN,
-    meta={
-        "runs": {
-            name: {
-                "groups": 1,
-                "transposed": False,
-                "calls": [[[], [], 1] if one.kind == "linear" else [[8, 8]] * 2 + [1]],
-            }
-            for name, one in CHAIN.layers.items()
-        }
-    },
-)
+WITH_RUNS = with_runs(CHAIN, stride=1)
 
 
 @pytest.mark.parametrize("recipe", ["svd", "tucker", "tt"])

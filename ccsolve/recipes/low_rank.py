@@ -135,8 +135,9 @@ def tt(
     ----------
     modes
         A number k: n_out as k modes, n_in as k modes, as equal as they can be, in all
-        layers of one group. Or layer -> modes as `Factor` has them; (n_out, kernel,
-        n_in) for all others. Takes the metric "weights", and no budget on latency.
+        layers of one group; or (n_out, kernel, n_in), where that loses less. Or layer
+        -> modes as `Factor` has them; (n_out, kernel, n_in) for all others. Takes the
+        metric "weights", and no budget on latency.
 
     Other parameters and errors as of the recipe "svd".
     """
@@ -193,7 +194,9 @@ def _tt_rules(
             raise Unsupported(f"modes with metric {metric!r}; expected 'weights'")
         metric = "weights"
     shapes = modes_by(chainables(stats), modes)
-    return rules_of(stats, "tt", "channel", metric, multiple_of, min_keep, shapes)
+    shape = multiple_of, min_keep
+    either = not isinstance(modes, Mapping)
+    return rules_of(stats, "tt", "channel", metric, *shape, shapes, either=either)
 
 
 def _check_timed(modes: Modes | None, resources: Iterable[str]) -> None:

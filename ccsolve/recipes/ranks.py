@@ -43,6 +43,8 @@ class Rules:
         Ranks are multiples of the one, and no less than the other.
     modes
         Of trains, by layer, see `modes_by`; others have (n_out, kernel, n_in).
+    either
+        Whether layers that have modes may be trains over (n_out, kernel, n_in) as well.
     """
 
     format: str
@@ -51,6 +53,7 @@ class Rules:
     multiple_of: int
     min_keep: int
     modes: Mapping[str, Shape] = field(default_factory=dict)
+    either: bool = False
 
 
 def rules_of(
@@ -61,6 +64,8 @@ def rules_of(
     multiple_of: int,
     min_keep: int,
     modes: Mapping[str, Shape] | None = None,
+    *,
+    either: bool = False,
 ) -> Rules:
     """Give the rules, checked; "auto" is the strongest metric that all layers have."""
     if metric not in ("auto", *METRICS):
@@ -75,6 +80,7 @@ def rules_of(
         whole_number("multiple_of", multiple_of, 1, _LARGEST),
         whole_number("min_keep", min_keep, 0, _LARGEST),
         dict(modes or {}),
+        either,
     )
 
 
@@ -146,18 +152,26 @@ def _factors(
     if not _measurable(chain, rules):
         _require_free(layer, fixed)
         return [None], np.zeros(1)
+    found, losses = _chains(layer, chain, rules, fixed)
+    if fixed is not None:
+        return found, losses
+    if rules.either and layer.name in rules.modes:
+        more = _chains(layer, chain, replace(rules, modes={}), fixed)
+        found, losses = [*more[0], *found], np.concatenate([more[1], losses])
+    return [None, *found], np.concatenate([[0.0], losses])
+
+
+def _chains(
+    layer: Layer, chain: Chainable, rules: Rules, fixed: Fixed | None
+) -> tuple[list[Factor | None], Array]:
+    """Give all factors of the rules, and their losses."""
     form, modes = _form(layer.name, chain, rules)
     if form.modes:
         ranks, losses = _of_train(layer, form.modes, rules, fixed)
     else:
         ranks = _ranks(layer.name, modes, rules, fixed)
         losses = _losses(layer, chain, rules)[tuple(ranks.T)]
-    found: list[Factor | None] = [
-        replace(form, ranks=some) for some in map(tuple, ranks.tolist())
-    ]
-    if fixed is not None:
-        return found, losses
-    return [None, *found], np.concatenate([[0.0], losses])
+    return [replace(form, ranks=some) for some in map(tuple, ranks.tolist())], losses
 
 
 def _ranks(name: str, modes: Shape, rules: Rules, fixed: Fixed | None) -> Ranks:
