@@ -67,8 +67,8 @@ def plan(
     The objective is the sum of the groups' predicted rises of the loss, the bound the
     sum of their bounds: both at the plan's widths, without terms between groups.
 
-    Ctrl-C ends the search: the groups that were still to come take the first point that
-    their solver has, and the provenance says that it was interrupted.
+    Ctrl-C ends the search: the groups that were still to come are chosen greedily, and
+    the provenance says that it was interrupted.
 
     Parameters
     ----------
@@ -96,8 +96,10 @@ def plan(
     multiple_of, min_keep, fixed
         See `admissible_steps`.
     time_limit
-        Seconds for widths and groups together, half of it at most for the widths;
-        what one group leaves, the others share. Collecting is not counted.
+        Seconds for widths and groups together, at least half of it for the groups;
+        what one group leaves, the others share. Losses of all widths, collecting and
+        the loading of solvers are not counted. A group that is out of time has the
+        better of what was found and of a greedy choice.
     n_jobs
         How many groups are solved side by side, see `ccsolve.batch.each`; without
         `recollect`.
@@ -116,7 +118,8 @@ def plan(
         for name, width in shares.widths.items()
         if width < stats.groups[name].size
     }
-    left = max(0.0, time_limit - (time.perf_counter() - begun))
+    # Losses of all widths take what they take: the choice has its half at least.
+    left = time_limit - min(time.perf_counter() - begun, 0.5 * time_limit)
     solve = partial(side_by_side, n_jobs=n_jobs)
     if (again := checked_recollect(recollect)) is not None:
         solve = partial(in_turn, recollect=again, recipe="ccp")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +35,10 @@ class Taylor(NamedTuple):
         return held.intensity(self.curvature, self.shrinkage, self.target)
 
 
+_PROVEN = 1e-6
+"""The gap at which `solve` stops."""
+
+
 class Choice(NamedTuple):
     """A group's solution, and how far its curvature was pulled to the target."""
 
@@ -58,8 +63,13 @@ def side_by_side(
     n_jobs: int | None,
     seed: int,
 ) -> Iterator[tuple[str, Choice]]:
-    """Solve the groups; each has its share of the time left when it is begun."""
-    end = time.perf_counter() + time_limit
+    """Solve the groups; each has its share of the time left when it is begun.
+
+    One after the other only solving counts, not the loading of what solves: the first
+    group's would take the time of all. Side by side it is the clock that counts.
+    """
+    begun = time.perf_counter()
+    end = begun + time_limit
     # None is what joblib is configured to; its types do not say so.
     workers = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]
 
@@ -71,8 +81,12 @@ def side_by_side(
 
     found = each(_solved, tasks(), n_jobs=n_jobs)
     for name, solution in zip(widths, found, strict=True):
+        now = time.perf_counter()
+        if workers == 1:
+            end += max(0.0, now - begun - solution.seconds)
+        begun = now
         if interrupted(solution):
-            end = time.perf_counter()
+            end = now
         yield name, Choice(solution, taylor.intensity(stats, name))
 
 
@@ -88,18 +102,18 @@ def in_turn(
 ) -> Iterator[tuple[str, Choice]]:
     """Solve one group after the other, each on statistics without what went before.
 
-    Time is counted while programs are solved, not while statistics are taken. After an
-    interrupt nothing is taken again: the last statistics serve the groups to come.
+    Time is counted while programs are solved, not while statistics are taken or what
+    solves is loaded. After an interrupt nothing is taken again: the last statistics
+    serve the groups to come.
     """
     keep = {name: np.arange(group.size) for name, group in stats.groups.items()}
     now, left, stopped = stats, time_limit, False
     for done, (name, width) in enumerate(widths.items()):
         if done and not stopped:
             now = taken_again(recollect, stats, keep, name, recipe)
-        begun = time.perf_counter()
         share = left / (len(widths) - done)
         solution = _solved(_Task(taylor.program(now, name, width), share, seed))
-        left = max(0.0, left - (time.perf_counter() - begun))
+        left = max(0.0, left - solution.seconds)
         if interrupted(solution):
             left, stopped = 0.0, True
         keep[name] = np.flatnonzero(solution.x)
@@ -112,4 +126,20 @@ def interrupted(solution: Solution) -> bool:
 
 
 def _solved(task: _Task) -> Solution:
-    return solve(task.problem, time_limit=task.seconds, seed=task.seed)
+    """Solve a group; what was cut short is no worse than a greedy choice.
+
+    The first points of searches that prove are there to begin with: on a ResNet-20
+    some were ten times worse than taking the channels of the least own loss.
+    """
+    found = solve(task.problem, time_limit=task.seconds, seed=task.seed)
+    if found.gap <= _PROVEN:
+        return found
+    greedy = solve(task.problem, "greedy", time_limit=None, seed=task.seed)
+    if greedy.objective >= found.objective:
+        return found
+    return replace(
+        found,
+        x=greedy.x,
+        objective=greedy.objective,
+        method=f"{found.method}, greedy",
+    )

@@ -1,5 +1,6 @@
 """CCP at given widths, and layer by layer on statistics that are taken again."""
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -7,7 +8,10 @@ import numpy as np
 import pytest
 
 import ccsolve
+from ccsolve.criteria import score
 from ccsolve.errors import Infeasible, InvalidProblem, InvalidStatistics, Unsupported
+from ccsolve.recipes.removals import losses_by
+from ccsolve.recipes.uniform import best
 from ccsolve.statistics import Statistics
 from ccsolve.statistics.generate import random_chain
 
@@ -120,6 +124,44 @@ def test_time_at_its_end_leaves_the_order_of_things():
     network = Quadratic(STATS)
     plan = given(0.5, recollect=network, time_limit=0.0)
     assert len(network.asked) == 2 and not plan.provenance["interrupted"]
+
+
+@pytest.mark.parametrize("recollected", [False, True])
+def test_without_time_the_choice_is_no_worse_than_a_greedy_one(recollected: bool):
+    stats = at_rest(random_chain((40, 44), samples=200))
+    again = {"recollect": lambda plan: stats} if recollected else {}
+    plan = ccsolve.plan(stats, 1.0, widths=0.5, time_limit=0.0, **again)
+    for name, group in plan.provenance["groups"].items():
+        program = stats.channel_selection(name, plan.widths[name])
+        greedy = ccsolve.solve(program, "greedy").objective
+        alone = best(score(stats, name, "obd"), plan.widths[name])
+        ranked = program.objective(np.isin(np.arange(program.n), alone))
+        assert group["objective"] <= min(greedy, ranked) * (1 + 1e-9)
+        assert program.objective(plan.mask(name)) == pytest.approx(group["objective"])
+        assert group["bound"] <= group["objective"]
+
+
+@pytest.mark.parametrize("recollected", [False, True])
+def test_loading_and_losses_take_no_time_from_the_choice(
+    monkeypatch: pytest.MonkeyPatch, recollected: bool
+):
+    """Slow losses of widths, and a solver that takes long to load."""
+    seen: list[float] = []
+
+    def slow(problem: Any, *args: Any, time_limit: Any, **options: Any) -> Any:
+        seen.append(time_limit)
+        time.sleep(0.2)
+        return ccsolve.solve(problem, *args, time_limit=time_limit, **options)
+
+    def losses(*args: Any, **options: Any) -> dict[str, np.ndarray]:
+        time.sleep(0.5)
+        return losses_by(*args, **options)
+
+    monkeypatch.setattr("ccsolve.recipes.choosing.solve", slow)
+    monkeypatch.setattr("ccsolve.recipes.shares.losses_by", losses)
+    again = {"recollect": lambda plan: STATS} if recollected else {}
+    given("taylor", macs=0.2, time_limit=0.4, **again)
+    assert len(seen) == 3 and min(seen) > 0.05
 
 
 @pytest.mark.parametrize("share", [0.29, 0.5, 0.6, 1.0])
