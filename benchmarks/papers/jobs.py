@@ -58,7 +58,7 @@ AT: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """By point, in the order in which they run: what stands there, beside its baseline."""
 
 SHORT = (
-    *(("target", name) for name in BEST),
+    *(("half", name) for name in BEST),
     *(("CCP", name) for name in ("ccp", "L1 at ccp's widths", *BEST)),
     *(("CC", name) for name in ("cc", "L1 at cc's widths")),
     *(("half", name) for name in ("cpli", "L1 at cpli's widths", "thinet", "svd")),

@@ -2,7 +2,8 @@
 
 Both minimise, per image, (1 - α)·cross-entropy with the label + α·T²·KL(dense ‖ small)
 at temperature T (Hinton, Vinyals, Dean 2015), on images shifted by up to 4 pixels and
-mirrored, drawn anew for every epoch.
+mirrored, drawn anew for every epoch. Forward and backward passes are in bfloat16, the
+weights and their steps in float32.
 """
 
 import math
@@ -67,7 +68,8 @@ def stream(pictures: Batch, teacher: nn.Module, short: Short, seed: int) -> list
 
 def trained_short(model: nn.Module, batches: list[Batch], short: Short) -> int:
     """Train in place; give the steps."""
-    cct.finetune(model, batches, epochs=1, lr=short.lr, loss=distilled)
+    with halved("cpu"):
+        cct.finetune(model, batches, epochs=1, lr=short.lr, loss=distilled)
     return len(batches)
 
 
@@ -109,13 +111,20 @@ def _step(
 ) -> None:
     images, targets = _with_outputs(teacher, *batch)
     optimiser.zero_grad()
-    distilled(model(images), targets).mean().backward()
+    with halved(images.device.type):
+        loss = distilled(model(images), targets).mean()
+    loss.backward()
     optimiser.step()
 
 
+def halved(device: str) -> torch.autocast:
+    """Give the context in which products are in bfloat16."""
+    return torch.autocast(device, torch.bfloat16)
+
+
 def _with_outputs(teacher: nn.Module, images: Tensor, labels: Tensor) -> Batch:
-    with torch.no_grad():
-        dense = teacher(images)
+    with torch.no_grad(), halved(images.device.type):
+        dense = teacher(images).float()
     return images, torch.cat([labels[:, None].to(dense.dtype), dense], dim=1)
 
 

@@ -126,7 +126,9 @@ def test_the_short_training_has_its_steps_and_the_dense_outputs() -> None:
     assert [len(x) for x, _ in batches] == [4] * 5
     for (x, targets), (other, _) in zip(batches, again, strict=True):
         assert torch.equal(x, other)
-        torch.testing.assert_close(targets[:, 1:], teacher(x).detach())
+        torch.testing.assert_close(
+            targets[:, 1:], teacher(x).detach(), rtol=0.05, atol=0.05
+        )
     student = copy.deepcopy(teacher)
     assert training.trained_short(student, batches, short) == 5
     assert not torch.equal(student.conv1.weight, teacher.conv1.weight)  # pyright: ignore
