@@ -19,9 +19,12 @@ from ccsolve.iterate import Progress
 from ccsolve.problems import (
     ChannelSelection,
     LowRankFit,
+    NetworkSelection,
     RateAllocation,
     ReconstructionSelection,
     SmoothRateAllocation,
+    WidthBudget,
+    WidthTable,
 )
 from ccsolve.solution import Claim, Solution, Stop, merge, verify
 
@@ -44,6 +47,7 @@ __all__ = [
     "Factor",
     "Front",
     "LowRankFit",
+    "NetworkSelection",
     "Plan",
     "Progress",
     "RateAllocation",
@@ -52,6 +56,8 @@ __all__ = [
     "Solution",
     "Statistics",
     "Stop",
+    "WidthBudget",
+    "WidthTable",
     "errors",
     "from_bqm",
     "from_cqm",

@@ -5,6 +5,7 @@ from typing import Any
 from ccsolve.errors import InvalidProblem
 from ccsolve.handling.allocation import ALLOCATION
 from ccsolve.handling.low_rank import LOW_RANK
+from ccsolve.handling.network import NETWORK
 from ccsolve.handling.reconstruction import RECONSTRUCTION
 from ccsolve.handling.record import Handling, Lift
 from ccsolve.handling.selection import SELECTION
@@ -18,6 +19,7 @@ TABLE: tuple[Handling, ...] = (
     ALLOCATION,
     SMOOTH_ALLOCATION,
     LOW_RANK,
+    NETWORK,
 )
 
 

@@ -11,6 +11,7 @@ from ccsolve.io.channel_selection import selection_arrays, selection_of
 from ccsolve.io.fields import Arrays, take_number, take_text
 from ccsolve.io.low_rank import low_rank_arrays, low_rank_of
 from ccsolve.io.lp import write_lp
+from ccsolve.io.network_selection import network_arrays, network_of
 from ccsolve.io.npz import read_arrays, write_arrays
 from ccsolve.io.pair_lists import read_biqmac, read_mdplib
 from ccsolve.io.plain_problems import (
@@ -24,6 +25,7 @@ from ccsolve.io.rate_allocation import allocation_arrays, allocation_of
 from ccsolve.io.solution_record import solution_arrays, solution_of
 from ccsolve.problems.allocation import RateAllocation
 from ccsolve.problems.low_rank import LowRankFit
+from ccsolve.problems.network import NetworkSelection
 from ccsolve.problems.reconstruction import ReconstructionSelection
 from ccsolve.problems.selection import ChannelSelection
 from ccsolve.problems.smooth_allocation import SmoothRateAllocation
@@ -41,6 +43,7 @@ _KINDS: dict[str, tuple[type, Callable[..., Arrays], Callable[[Arrays, str], Any
     "SmoothRateAllocation": (SmoothRateAllocation, smooth_arrays, smooth_of),
     "RateAllocation": (RateAllocation, allocation_arrays, allocation_of),
     "LowRankFit": (LowRankFit, low_rank_arrays, low_rank_of),
+    "NetworkSelection": (NetworkSelection, network_arrays, network_of),
     "Solution": (Solution, solution_arrays, solution_of),
 }
 _SUFFIXES = {

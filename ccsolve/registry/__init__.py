@@ -10,6 +10,7 @@ from ccsolve.errors import InvalidProblem, UnknownMethod, Unsupported
 from ccsolve.registry import (
     allocation,
     low_rank,
+    network,
     reconstruction,
     selection,
     smooth_allocation,
@@ -33,6 +34,7 @@ TABLE: tuple[Method, ...] = (
     *allocation.ROWS,
     *smooth_allocation.ROWS,
     *low_rank.ROWS,
+    *network.ROWS,
 )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ccsolve.errors import InvalidFile, InvalidProblem, InvalidStatistics
 from ccsolve.io.strict_json import plain
+from ccsolve.problems.network import NetworkSelection
 from ccsolve.problems.records import reduced
 from ccsolve.problems.selection import ChannelSelection
 from ccsolve.statistics import container, cost_layout, layout
@@ -19,6 +20,7 @@ from ccsolve.statistics.group import Group
 from ccsolve.statistics.latency import LatencyTable
 from ccsolve.statistics.layer import Layer
 from ccsolve.statistics.memory import Memory
+from ccsolve.statistics.network_programs import absolute_limits, network_program
 from ccsolve.statistics.programs import channel_selection
 
 
@@ -186,6 +188,23 @@ class Statistics:
             shrinkage=shrinkage,
             target=target,
         )
+
+    def network_program(
+        self,
+        *,
+        macs: float | None = None,
+        params: float | None = None,
+        latency: float | None = None,
+        memory: float | None = None,
+        **options: Any,
+    ) -> NetworkSelection:
+        """Give the program over the channels of all groups, under budgets on widths.
+
+        Budgets are what may remain: a float in (0, 1] is a fraction of the original, an
+        int an absolute amount. Options: `network_programs.network_program`.
+        """
+        asked = {"macs": macs, "params": params, "latency": latency, "memory": memory}
+        return network_program(self, absolute_limits(self, asked), **options)
 
     def _group(self, name: str) -> Group:
         if name not in self.groups:

@@ -10,6 +10,7 @@ import numpy as np
 from ccsolve.errors import InvalidProblem
 from ccsolve.problems import (
     ChannelSelection,
+    NetworkSelection,
     RateAllocation,
     ReconstructionSelection,
 )
@@ -28,7 +29,7 @@ def enumerable(problem: Any) -> bool:
 def points(problem: Any) -> int:
     """Give the number of points to score; 0 where they cannot be counted."""
     match problem:
-        case ChannelSelection() | ReconstructionSelection():
+        case ChannelSelection() | ReconstructionSelection() | NetworkSelection():
             return 2**problem.n
         case RateAllocation():
             return math.prod(problem.sizes.tolist())
@@ -58,6 +59,9 @@ def _every_point(problem: Any) -> Iterator[np.ndarray]:
     if isinstance(problem, ReconstructionSelection):
         for kept in itertools.combinations(range(problem.n), problem.keep):
             yield np.isin(np.arange(problem.n), kept)
+    elif isinstance(problem, NetworkSelection):
+        for z in itertools.product((False, True), repeat=problem.n):
+            yield np.array(z)
     else:
         for x in itertools.product(*map(range, problem.sizes.tolist())):
             yield np.array(x)

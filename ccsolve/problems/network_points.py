@@ -1,0 +1,77 @@
+"""Points of a NetworkSelection without search: one, and random ones."""
+
+import numpy as np
+
+from ccsolve.problems.network import NetworkSelection
+
+
+def feasible_point(problem: NetworkSelection) -> np.ndarray:
+    """Give a feasible point by the separable part alone, (n,) bool.
+
+    All groups keep the same share, the largest that the budgets allow by bisection,
+    and in each the channels of least Q_ii + q_i stay. O(n log n + 40·cost).
+    """
+    separable = problem.form.diagonal_of_Q() + problem.q
+    return chosen(problem, _shared(problem), separable)
+
+
+def random_point(problem: NetworkSelection, rng: np.random.Generator) -> np.ndarray:
+    """Give a random feasible point, (n,) bool: random widths, random channels.
+
+    From the narrowest network on, groups in random order are widened to a random width
+    of those that fit.
+    """
+    places = np.zeros(problem.count, dtype=np.int64)
+    k = np.array([allowed[0] for allowed in problem.widths])
+    for g in rng.permutation(problem.count):
+        drawn = int(rng.integers(len(problem.widths[g])))
+        for place in range(drawn, places[g], -1):
+            k[g] = problem.widths[g][place]
+            if problem.fits(k):
+                break
+            k[g] = problem.widths[g][0]
+    return chosen(problem, k, rng.random(problem.n))
+
+
+def natural_scale(problem: NetworkSelection, points: int = 16, seed: int = 0) -> float:
+    """Give the mean |objective| of random feasible points; O(points·zᵀQz)."""
+    rng = np.random.default_rng(seed)
+    values = [problem.objective(random_point(problem, rng)) for _ in range(points)]
+    return float(np.abs(values).mean())
+
+
+def chosen(
+    problem: NetworkSelection, widths: np.ndarray, values: np.ndarray
+) -> np.ndarray:
+    """Give the point that keeps the channels of least value at the widths (G,)."""
+    values = np.asarray(values, dtype=np.float64).copy()
+    if problem.fixed is not None:
+        values[problem.fixed == 1] = -np.inf
+        values[problem.fixed == 0] = np.inf
+    z = np.zeros(problem.n, dtype=bool)
+    for own, width in zip(problem.members, widths, strict=True):
+        z[own[np.argsort(values[own], kind="stable")[: int(width)]]] = True
+    return z
+
+
+def _shared(problem: NetworkSelection) -> np.ndarray:
+    """Give the widths at the largest share that fits, (G,)."""
+    low, high = 0.0, 1.0
+    if problem.fits(_at_share(problem, high)):
+        return _at_share(problem, high)
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        if problem.fits(_at_share(problem, middle)):
+            low = middle
+        else:
+            high = middle
+    return _at_share(problem, low)
+
+
+def _at_share(problem: NetworkSelection, share: float) -> np.ndarray:
+    """Give the largest widths of at most the share, the least one where none is."""
+    found = []
+    for own, allowed in zip(problem.members, problem.widths, strict=True):
+        place = np.searchsorted(allowed, share * len(own), side="right") - 1
+        found.append(allowed[max(place, 0)])
+    return np.array(found, dtype=np.int64)

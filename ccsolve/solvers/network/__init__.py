@@ -1,0 +1,1 @@
+"""Methods of NetworkSelection, one module each, with one public ``solve``."""

@@ -1,0 +1,1 @@
+"""What the bounds of a whole network are made of."""

@@ -1,0 +1,1 @@
+"""What the searches over a whole network share."""
