@@ -12,7 +12,7 @@ from ccsolve.solvers.low_rank import answers
 from ccsolve.solvers.low_rank.bounding import spectra
 from ccsolve.solvers.low_rank.bounding.cuts import cuts_of
 from ccsolve.solvers.low_rank.bounding.lower_bounds import cost_floor, lower_bound
-from ccsolve.solvers.low_rank.bounding.minorants import minorant
+from ccsolve.solvers.low_rank.bounding.minorants import minorants
 from ccsolve.solvers.low_rank.bounding.spectra import tails
 from ccsolve.solvers.low_rank.bounding.unfoldings import losses_of
 from tests.solvers.low_rank.restarts import best_of_restarts
@@ -204,15 +204,44 @@ def test_minorants_are_below_the_covariance(side: set[int], rank: int | None):
         weights(modes), "tt", ranks=1, covariance=moments(30, 1, rank) + 1e-3
     )
     block = problem.blocks[0]
-    share, parts = minorant(block, modes, side)
-    below, at = np.ones((1, 1)), block.start
-    for part in parts:
-        free = np.eye(int(np.prod(modes[at : part.start])))
-        below, at = np.kron(np.kron(below, free), part.matrix), part.stop
-    below = np.kron(below, np.eye(int(np.prod(modes[at:]))))
-    least = np.linalg.eigvalsh(block.matrix - share * below)[0]
-    assert least >= -1e-14 * np.trace(block.matrix)
-    assert share == 0 or rank != 9
+    for share, parts in minorants(block, modes, side):
+        below, at = np.ones((1, 1)), block.start
+        for part in parts:
+            free = np.eye(int(np.prod(modes[at : part.start])))
+            below, at = np.kron(np.kron(below, free), part.matrix), part.stop
+        below = np.kron(below, np.eye(int(np.prod(modes[at:]))))
+        least = np.linalg.eigvalsh(block.matrix - share * below)[0]
+        assert least >= -1e-14 * np.trace(block.matrix)
+        assert share == 0 or rank != 9
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_rank_has_the_best_minorant(seed: int):
+    """No less than partial traces prove alone; much more where C falls off steeply."""
+    modes = (8, 3, 4)
+    C = moments(12, seed) + 1e-3 * np.eye(12)
+    problem = LowRankFit(weights(modes, seed), "tt", ranks=(8, 2), covariance=C)
+    (cut,) = [one for one in cuts_of(problem) if set(one.side) in ({0, 1}, {2})]
+    (block,) = problem.blocks
+    proven = losses_of(problem, cut).proven
+    curves = [
+        0.5 * share * tails(unfolded(problem, parts, cut)).proven
+        for share, parts in minorants(block, modes, set(cut.side))
+    ]
+    assert len(curves) == 3
+    for curve in curves:
+        assert (proven >= curve * (1 - 1e-9)).all()
+    assert proven[2] > 1.5 * curves[0][2]
+    assert proven[2] <= solve(problem, method="als").objective
+
+
+def unfolded(problem: LowRankFit, blocks, cut) -> np.ndarray:
+    """Give the tensor through the roots of the blocks, its last mode as columns."""
+    root = np.eye(12)
+    if blocks:
+        root = np.kron(*(block.root for block in blocks))
+    values = problem.tensor.reshape(8, 12) @ root
+    return values.reshape(24, 4)
 
 
 def test_a_kronecker_product_given_whole_is_found_out():

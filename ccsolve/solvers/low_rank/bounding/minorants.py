@@ -1,6 +1,7 @@
 """What a covariance is at least, where a cut goes through its modes."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import scipy.linalg
@@ -14,30 +15,45 @@ SHARE = 0.99
 """Of the computed factor: what is left over must be proven positive definite."""
 
 
-def minorant(
+def minorants(
     block: ModeBlock, modes: Modes, side: set[int]
-) -> tuple[float, list[ModeBlock]]:
-    """Give μ and blocks beside the cut with C ⪰ μ·⊗blocks, proven; O(p³).
+) -> list[tuple[float, list[ModeBlock]]]:
+    """Give every μ and blocks beside the cut with C ⪰ μ·⊗blocks, proven; O(p³).
 
-    The blocks are the partial traces of C over the two sides, where these are its first
-    and its last modes; μ is the smallest eigenvalue of C whitened by them. Where that
-    cannot be had it is C ⪰ λ_min(C)·I, of no blocks; 0 where C is singular.
+    Where the two sides are the first and the last modes of C the blocks are its partial
+    traces over them, or the inverses of those of C⁻¹, which are small where C is; μ is
+    the smallest eigenvalue of C whitened by them. Both find out a Kronecker product.
+    The last one is C ⪰ λ_min(C)·I, of no blocks; 0 where C is singular.
     """
-    turn = _turn(block, side)
     if len(block.root) > block.root.shape[1]:
-        return 0.0, []
-    matrix = block.matrix
+        return [(0.0, [])]
+    turn, matrix = _turn(block, side), block.matrix
     rounding = 1.1 * gamma(block.root.shape[1] + 2) * frobenius_norm(block.root) ** 2
+    found = []
     if turn is not None:
         rows = math.prod(modes[block.start : turn])
-        factor, roots = _kronecker(matrix, rows, rounding)
-        if factor > 0:
-            first, last = roots
-            return factor, [
-                ModeBlock(block.start, turn, first),
-                ModeBlock(turn, block.stop, last),
-            ]
-    return max(0.0, eigenvalue_floor(matrix) - rounding), []
+        for A, B in _candidates(matrix, rows):
+            factor, (first, last) = _kronecker(matrix, A, B, rounding)
+            if factor > 0:
+                beside = (block.start, turn, first), (turn, block.stop, last)
+                found.append((factor, [ModeBlock(*one) for one in beside]))
+    return [*found, (max(0.0, eigenvalue_floor(matrix) - rounding), [])]
+
+
+def _candidates(C: np.ndarray, rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    yield _traces(C, rows)
+    try:
+        A, B = _traces(np.linalg.inv(C), rows)
+        A, B = np.linalg.inv(A), np.linalg.inv(B)
+    except np.linalg.LinAlgError:
+        return
+    yield 0.5 * (A + A.T), 0.5 * (B + B.T)
+
+
+def _traces(C: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give the partial traces over the last and over the first modes."""
+    parts = C.reshape(rows, len(C) // rows, rows, -1)
+    return np.einsum("ibjb->ij", parts), np.einsum("aiaj->ij", parts)
 
 
 def _turn(block: ModeBlock, side: set[int]) -> int | None:
@@ -48,11 +64,9 @@ def _turn(block: ModeBlock, side: set[int]) -> int | None:
 
 
 def _kronecker(
-    C: np.ndarray, rows: int, rounding: float
+    C: np.ndarray, A: np.ndarray, B: np.ndarray, rounding: float
 ) -> tuple[float, tuple[np.ndarray, np.ndarray]]:
     """Give μ with C ⪰ μ·(A ⊗ B), and Cholesky factors of A and B; 0 where none is."""
-    parts = C.reshape(rows, len(C) // rows, rows, -1)
-    A, B = np.einsum("ibjb->ij", parts), np.einsum("aiaj->ij", parts)
     try:
         first, last = np.linalg.cholesky(A), np.linalg.cholesky(B)
     except np.linalg.LinAlgError:

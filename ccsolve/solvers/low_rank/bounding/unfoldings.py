@@ -10,7 +10,7 @@ from ccsolve.linalg.spectrum import frobenius_norm
 from ccsolve.problems import LowRankFit
 from ccsolve.problems.mode_covariance import ModeBlock, whitened
 from ccsolve.solvers.low_rank.bounding.cuts import Cut
-from ccsolve.solvers.low_rank.bounding.minorants import minorant
+from ccsolve.solvers.low_rank.bounding.minorants import minorants
 from ccsolve.solvers.low_rank.bounding.spectra import tails
 
 
@@ -44,21 +44,24 @@ def losses_of(problem: LowRankFit, cut: Cut) -> CutLosses:
 
     Covariances whose modes are all on one side whiten: C = C₁ ⊗ C₂ gives ‖(T - Z)C^½‖ =
     ‖C₁^½(T - Z)C₂^½‖ with the rank of Z not raised. Of one that is cut, what it is at
-    least does, a multiple of a Kronecker product: see `minorant`.
+    least does, a multiple of a Kronecker product: of every one of `minorants`, of which
+    each rank has the best.
     """
     side = set(cut.side)
-    beside, factor, exact = [], 0.5, True
-    for block in problem.blocks:
-        if _modes(block) <= side or not _modes(block) & side:
-            beside.append(block)
-            continue
-        share, parts = minorant(block, problem.modes, side)
-        factor, exact = factor * share, False
-        beside += parts
-    matrix, error = _unfolding(problem, beside, side)
-    found, proven = tails(matrix, error)
-    scale = 0.5 if exact or not found[0] else problem.energy / found[0]
-    return CutLosses(scale * found, factor * proven)
+    across = [b for b in problem.blocks if _modes(b) & side and _modes(b) - side]
+    beside = [block for block in problem.blocks if block not in across]
+    if not across:
+        found, proven = tails(*_unfolding(problem, beside, side))
+        return CutLosses(0.5 * found, 0.5 * proven)
+    # One matrix acts on all the trailing modes: no second one can be cut.
+    (block,) = across
+    curves = []
+    for share, parts in minorants(block, problem.modes, side):
+        found, proven = tails(*_unfolding(problem, [*beside, *parts], side))
+        curves.append((found, 0.5 * share * proven))
+    found = curves[0][0]
+    scale = problem.energy / found[0] if found[0] else 0.5
+    return CutLosses(scale * found, np.max([proven for _, proven in curves], axis=0))
 
 
 def _modes(block: ModeBlock) -> set[int]:
