@@ -154,6 +154,14 @@ def test_groups_of_layers_left_out_stay_whole():
     assert "conv2" not in kept.factors
 
 
+def test_no_site_gives_more_than_its_cap():
+    for cap in (0.3, 0.6, 0.95):
+        plan = ccsolve.plan(STATS, macs=0.6, recipe="cc", cap=cap)
+        rates = plan.provenance["allocated"]["rates"].values()
+        assert max(rates) <= cap + 1e-9
+    assert max(rates) > 0.3
+
+
 def test_normalised_curves_forget_which_site_loses_more():
     """A site whose losses are a million times smaller gives more, unless normalised."""
     layer = STATS.layers["conv3"]

@@ -1,5 +1,7 @@
 """The metrics of CC: what they price, and the bounds of coarse grids."""
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,12 +13,14 @@ from ccsolve.criteria import refit_removal
 from ccsolve.criteria.refitting import comparable, readers, regular
 from ccsolve.criteria.removal import RIDGE
 from ccsolve.errors import MissingStatistics
+from ccsolve.recipes.compression.cells import cell_losses
 from ccsolve.recipes.compression.decisions import Decision, Network
 from ccsolve.recipes.compression.grid import grid_decision
 from ccsolve.recipes.compression.metrics import layer_scales, strongest
+from ccsolve.recipes.compression.options import Option, options_of
 from ccsolve.recipes.compression.prices import Entrywise, Refitted
-from ccsolve.recipes.compression.sites import sites_of
-from ccsolve.recipes.steps import admissible_steps
+from ccsolve.recipes.compression.sites import Site, sites_of
+from ccsolve.recipes.steps import Steps, admissible_steps
 from ccsolve.statistics.generate import random_chain
 from tests.recipes.cc_networks import mixed
 
@@ -127,6 +131,52 @@ def test_bounds_hold_where_layers_share_channels(seed: int, levels: int | None):
             losses.append(net.loss_of(chosen))
     assert len(losses) > 20
     assert solved.bound <= min(losses) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("levels", [2, 3, None])
+@pytest.mark.parametrize("name", ["mixed", "chain"])
+def test_no_decision_is_below_the_loss_of_its_cell(name: str, levels: int | None):
+    """All widths of each site, and all ranks of its first layer."""
+    if name == "chain":
+        net, stats = refitted(), STATS
+    else:
+        stats = mixed(2)
+        sites = sites_of(stats)
+        orders = {n: np.arange(s.sizes[n]) for s in sites for n in s.sizes}
+        net = Network(stats, sites, orders, Entrywise())
+    steps = admissible_steps(stats)
+    for site in net.sites:
+        options = options_of(net, site, steps, levels, 1)
+        bounds = cell_losses(net, site, steps, options)
+        for decision in decisions(net, site, steps):
+            cell = covering(site, options, decision)
+            assert net.loss(site, decision) >= bounds[cell] - 1e-12
+
+
+def decisions(net: Network, site: Site, steps: Steps) -> Iterator[Decision]:
+    whole = {name: step[-1] for name, step in steps.items()}
+    for chosen in itertools.product(*(steps[name] for name in site.sizes)):
+        widths = {**whole, **dict(zip(site.sizes, chosen, strict=True))}
+        yield Decision(widths, {})
+        for part in (part for part in site.parts if part.components):
+            for rank in range(1, part.components):
+                yield net.sound(widths, {part.name: rank})
+
+
+def covering(site: Site, options: list[Option], decision: Decision) -> int:
+    """Give the place of the largest option that the decision is nowhere below."""
+
+    def below(option: Option) -> bool:
+        narrow = any(decision.widths[n] < w for n, w in option.widths.items())
+        plain = option.ranks or not decision.ranks
+        thin = any(decision.ranks.get(n, r) < r for n, r in option.ranks.items())
+        return narrow or thin or not plain
+
+    fitting = [place for place, option in enumerate(options) if not below(option)]
+    widest = options[fitting[-1]].widths
+    same = [place for place in fitting if options[place].widths == widest]
+    # A plain layer belongs to the option without chains, which stands last.
+    return same[-1]
 
 
 def test_auto_is_refit_where_its_statistics_are():

@@ -14,10 +14,11 @@ from ccsolve.recipes.compression.decisions import Decision, Network
 from ccsolve.recipes.compression.grid import grid_decision
 from ccsolve.recipes.compression.paths import Path, Walk, compressed, paper_cost
 from ccsolve.recipes.compression.prices import Entrywise
+from ccsolve.recipes.compression.rates import Rule, _carried_out
 from ccsolve.recipes.compression.sites import Site, sites_of
 from ccsolve.recipes.compression.survivors import surviving_weights
 from ccsolve.recipes.steps import admissible_steps
-from ccsolve.sensitivity import unit_curve
+from ccsolve.sensitivity import Exponential, unit_curve
 from ccsolve.statistics.generate import random_chain
 from tests.recipes.cc_networks import mixed
 
@@ -191,6 +192,25 @@ def test_layers_with_more_than_one_reader_are_one_knapsack_item():
     )
     assert 0 <= solved.bound <= net.loss_of(solved.decision)
     assert net.fits(limits, solved.decision)
+
+
+def test_components_come_back_where_channels_alone_reach_the_rate():
+    """conv2 is 8 x 6·9. With three channels 216 weights, as a chain of rank 6 210."""
+    stats = random_chain((6, 8, 5))
+    net = network(stats)
+    sites = sites_of(stats)
+    units = np.array([-1, -1, 0, 1, 2, 3, 4])
+    first = Path(sites[0], units, np.linspace(0, 1, 8))
+    other = Path(sites[1], np.zeros(0, dtype=np.int64), np.zeros(1))
+    steps = admissible_steps(stats, fixed={"conv3": 5})
+    rule = Rule([first, other], [Exponential(1.0, 1.0)] * 2, steps, 0.95, True, 1)
+    measured = [first.rates(), other.rates()]
+    assert measured[0][5] == pytest.approx(1 - 210 / 432)
+    for left, ranks in ((216, {}), (215, {"conv2": 6})):
+        targets = np.array([1 - left / 432, 0.0])
+        found = _carried_out(net, rule, measured, targets)
+        assert found.widths["conv1"] == 3
+        assert found.ranks == ranks
 
 
 def test_statistics_without_layers_or_gradients_are_refused():

@@ -42,9 +42,14 @@ def planned_objective(stats: Statistics, plan: ccsolve.Plan, model: Model) -> fl
 @pytest.mark.parametrize("seed", range(3))
 def test_planned_outputs_are_those_that_the_plan_removes(seed: int):
     stats = chain(seed)
-    plan = ccsolve.plan(stats, macs=0.5, recipe="cpli", guide=0.5)
+    plan = ccsolve.plan(stats, macs=1.0, recipe="cpli", guide=0.5, widths=0.5)
     expected = planned_objective(stats, plan, Model("taylor", 0.5, 1e-3))
     assert plan.objective == pytest.approx(expected, rel=1e-9)
+    assert len(plan.provenance["groups"]) == 3
+    whole = ccsolve.plan(
+        *(stats, 1.0), recipe="cpli", guide=0.5, widths=0.5, suppression="none"
+    )
+    assert plan.objective < whole.objective
 
 
 def test_scored_outputs_are_those_of_the_least_taylor_score():
@@ -224,6 +229,20 @@ def test_in_turn_on_the_same_statistics_is_the_same(suppression: str | None):
     for name in plan.keep:
         assert plan.keep[name].tolist() == at_once.keep[name].tolist()
     assert plan.objective == pytest.approx(at_once.objective)
+
+
+def test_groups_that_are_cut_leave_no_marks_behind(monkeypatch: pytest.MonkeyPatch):
+    """Their classes have other numbers in the statistics that come next."""
+    seen: dict[str, set[str]] = {}
+
+    def recorded(stats: Any, name: str, model: Any, staying: Any) -> Any:
+        seen[name] = set(staying)
+        return parts_of(stats, name, model, staying)
+
+    monkeypatch.setattr("ccsolve.recipes.reconstructing.choosing.parts_of", recorded)
+    ccsolve.plan(STATS, 1.0, recipe="cpli", widths=0.5, recollect=lambda plan: STATS)
+    names = list(STATS.groups)
+    assert seen == {name: {*names[place + 1 :]} for place, name in enumerate(names)}
 
 
 def test_outputs_of_later_groups_are_not_known_in_turn():

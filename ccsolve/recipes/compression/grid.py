@@ -186,11 +186,9 @@ def _rows(network: Network, part: Part, option: Option) -> int:
 def _more(n: Counts, d: Counts, ranks: Counts) -> Array:
     """Give the weights that chains have more, where there is one; never above 0.
 
-    A rank that the filters leave no room for is lowered; a chain of more weights is
-    not made.
+    A chain of more weights is not made, such as of a rank that there is no room for.
     """
-    more = np.minimum(np.minimum(ranks, n), d) * (n + d) - n * d
-    return np.where(ranks > 0, np.minimum(more, 0), 0).astype(float)
+    return np.where(ranks > 0, np.minimum(ranks * (n + d) - n * d, 0), 0).astype(float)
 
 
 def _made_positive(own: list[Array], pairs: Tables) -> None:
