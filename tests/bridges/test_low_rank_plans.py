@@ -149,9 +149,7 @@ def test_trains_from_statistics_to_a_bundle(tmp_path) -> None:
         whole = torch.tensordot(whole, torch.from_numpy(core), 1).flatten(0, 1)
     part.weight.data = whole.reshape(16, 3, 3, 16).movedim(-1, 1).contiguous()
     stats = cct.collect(model, [(x, torch.arange(4))])
-    plan = ccsolve.plan(
-        stats, params=808, recipe="tt", modes=2, fixed={"0": 0, "6": 0}
-    )
+    plan = ccsolve.plan(stats, params=808, recipe="tt", modes=2, fixed={"0": 0, "6": 0})
     assert plan.factors["2"].modes == factor.modes
     small: Any = cct.apply(model, plan, x, timed=False)
     held = [p for p in small.modules() if isinstance(p, cct.TrainMap)]
