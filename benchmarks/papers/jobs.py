@@ -27,10 +27,7 @@ _RUN = tuple(f"{name}, uniform" for name in COSTLY)
 AT: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "target": BEST,
-        "CCP": (
-            *("ccp", "L1 at ccp's widths", "ccp, uniform", "l1, uniform"),
-            *("sfp, uniform", *BEST),
-        ),
+        "CCP": (*("ccp", *BEST, "ccp, uniform", "l1, uniform", "sfp, uniform"),),
         "CC": ("cc", "L1 at cc's widths", "cc, exact", "L1 at cc, exact's widths"),
         "half": (
             *("cpli", "L1 at cpli's widths", "He at cpli's widths"),
@@ -59,7 +56,7 @@ AT: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 SHORT = (
     *(("half", name) for name in BEST),
-    *(("CCP", name) for name in ("ccp", "L1 at ccp's widths", *BEST)),
+    *(("CCP", name) for name in ("ccp", *BEST)),
     *(("CC", name) for name in ("cc", "L1 at cc's widths")),
     *(("half", name) for name in ("cpli", "L1 at cpli's widths", "thinet", "svd")),
     *(("CCP-AC", name) for name in ("ccp-ac", "L1 at ccp-ac's widths")),

@@ -155,8 +155,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             planned(recipe="cc", allocation="exact"), ("L1 at cc, exact's widths",)
         ),
         "L1 at cc, exact's widths": Method(l1_at(recipe="cc", allocation="exact")),
-        "ccp": Method(planned(**_CCP), ("L1 at ccp's widths",)),
-        "L1 at ccp's widths": Method(l1_at(**_CCP)),
+        "ccp": Method(planned(**_CCP), ("l1, allocated",)),
         "ccp, uniform": Method(planned(widths="uniform", **_CCP), ("l1, uniform",)),
         "ccp-ac": Method(planned("auxiliary", **_CCP), ("L1 at ccp-ac's widths",)),
         "L1 at ccp-ac's widths": Method(l1_at("auxiliary", **_CCP)),
@@ -185,4 +184,4 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "linear_conv, one ratio": Method(one_ratio),
     }
 )
-"""By name; "l1, allocated" has its widths by the losses of "refit, allocated"."""
+"""By name; "l1, allocated", "refit, allocated" and "ccp" have the same widths."""

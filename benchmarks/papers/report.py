@@ -196,9 +196,13 @@ def _not_run() -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|"
     for item in NOT_RUN:
         cells = [item.method, f"{item.network}, {item.data}"]
-        cells += [_known(item.baseline, " %"), _signed(item.drop)]
+        cells += [_exactly(item.baseline), _signed(item.drop)]
         cells += [_known(item.macs, " %"), item.source, item.reason]
         yield f"| {' | '.join(cells)} |"
+
+
+def _exactly(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f} %"
 
 
 def _signed(value: float | None) -> str:

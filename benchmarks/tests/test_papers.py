@@ -233,3 +233,4 @@ def test_the_page_is_drawn_from_the_rows(tmp_path: Path) -> None:
     assert "ResNet-56, untrained, CCP:" not in missing
     assert "ResNet-56, untrained, CC: cc; " in missing
     assert "ResNet-56, full, CCP: ccp; " in missing
+    assert text.count("| CCP | untrained | ccp | l1, allocated |") == 2
