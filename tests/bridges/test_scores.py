@@ -16,6 +16,8 @@ from ccsolve.errors import InvalidProblem, MissingStatistics, Unsupported
 from ccsolve.recipes.reconstructing.programs import Model, parts_of, program_of
 from ccsolve.statistics import Statistics
 from ccsolve_torch.scoring.by_recipe import SCORES, with_scores
+from ccsolve_torch.scoring.class_wise import _trained
+from ccsolve_torch.scoring.scenes import scene
 
 pytestmark = pytest.mark.torch
 
@@ -133,6 +135,19 @@ def test_each_class_votes_for_its_own_channel():
     (group,) = added("class_wise", model, loader, share=0.25).groups.values()
     votes = np.floor(group.scores["class_wise"])
     assert votes.tolist() == [1.0, 1.0, 1.0, 1.0]
+
+
+def test_the_penalty_pulls_every_mask_down():
+    """By λ units in each step, beside what the loss asks for."""
+    model, loader = told([3.0, 3.0, 3.0, 3.0])
+    stats = cct.collect(model, loader)
+    means = []
+    for penalty in (0.0, 1.0, 2.0):
+        with scene(model, loader, stats, "cross_entropy", None) as seen:
+            masks = _trained(seen, epochs=1, rate=0.05, penalty=penalty)
+        means.append(float(torch.cat(list(masks.values())).mean()))
+    falls = -np.diff(means)
+    np.testing.assert_allclose(falls, 0.05 * len(loader), rtol=0.3)
 
 
 def test_votes_are_as_many_as_classes_have(residual: nn.Module, loader: Loader):
