@@ -14,7 +14,7 @@ ENUMERABLE = 18
 
 def pick(problem: NetworkSelection) -> str:
     """Give the name of the method that ``auto`` uses."""
-    return "enumerate_all" if problem.n <= ENUMERABLE else "tabu"
+    return "enumerate_all" if problem.n <= ENUMERABLE else "search_and_bound"
 
 
 def kernels(problem: NetworkSelection) -> tuple[bool, bool]:

@@ -35,4 +35,18 @@ ROWS: tuple[Method, ...] = (
         _NETWORK + "tabu",
         "tabu search by swaps and shifts that keep every budget",
     ),
+    Method(
+        "curves",
+        NetworkSelection,
+        Kind.RELAXATION,
+        _NETWORK + "curves",
+        "bounds of every group at every width, widths coupled exactly; lazily raised",
+    ),
+    Method(
+        "search_and_bound",
+        NetworkSelection,
+        Kind.RELAXATION,
+        _NETWORK + "search_and_bound",
+        "greedy, curves and tabu in turn: the point of a search, a proven bound",
+    ),
 )

@@ -16,7 +16,7 @@ from ccsolve.kernels.network_search import (
     search,
     shrink,
 )
-from ccsolve.kernels.network_state import BEST, IMPROVED, Network, Walk, fits, note_best
+from ccsolve.kernels.network_state import BEST, IMPROVED, Network, Walk, note_best
 from ccsolve.problems import NetworkSelection
 from ccsolve.problems.network_points import chosen
 from ccsolve.solvers.network.searching.layout import network_of
@@ -53,6 +53,11 @@ class Engine:
         """The best value so far, without the constant; inf before the first point."""
         return float(self.walk.totals[BEST])
 
+    @property
+    def objective(self) -> float:
+        """The objective of the best point so far; inf before the first."""
+        return self.value + self.problem.constant
+
     def start(self, z: np.ndarray) -> None:
         """Go to a point (n,); it need not be within the budgets."""
         sign = np.where(np.asarray(z)[self.order], -1.0, 1.0)
@@ -86,11 +91,12 @@ class Engine:
     def descended(self) -> Iterator[Step]:
         """Descend by swaps and steps of width, then by chains, until none gains."""
         while True:
-            yield from self._searched(0, 0)
+            yield from self.searched(0, 0)
             if not (yield from self._chained()):
                 return
 
-    def _searched(self, tenure: int, patience: int) -> Iterator[Step]:
+    def searched(self, tenure: int, patience: int) -> Iterator[Step]:
+        """Make best moves: a descent where ``patience`` is 0, else a tabu search."""
         over = False
         while not over:
             known = self.value
@@ -121,17 +127,12 @@ class Engine:
         self.walk.held[:] = 0
         self.walk.clock[IMPROVED] = 0
         self.moves.stale[:] = True
-        yield from self._searched(tenure, patience)
+        yield from self.searched(tenure, patience)
 
     def kicked(self, count: int) -> None:
         """Go to the best point and change ``count`` groups at random."""
         self.start(self.best())
         kick(self.net, self.walk, self.moves, count, self.state)
-
-    @property
-    def within(self) -> bool:
-        """Whether the walk is within the budgets."""
-        return bool(fits(self.net, self.walk))
 
 
 def engine_of(problem: NetworkSelection, seed: int) -> Engine:

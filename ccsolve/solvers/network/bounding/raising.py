@@ -1,0 +1,216 @@
+"""The bound of a separable function over all widths, and how it is raised."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ccsolve.iterate import Limits
+from ccsolve.linalg.exact_sums import sum_down
+from ccsolve.problems import NetworkSelection
+from ccsolve.problems.option_tables import MOST_BUDGETS
+from ccsolve.solvers.network.bounding.coupling import Coupling, coupling_of
+from ccsolve.solvers.network.bounding.sections import Section, section_of
+from ccsolve.solvers.network.bounding.separable import Separable
+from ccsolve.solvers.network.bounding.spheres import Spheres
+
+ALLOCATION_STEPS, SUPPORT_STEPS, PROOF_STEPS, TRIALS = 400, 2_000, 60, 4
+"""Steps of an allocation, of a supporting line, and of a first proof; each next of
+which has four times as many."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one look at the widths gave.
+
+    Attributes
+    ----------
+    places : (G,) of the widths on their ladders.
+    point : (n,) bool, the best channels known at them; it may break budgets left out.
+    """
+
+    bound: float
+    places: np.ndarray
+    point: np.ndarray
+    prices: np.ndarray
+
+
+@dataclass
+class Raising:
+    """Sections of all groups, and the budgets that couple them so far.
+
+    Attributes
+    ----------
+    spheres : by group the spectrum of its free channels' block, kept between functions
+        that differ in their linear part alone.
+    """
+
+    problem: NetworkSelection
+    limits: Limits
+    coupling: Coupling = field(init=False)
+    sections: list[Section] = field(init=False, default_factory=list)
+    constant: float = field(init=False, default=0.0)
+    spheres: dict[int, Spheres] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Begin with the first budgets."""
+        count = min(len(self.problem.budgets), _begun(self.problem))
+        self.coupling = coupling_of(self.problem, range(count))
+
+    def begin(self, function: Separable, *, keep_spectra: bool = True) -> None:
+        """Take a separable function in hand: sections of every group.
+
+        The spectra are kept where it has the blocks of the function before it.
+        """
+        if not keep_spectra:
+            self.spheres = {}
+        self.constant = function.constant
+        self.sections = [self._section(g, function) for g in range(self.problem.count)]
+
+    def _section(self, g: int, function: Separable) -> Section:
+        problem, own = self.problem, self.problem.members[g]
+        fixed = np.full(len(own), -1) if problem.fixed is None else problem.fixed[own]
+        return section_of(
+            function.blocks[g],
+            function.linear[own],
+            fixed,
+            problem.widths[g],
+            self.spheres,
+            g,
+        )
+
+    def offer(self, z: np.ndarray | None) -> None:
+        """Take a point's groups where they are the best known of their widths."""
+        for own, section in zip(self.problem.members, self.sections, strict=True):
+            if z is not None:
+                section.offer(z[own][section.free])
+
+    def lowest(self) -> Found:
+        """Give the bound by the sections' bounds, and the widths that attain it."""
+        return self._look([section.lower for section in self.sections], least=True)
+
+    def nearest(self) -> Found:
+        """Give the widths that are best by the sections' points; no bound of anything.
+
+        Budgets that its point breaks are added, as long as there is room for them.
+        """
+        while True:
+            losses = [section.upper for section in self.sections]
+            found = self._look(losses, least=False)
+            if not self._add_broken(found.point):
+                return found
+
+    def _look(self, losses: list[np.ndarray], *, least: bool) -> Found:
+        limits = Limits(
+            time_limit=self.limits.remaining(), step_limit=ALLOCATION_STEPS, gap=1e-9
+        )
+        solution = self.coupling.solved(losses, limits, least=least)
+        if solution.x is None:
+            places = np.zeros(self.problem.count, dtype=np.int64)
+        else:
+            places = self.coupling.places(solution.x)
+        bound = sum_down([solution.bound, self.constant]) if least else -math.inf
+        prices = self.coupling.prices(solution)
+        return Found(bound, places, self._point(places), prices)
+
+    def _point(self, places: np.ndarray) -> np.ndarray:
+        z = np.zeros(self.problem.n, dtype=bool)
+        for own, section, place in zip(
+            self.problem.members, self.sections, places, strict=True
+        ):
+            z[own] = section.mask(int(place), len(own))
+        return z
+
+    def _add_broken(self, z: np.ndarray) -> bool:
+        """Add the budget that a point breaks most; say whether there was one."""
+        active = self.coupling.active
+        over = self.problem.spent(z) - self.problem.limits
+        over /= np.maximum(np.abs(self.problem.limits), 1e-300)
+        over[list(active)] = 0.0
+        if not len(over) or over.max() <= 0 or len(active) == MOST_BUDGETS:
+            return False
+        self.coupling = coupling_of(self.problem, (*active, int(over.argmax())))
+        return True
+
+    def proven(self, found: Found, share: float, seed: int) -> Iterator[None]:
+        """Prove more about the widths found: where a section's gap is widest.
+
+        Groups whose gap is within ``share`` of the widest are tried, one at a time.
+        """
+        gaps = self.gaps(found)
+        widest = float(gaps.max(initial=0.0))
+        for g in np.argsort(-gaps, kind="stable"):
+            if gaps[g] <= 0 or gaps[g] < share * widest:
+                return
+            section, place = self.sections[g], int(found.places[g])
+            steps = PROOF_STEPS * 4 ** int(section.attempts[place])
+            left = self.limits.remaining()
+            limits = Limits(
+                time_limit=left, step_limit=steps, gap=1e-7, resolution=section.error
+            )
+            section.prove(place, limits, seed)
+            yield
+
+    def supported(self, found: Found, seed: int) -> Iterator[None]:
+        """Support every section by the line of its costs' slope at the widths found.
+
+        With prices of the budgets, what a channel of the group costs beside the others'
+        widths. Sections whose line may rise most come first.
+        """
+        slopes = self._slopes(found)
+        gaps = np.array(
+            [
+                section.supported_gap(slope)
+                for section, slope in zip(self.sections, slopes, strict=True)
+            ]
+        )
+        for g in np.argsort(-gaps, kind="stable"):
+            section = self.sections[g]
+            if gaps[g] <= 8.0 * section.error or not len(section.q):
+                continue
+            limits = Limits(
+                time_limit=self.limits.remaining(),
+                step_limit=SUPPORT_STEPS,
+                gap=1e-7,
+                resolution=section.error,
+            )
+            section.support(float(slopes[g]), limits, seed)
+            yield
+
+    def _slopes(self, found: Found) -> np.ndarray:
+        """Give the price of a channel of each group at the widths found, (G,)."""
+        ladders = self.problem.widths
+        k = np.array([w[p] for w, p in zip(ladders, found.places, strict=True)])
+        slopes = np.zeros(len(k))
+        priced = np.flatnonzero(found.prices)
+        for g, place in enumerate(found.places):
+            low = int(ladders[g][max(place - 1, 0)])
+            high = int(ladders[g][min(place + 1, len(ladders[g]) - 1)])
+            for t in priced if high > low else ():
+                budget, ends = self.problem.budgets[t], [k.copy(), k.copy()]
+                ends[0][g], ends[1][g] = low, high
+                rise = budget.at(ends[1]) - budget.at(ends[0])
+                slopes[g] += found.prices[t] * rise / (high - low)
+        return slopes
+
+    def gaps(self, found: Found) -> np.ndarray:
+        """Give what each section's bound may still rise at the widths found, (G,).
+
+        0 where it is closed up to rounding, or proofs were tried often enough.
+        """
+        gaps = np.zeros(self.problem.count)
+        for g, (section, place) in enumerate(
+            zip(self.sections, found.places, strict=True)
+        ):
+            gap = float(section.upper[place] - section.lower[place])
+            size = abs(float(section.upper[place] - section.constant))
+            tired = section.attempts[place] >= TRIALS
+            rounding = 8.0 * section.error + 2e-7 * size
+            gaps[g] = 0.0 if tired or gap <= rounding else gap
+        return gaps
+
+
+def _begun(problem: NetworkSelection) -> int:
+    """Give how many budgets to begin with: all, or one where there are too many."""
+    return len(problem.budgets) if len(problem.budgets) <= MOST_BUDGETS else 1

@@ -1,0 +1,24 @@
+"""The best point that the parts of a method know of, seen in the steps that pass by."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ccsolve.iterate import Step
+
+
+@dataclass
+class Pool:
+    """The best point (n,) bool so far, None before the first one."""
+
+    x: np.ndarray | None = None
+    objective: float = math.inf
+
+    def watch(self, steps: Iterable[Step]) -> Iterator[Step]:
+        """Give the steps on."""
+        for step in steps:
+            if step.x is not None and step.objective < self.objective:
+                self.x, self.objective = step.x, step.objective
+            yield step
