@@ -129,7 +129,7 @@ def test_time_at_its_end_leaves_the_order_of_things():
 @pytest.mark.parametrize("recollected", [False, True])
 def test_without_time_the_choice_is_no_worse_than_a_greedy_one(recollected: bool):
     stats = at_rest(random_chain((40, 44), samples=200))
-    again = {"recollect": lambda plan: stats} if recollected else {}
+    again: dict[str, Any] = {"recollect": lambda _: stats} if recollected else {}
     plan = ccsolve.plan(stats, 1.0, widths=0.5, time_limit=0.0, **again)
     for name, group in plan.provenance["groups"].items():
         program = stats.channel_selection(name, plan.widths[name])
@@ -159,7 +159,7 @@ def test_loading_and_losses_take_no_time_from_the_choice(
 
     monkeypatch.setattr("ccsolve.recipes.choosing.solve", slow)
     monkeypatch.setattr("ccsolve.recipes.shares.losses_by", losses)
-    again = {"recollect": lambda plan: STATS} if recollected else {}
+    again: dict[str, Any] = {"recollect": lambda _: STATS} if recollected else {}
     given("taylor", macs=0.2, time_limit=0.4, **again)
     assert len(seen) == 3 and min(seen) > 0.05
 
