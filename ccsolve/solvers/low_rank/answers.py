@@ -13,10 +13,15 @@ from ccsolve.problems import LowRankFit
 from ccsolve.solvers.low_rank.bounding.cuts import Cut, cuts_of, smaller_side
 from ccsolve.solvers.low_rank.bounding.lower_bounds import lower_bound
 from ccsolve.solvers.low_rank.bounding.rank_choice import chosen_ranks
-from ccsolve.solvers.low_rank.bounding.unfoldings import CutLosses, losses_of
+from ccsolve.solvers.low_rank.bounding.unfoldings import (
+    CutLosses,
+    across_of,
+    losses_of,
+)
 
 QUICK = 1024
-"""Side of an unfolding up to which its spectrum is taken before a fit is refined."""
+"""Side of an unfolding, and of a covariance that it cuts, up to which its spectrum is
+taken before a fit is refined."""
 
 OVERTIME = 3.0
 """How much longer than the time left a decomposition may be expected to take."""
@@ -44,7 +49,7 @@ def fitted_then_bounded(
     cuts = cuts_of(problem)
     if problem.asks == "ranks":
         found = points(problem, fits(problem))
-        quick = [cut for cut in cuts if smaller_side(problem.modes, cut.side) <= QUICK]
+        quick = [cut for cut in cuts if _side(problem, cut) <= QUICK]
         yield from islice(found, 1)
         yield from bounds(problem, quick, known)
         yield from found
@@ -80,10 +85,24 @@ def bounds(
         yield Step(bound=lower_bound(problem, known))
 
 
+def _side(problem: LowRankFit, cut: Cut) -> int:
+    """Give the largest side of the matrices whose spectra are taken."""
+    sizes = [len(block.root) for block in across_of(problem, cut)]
+    return max([smaller_side(problem.modes, cut.side), *sizes])
+
+
 def _seconds(problem: LowRankFit, cut: Cut) -> float:
-    """Give about what a spectrum takes: a Gram matrix and its eigenvectors."""
+    """Give about what a cut takes: a Gram matrix and its eigenvectors.
+
+    Through a covariance it takes three of these, and the minorants of which they are:
+    a dozen eigenvalue problems and factorisations, as measured.
+    """
     m = smaller_side(problem.modes, cut.side)
-    return (2.0 * m * problem.tensor.size + 25.0 * m**3) / SPEED
+    work = 2.0 * m * problem.tensor.size + 25.0 * m**3
+    across = [float(len(block.root)) for block in across_of(problem, cut)]
+    if across:
+        work = 3.0 * work + sum(120.0 * p**3 for p in across)
+    return work / SPEED
 
 
 def checked_start(problem: LowRankFit, start: Any) -> Factors | None:

@@ -275,6 +275,20 @@ def test_large_spectra_are_left_out_where_time_is_short(
     assert solve(problem, time_limit=None).gap <= 1e-6
 
 
+def test_a_cut_through_a_covariance_counts_what_its_bounds_take(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Its unfolding is small, the covariance is not: last, and only with the time."""
+    tensor, across = weights((12, 4, 3)), moments(12)
+    monkeypatch.setattr(answers, "QUICK", 11)
+    monkeypatch.setattr(answers, "SPEED", 1e3)
+    plain = LowRankFit(tensor, "tt", ranks=2)
+    mixed = LowRankFit(tensor, "tt", ranks=2, covariance=across)
+    assert solve(plain, time_limit=10.0).bound > 0
+    assert solve(mixed, time_limit=10.0).bound == 0
+    assert solve(mixed, time_limit=None).bound > 0
+
+
 @pytest.mark.parametrize("seed", [0, 2, 3, 4])
 def test_rounding_of_the_whitening_comes_off(seed: int):
     """Rows that the covariance does not see: what is left of them is rounding alone.

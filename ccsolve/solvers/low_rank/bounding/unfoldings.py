@@ -47,8 +47,7 @@ def losses_of(problem: LowRankFit, cut: Cut) -> CutLosses:
     least does, a multiple of a Kronecker product: of every one of `minorants`, of which
     each rank has the best.
     """
-    side = set(cut.side)
-    across = [b for b in problem.blocks if _modes(b) & side and _modes(b) - side]
+    side, across = set(cut.side), across_of(problem, cut)
     beside = [block for block in problem.blocks if block not in across]
     if not across:
         found, proven = tails(*_unfolding(problem, beside, side))
@@ -62,6 +61,12 @@ def losses_of(problem: LowRankFit, cut: Cut) -> CutLosses:
     found = curves[0][0]
     scale = problem.energy / found[0] if found[0] else 0.5
     return CutLosses(scale * found, np.max([proven for _, proven in curves], axis=0))
+
+
+def across_of(problem: LowRankFit, cut: Cut) -> list[ModeBlock]:
+    """Give the covariances through whose modes the cut goes, one at most."""
+    side = set(cut.side)
+    return [b for b in problem.blocks if _modes(b) & side and _modes(b) - side]
 
 
 def _modes(block: ModeBlock) -> set[int]:
