@@ -1,4 +1,4 @@
-"""ADMM-TT as a recipe: ranks by the program of ranks, weights by ADMM where it is built.
+"""ADMM-TT as a recipe: ranks by the program of ranks, weights by ADMM as it is built.
 
 A plan is data without weights. It says which ranks every layer has; the bridge, which
 sees the layers' inputs, gives every chain the weight that ADMM ends at (`admm_tt`).
