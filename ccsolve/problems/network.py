@@ -16,6 +16,9 @@ from ccsolve.problems.records import made_again
 from ccsolve.problems.width_costs import WidthBudget
 from ccsolve.problems.width_ladders import labels_of, ladder, per_group
 
+LEAST_EXCESS = 1e-6
+"""Least violation of a broken budget: none is taken for rounding, which is allowed."""
+
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
 class NetworkSelection:
@@ -247,7 +250,8 @@ class NetworkSelection:
 
         The largest of: distance to binary, to the fixings, of a width to the next one
         that the group may have, and excess over a budget in units of what a channel
-        of the whole network costs on average. InvalidProblem for another shape.
+        of the whole network costs on average, at least 1e-6. InvalidProblem for
+        another shape.
         """
         z = np.asarray(z, dtype=np.float64)
         if z.shape != (self.n,):
@@ -268,7 +272,8 @@ class NetworkSelection:
             over = budget.at(k) - limit
             if over > 0:
                 unit = max(budget.at(whole) / max(self.n, 1), 1e-300)
-                found.append((over + limit - budget.limit) / unit)
+                excess = float(over + limit - budget.limit) / unit
+                found.append(max(excess, LEAST_EXCESS))
         return max(found)
 
 

@@ -10,7 +10,7 @@ from ccsolve.problems import NetworkSelection
 from ccsolve.problems.network_points import feasible_point
 from ccsolve.solution import Solution
 from ccsolve.solvers.network.bounding.compiling import compile_kernels
-from ccsolve.solvers.network.bounding.raising import Found, Raising
+from ccsolve.solvers.network.bounding.raising import CLOSE, HASTY, Found, Raising
 from ccsolve.solvers.network.bounding.separable import Split, as_given, split
 from ccsolve.solvers.network.searching.engine import engine_of
 from ccsolve.solvers.network.searching.pool import Pool
@@ -95,6 +95,7 @@ def _tangents(raising: Raising, pool: Pool, seed: int) -> Iterator[Step]:
     problem = raising.problem
     assert pool.x is not None
     point, trials = pool.x.astype(np.float64), []
+    raising.care = HASTY
     for share in SHARES:
         parted = split(problem, share)
         raising.begin(parted.tangent_at(point), keep_spectra=False)
@@ -105,6 +106,7 @@ def _tangents(raising: Raising, pool: Pool, seed: int) -> Iterator[Step]:
     parted = max(trials, key=lambda trial: trial[:2])[2]
     best = yield from _moved(raising, parted, pool)
     raising.begin(parted.tangent_at(best))
+    raising.care = CLOSE
     yield from _raised(raising, pool, seed)
 
 

@@ -15,9 +15,12 @@ from ccsolve.solvers.network.bounding.sections import Section, section_of
 from ccsolve.solvers.network.bounding.separable import Separable
 from ccsolve.solvers.network.bounding.spheres import Spheres
 
-ALLOCATION_STEPS, SUPPORT_STEPS, PROOF_STEPS, TRIALS = 400, 2_000, 60, 4
-"""Steps of an allocation, of a supporting line, and of a first proof; each next of
-which has four times as many."""
+CLOSE, HASTY = (400, 1e-9), (20, 1e-6)
+"""Steps and gap of an allocation; the hasty one is of a tangent that will move on."""
+
+SUPPORT_STEPS, PROOF_STEPS, TRIALS = 2_000, 60, 4
+"""Steps of a supporting line, and of a first proof; each next has four times as many,
+up to that many trials at a width."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,14 @@ class Raising:
 
     Attributes
     ----------
+    care : steps and gap of the allocations.
     spheres : by group the spectrum of its free channels' block, kept between functions
         that differ in their linear part alone.
     """
 
     problem: NetworkSelection
     limits: Limits
+    care: tuple[int, float] = CLOSE
     coupling: Coupling = field(init=False)
     sections: list[Section] = field(init=False, default_factory=list)
     constant: float = field(init=False, default=0.0)
@@ -102,9 +107,8 @@ class Raising:
                 return found
 
     def _look(self, losses: list[np.ndarray], *, least: bool) -> Found:
-        limits = Limits(
-            time_limit=self.limits.remaining(), step_limit=ALLOCATION_STEPS, gap=1e-9
-        )
+        left, (steps, gap) = self.limits.remaining(), self.care
+        limits = Limits(time_limit=left, step_limit=steps, gap=gap)
         solution = self.coupling.solved(losses, limits, least=least)
         if solution.x is None:
             places = np.zeros(self.problem.count, dtype=np.int64)

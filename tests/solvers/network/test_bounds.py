@@ -1,0 +1,172 @@
+"""Bounds of sections, minorants and couplings: below every point they speak of."""
+
+import numpy as np
+import pytest
+
+import ccsolve
+from ccsolve import NetworkSelection, WidthBudget, WidthTable
+from ccsolve.iterate import Limits
+from ccsolve.problems import ChannelSelection
+from ccsolve.problems.generate_network import FAMILIES, chain
+from ccsolve.problems.network_points import random_point
+from ccsolve.solution import Claim
+from ccsolve.solvers.network.bounding import coupling, sections
+from ccsolve.solvers.network.bounding.coupling import coupling_of
+from ccsolve.solvers.network.bounding.raising import Raising
+from ccsolve.solvers.network.bounding.sections import section_of
+from ccsolve.solvers.network.bounding.separable import Separable, as_given, split
+from ccsolve.solvers.network.bounding.spheres import spheres_of
+
+
+def matrix(n: int, seed: int) -> np.ndarray:
+    rows = np.random.default_rng(seed).standard_normal((n, n))
+    return rows.T @ rows + 1.0
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_spheres_bound_every_cardinality(sign: float):
+    Q, q = sign * matrix(9, 0), np.random.default_rng(1).standard_normal(9)
+    keeps = np.arange(1, 9)
+    bounds = spheres_of(Q).bounds(q, keeps)
+    for keep, bound in zip(keeps, bounds, strict=True):
+        problem = ChannelSelection(Q, q, keep=int(keep))
+        optimum = ccsolve.testing.brute_force(problem)[1]
+        relaxed = ccsolve.solve(problem, "convex_relaxation", time_limit=None).bound
+        assert bound <= optimum
+        assert bound >= relaxed - 1e-3 * abs(relaxed)
+
+
+@pytest.mark.parametrize("enumerable", [18, 0])
+def test_sections_bound_every_width(enumerable: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sections, "ENUMERABLE", enumerable)
+    Q, q = matrix(8, 2), -np.arange(8.0) * 3
+    fixed = np.array([-1, -1, 1, -1, -1, 0, -1, -1])
+    widths = np.arange(1, 8)
+    section = section_of(Q, q, fixed, widths, {}, 0)
+    for place, width in enumerate(widths):
+        problem = ChannelSelection(Q, q, keep=int(width), fixed=fixed)
+        optimum = ccsolve.testing.brute_force(problem)[1]
+        assert section.lower[place] <= optimum <= section.upper[place] + 1e-9
+        z = section.mask(place, 8)
+        assert problem.violation(z) == 0
+        assert problem.objective(z) == pytest.approx(section.upper[place])
+        if enumerable:
+            assert section.lower[place] == pytest.approx(optimum)
+
+
+def test_lines_and_proofs_only_raise_bounds(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sections, "ENUMERABLE", 0)
+    Q, q = matrix(8, 3), -np.arange(8.0) * 3
+    section = section_of(Q, q, np.full(8, -1), np.arange(9), {}, 0)
+    optima = [
+        ccsolve.testing.brute_force(ChannelSelection(Q, q, keep=k))[1] for k in range(9)
+    ]
+    before = section.lower.copy()
+    section.support(2.5, Limits(), 0)
+    assert (section.lower >= before).all() and (section.lower <= optima).all()
+    touching = section.lower + 2.5 * np.arange(9)
+    line = np.array(optima) + 2.5 * np.arange(9)
+    assert touching.min() == pytest.approx(line.min())
+    section.prove(4, Limits(), 0)
+    assert section.lower[4] == pytest.approx(optima[4])
+    assert (section.lower <= optima).all()
+
+
+def value(function: Separable, problem: NetworkSelection, z: np.ndarray) -> float:
+    total = function.constant + function.linear @ z
+    for own, block in zip(problem.members, function.blocks, strict=True):
+        total += z[own] @ block @ z[own]
+    return float(total)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_minorants_touch_where_they_are_taken(share: float, coupled: NetworkSelection):
+    parted, rng = split(coupled, share), np.random.default_rng(0)
+    z = random_point(coupled, rng)
+    function = parted.tangent_at(z.astype(float))
+    assert value(function, coupled, z) == pytest.approx(coupled.objective(z))
+    for _ in range(50):
+        other = rng.integers(0, 2, coupled.n).astype(float)
+        assert value(function, coupled, other) <= coupled.objective(other)
+    inside = parted.tangent_at(rng.random(coupled.n))
+    for _ in range(50):
+        other = rng.integers(0, 2, coupled.n).astype(float)
+        assert value(inside, coupled, other) <= coupled.objective(other)
+
+
+def test_a_separable_form_is_its_own_minorant(wide: NetworkSelection):
+    function, rng = as_given(wide), np.random.default_rng(0)
+    z = random_point(wide, rng).astype(float)
+    assert value(function, wide, z) == pytest.approx(wide.objective(z))
+    assert value(function, wide, z) <= wide.objective(z)
+
+
+@pytest.mark.parametrize("family", ["latency", "twos", "chain"])
+def test_couplings_cost_what_widths_do(family: str):
+    problem = FAMILIES[family](0)
+    active = range(len(problem.budgets))
+    made, rng = coupling_of(problem, active), np.random.default_rng(0)
+    assert made.is_exact
+    for _ in range(20):
+        places = [int(rng.integers(len(ladder))) for ladder in problem.widths]
+        spent = np.array(problem.spent_at([0] * problem.count)) * 0
+        for g, place in enumerate(places):
+            spent = spent + made.own[g][place]
+        for (g, h), table in made.pairs.items():
+            spent = spent + table[places[g], places[h]]
+        k = [int(w[p]) for w, p in zip(problem.widths, places, strict=True)]
+        expected = problem.spent_at(k) - (problem.limits - made.room)
+        np.testing.assert_allclose(spent, expected, atol=1e-9)
+
+
+def test_bundled_widths_and_joined_tables_cost_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(coupling, "MOST_ENTRIES", 10)
+    table = WidthTable(
+        np.add.outer(np.arange(20.0), np.arange(9.0)),
+        {0: 1, 1: 1},
+        {2: 1},
+        np.arange(20),
+        np.arange(9),
+    )
+    budget = WidthBudget(30.0, {0: 1.0}, {(0, 2): 1.0}, (table,), 2.0)
+    problem = NetworkSelection(
+        np.eye(15), groups=np.repeat([0, 1, 2], 5), budgets=[budget], q=-2 * np.ones(15)
+    )
+    made = coupling_of(problem, [0])
+    assert not made.is_exact
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        k = rng.integers(0, 6, 3)
+        places = [
+            int(np.searchsorted(r, w, "right")) - 1
+            for r, w in zip(made.rungs, k, strict=True)
+        ]
+        spent = sum(own[p, 0] for own, p in zip(made.own, places, strict=True))
+        spent += sum(t[places[g], places[h], 0] for (g, h), t in made.pairs.items())
+        assert spent <= problem.spent_at(k)[0] - (problem.limits[0] - made.room[0])
+    found = ccsolve.solve(problem, "curves", step_limit=20, time_limit=None)
+    exact = ccsolve.solve(problem, "enumerate_all", time_limit=None)
+    assert found.bound <= exact.objective
+
+
+def test_many_budgets_are_a_relaxation_until_broken():
+    made = chain([4, 5, 4], 0)
+    steps = [WidthBudget(9.0 + g % 3, {g % 3: 3.0, (g + 1) % 3: 1.0}) for g in range(9)]
+    problem = NetworkSelection(**made.parts() | {"budgets": steps})
+    raising = Raising(problem, Limits())
+    raising.begin(as_given(problem))
+    assert len(raising.coupling.active) == 1
+    raising.nearest()
+    assert 1 < len(raising.coupling.active) <= 4
+    found = ccsolve.solve(problem, "curves", step_limit=40, time_limit=None)
+    optimum = ccsolve.testing.brute_force(problem)[1]
+    assert found.bound <= optimum <= found.objective
+    assert found.duals["budgets"].shape == (9,)
+
+
+def test_separable_networks_are_proven(wide: NetworkSelection):
+    found = ccsolve.solve(wide, "curves", time_limit=60.0)
+    assert found.claim() is Claim.OPTIMAL
+    assert (found.duals["budgets"] >= 0).all()

@@ -1,0 +1,90 @@
+"""Greedy, local search and tabu on networks: within the budgets, and how good."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from ccsolve import NetworkSelection, WidthBudget, solve, testing
+from ccsolve.errors import InvalidProblem
+from ccsolve.problems.generate_network import FAMILIES, chain
+from ccsolve.solvers.network.searching.engine import engine_of
+
+
+def widened(problem: NetworkSelection, x: np.ndarray) -> list[np.ndarray]:
+    """Give the points with one step of width more, by every choice of channels."""
+    found, k = [], problem.widths_of(x)
+    fixed = np.full(problem.n, -1) if problem.fixed is None else problem.fixed
+    for g, own in enumerate(problem.members):
+        wider = problem.widths[g][problem.widths[g] > k[g]]
+        out = [i for i in own if not x[i] and fixed[i] == -1]
+        for added in (
+            itertools.combinations(out, int(wider[0] - k[g])) if len(wider) else ()
+        ):
+            z = x.copy()
+            z[list(added)] = True
+            found.append(z)
+    return found
+
+
+@pytest.mark.parametrize("method", ["greedy", "local_search", "tabu"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_step_that_fits_can_be_put_back(method: str, family: str):
+    for seed in range(3):
+        problem = FAMILIES[family](seed)
+        found = solve(problem, method, time_limit=None, step_limit=60)
+        for z in widened(problem, found.x):
+            worse = problem.objective(z) > found.objective - problem.resolution
+            assert worse or problem.violation(z) > 0
+
+
+@pytest.mark.parametrize("method", ["local_search", "tabu"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_searches_find_small_optima(method: str, family: str):
+    for seed in range(2):
+        problem = FAMILIES[family](seed)
+        found = solve(problem, method, time_limit=None)
+        optimum = testing.brute_force(problem)[1]
+        assert found.objective == pytest.approx(optimum)
+
+
+def test_chains_trade_a_dear_channel_for_cheap_ones():
+    """No swap and no pair of steps leads there: one in for three out."""
+    labels = [0, 0, 1, 1, 1]
+    gain = np.array([-10.0, -1.0, -3.0, -3.0, -3.0])
+    budget = WidthBudget(3.0, {0: 3.0, 1: 1.0})
+    problem = NetworkSelection(np.zeros((5, 5)), gain, labels, [budget])
+    engine = engine_of(problem, 0)
+    engine.start(np.array([0, 0, 1, 1, 1], dtype=bool))
+    list(engine.descended())
+    assert engine.best().tolist() == [True, False, False, False, False]
+
+
+def test_searches_keep_many_budgets_of_products():
+    made = chain([6, 7, 6], 0, tables=True, share=0.4, coupled=True)
+    for method in ("greedy", "local_search", "tabu"):
+        found = solve(made, method, time_limit=None, step_limit=80)
+        assert (made.spent(found.x) <= made.limits).all()
+
+
+def test_other_seeds_and_options_search_elsewhere(coupled: NetworkSelection):
+    testing.check_option("local_search", coupled, "restarts", (0, 3), step_limit=400)
+    testing.check_option("local_search", coupled, "kick", (1, 6), step_limit=400)
+    testing.check_option("tabu", coupled, "restarts", (0, 3), step_limit=400)
+    testing.check_option("tabu", coupled, "patience", (1, 4000), step_limit=30)
+    testing.check_option("search_and_bound", coupled, "turns", (0, 9), step_limit=20)
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("local_search", {"restarts": -1}),
+        ("local_search", {"kick": 0}),
+        ("tabu", {"tenure": 0}),
+        ("tabu", {"patience": 0.5}),
+        ("search_and_bound", {"turns": True}),
+    ],
+)
+def test_malformed_options_are_refused(method: str, options: dict[str, int]):
+    with pytest.raises(InvalidProblem, match="expected a whole number"):
+        solve(FAMILIES["chain"](0), method, **options)
