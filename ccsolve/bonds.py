@@ -5,7 +5,7 @@ Shapes are of one group of a convolution: n output channels, c input channels, k
 
 import math
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, product
 from operator import mul
 
 from ccsolve.errors import InvalidProblem
@@ -52,15 +52,16 @@ def modes_of(
     size, modes = math.prod(kernel), factor.modes
     if not modes:
         return (n,), ((size,) if size > 1 else ()), (c,)
-    first, last = _count(modes, n), len(modes) - _count(modes[::-1], c)
-    middle = modes[first:last]
     known = [(size,), tuple(kernel), *([()] if size == 1 else [])]
-    if not 0 < first <= last < len(modes) or middle not in known:
-        raise InvalidProblem(
-            f"{where}: modes {modes} of a weight {tuple(shape)}; expected factors of "
-            f"{n}, then {size} or {tuple(kernel)}, then factors of {c}"
-        )
-    return modes[:first], middle, modes[last:]
+    # Modes of 1 next to the kernel may be of either side: as few as can be go along.
+    for first, behind in product(_counts(modes, n), _counts(modes[::-1], c)):
+        last = len(modes) - behind
+        if first <= last and modes[first:last] in known:
+            return modes[:first], modes[first:last], modes[last:]
+    raise InvalidProblem(
+        f"{where}: modes {modes} of a weight {tuple(shape)}; expected factors of "
+        f"{n}, then {size} or {tuple(kernel)}, then factors of {c}"
+    )
 
 
 def _matrix_rank(factor: Factor, shape: Sequence[int], where: str) -> int:
@@ -96,7 +97,7 @@ def _whole(factor: Factor, full: list[int], where: str) -> tuple[int, ...]:
     return tuple(ranks)
 
 
-def _count(modes: Sequence[int], size: int) -> int:
-    """Give how many of the first modes have the product `size`, 0 where none do."""
-    products = list(accumulate(modes, mul))
-    return products.index(size) + 1 if size in products else 0
+def _counts(modes: Sequence[int], size: int) -> list[int]:
+    """Give how many of the first modes have the product `size`, each number of them."""
+    reached = enumerate(accumulate(modes, mul), 1)
+    return [count for count, found in reached if found == size]

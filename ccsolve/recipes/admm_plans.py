@@ -9,9 +9,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from ccsolve.errors import InvalidProblem
 from ccsolve.plans import Plan
 from ccsolve.recipes import low_rank
+from ccsolve.recipes.chain_options import check_format
 from ccsolve.recipes.ranks import Times
 from ccsolve.statistics import Statistics
 
@@ -55,11 +55,7 @@ def plan(
     InvalidProblem
         Another format, or as the recipe "svd" does; so for other errors.
     """
-    if format not in FORMATS:
-        raise InvalidProblem(
-            f"format {format!r}; expected one of {', '.join(FORMATS)}, of which chains "
-            "of layers can be made"
-        )
+    check_format(format)
     made: Plan = FORMATS[format](
         stats,
         limits,

@@ -17,10 +17,10 @@ from ccsolve.errors import (
     Infeasible,
     InvalidProblem,
     MissingStatistics,
-    Unsupported,
 )
 from ccsolve.plans import Plan
 from ccsolve.problems.checks import whole_number
+from ccsolve.recipes.chain_options import check_mapping, check_params_alone
 from ccsolve.recipes.chains import Chainable, chainables
 from ccsolve.recipes.linear_conv import gram_of
 from ccsolve.recipes.rank_allocation import shared, spent
@@ -76,12 +76,7 @@ def plan(
     Unsupported
         A budget on anything but parameters.
     """
-    others = sorted(set(limits) - {"params"})
-    if others:
-        raise Unsupported(
-            f"{others[0]} with recipe {RECIPE!r}: filters made of filters save "
-            "parameters alone; expected a budget on params"
-        )
+    check_params_alone(limits)
     rules = rules_of(stats, "svd", "channel", metric, multiple_of, min_keep)
     chains = _convolutions(stats)
     held = _checked(chains, fixed)
@@ -191,6 +186,7 @@ def _part(layer: Layer, name: str) -> Array:
 def _checked(
     chains: Mapping[str, Chainable], fixed: Mapping[str, int] | None
 ) -> dict[str, int]:
+    check_mapping("fixed", fixed)
     held: dict[str, Any] = dict(fixed or {})
     for name, count in held.items():
         if name not in chains:

@@ -6,11 +6,10 @@ or prices one budget (Idelbayev and Carreira-Perpiñán, CVPR 2020, whose inner 
 that program's Lagrangian).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
-from ccsolve.errors import InvalidProblem, Unsupported
-from ccsolve.factors import SPLITS
 from ccsolve.plans import Plan
+from ccsolve.recipes.chain_options import check_modes, check_split
 from ccsolve.recipes.chains import chainables
 from ccsolve.recipes.rank_grids import Fixed
 from ccsolve.recipes.rank_plans import Search, plan_of
@@ -141,8 +140,7 @@ def tt(
 
     Other parameters and errors as of the recipe "svd".
     """
-    rules = _tt_rules(stats, modes, metric, multiple_of, min_keep)
-    _check_timed(modes, limits)
+    rules = _tt_rules(stats, limits, modes, metric, (multiple_of, min_keep))
     search = Search(time_limit, gap, seed)
     return plan_of(stats, limits, rules, times, fixed, search)
 
@@ -150,7 +148,7 @@ def tt(
 def rules_for(
     recipe: str,
     stats: Statistics,
-    resources: Iterable[str],
+    resources: Collection[str],
     *,
     split: str = "channel",
     modes: Modes | None = None,
@@ -166,42 +164,26 @@ def rules_for(
         return _svd_rules(stats, split, metric, multiple_of, min_keep)
     if recipe == "tucker":
         return rules_of(stats, recipe, "channel", metric, multiple_of, min_keep)
-    rules = _tt_rules(stats, modes, metric, multiple_of, min_keep)
-    _check_timed(modes, resources)
-    return rules
+    return _tt_rules(stats, resources, modes, metric, (multiple_of, min_keep))
 
 
 def _svd_rules(
     stats: Statistics, split: str, metric: str, multiple_of: int, min_keep: int
 ) -> Rules:
-    if split not in SPLITS:
-        raise InvalidProblem(f"split {split!r}; expected one of {', '.join(SPLITS)}")
-    if split == "spatial" and metric not in ("auto", "weights"):
-        raise Unsupported(f"split 'spatial' with metric {metric!r}; expected 'weights'")
+    check_split(split, metric)
     metric = "weights" if split == "spatial" else metric
     return rules_of(stats, "svd", split, metric, multiple_of, min_keep)
 
 
 def _tt_rules(
     stats: Statistics,
+    resources: Collection[str],
     modes: Modes | None,
     metric: str,
-    multiple_of: int,
-    min_keep: int,
+    steps: tuple[int, int],
 ) -> Rules:
-    if modes is not None:
-        if metric not in ("auto", "weights"):
-            raise Unsupported(f"modes with metric {metric!r}; expected 'weights'")
-        metric = "weights"
+    check_modes(modes, metric, resources)
+    metric = metric if modes is None else "weights"
     shapes = modes_by(chainables(stats), modes)
-    shape = multiple_of, min_keep
     either = not isinstance(modes, Mapping)
-    return rules_of(stats, "tt", "channel", metric, *shape, shapes, either=either)
-
-
-def _check_timed(modes: Modes | None, resources: Iterable[str]) -> None:
-    if modes is not None and "latency" in resources:
-        raise Unsupported(
-            "latency with modes: no times of trains are measured; expected budgets on "
-            "macs or params"
-        )
+    return rules_of(stats, "tt", "channel", metric, *steps, shapes, either=either)

@@ -10,6 +10,7 @@ import numpy as np
 from ccsolve.errors import InvalidProblem, MissingStatistics, Unsupported
 from ccsolve.factors import Factor
 from ccsolve.plans import Plan
+from ccsolve.recipes.chain_options import check_mapping
 from ccsolve.recipes.chains import Chainable, chainables
 from ccsolve.recipes.rank_allocation import Shares, shared, spent
 from ccsolve.recipes.rank_grids import Fixed
@@ -128,6 +129,7 @@ def _checked(
             "expected budgets on macs, params or latency"
         )
     for given, what in ((fixed, "fixed"), (times, "times")):
+        check_mapping(what, given)
         for name in given or {}:
             if name not in chains:
                 raise InvalidProblem(

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ccsolve.errors import InvalidProblem, MissingStatistics, Unsupported
+from ccsolve.errors import MissingStatistics, Unsupported
 from ccsolve.factors import Factor
-from ccsolve.problems.checks import whole_number
+from ccsolve.recipes.chain_options import check_rules
 from ccsolve.recipes.chains import Chainable, chainables
 from ccsolve.recipes.rank_grids import Fixed, Ranks, fixed_ranks, offered
 from ccsolve.recipes.train_options import bond_tails, losses_at, train_options
 from ccsolve.sensitivity import low_rank_losses, spatial_losses, two_sided_losses
-from ccsolve.sensitivity.low_rank import METRICS
 from ccsolve.statistics import Layer, Statistics
 from ccsolve.statistics.cost import COUNTED
 
@@ -24,8 +23,6 @@ Array = NDArray[np.float64]
 Shape = tuple[int, ...]
 Times = Mapping[tuple[int, ...], float]
 """Ranks -> microseconds of a layer; no ranks for the layer as it is."""
-
-_LARGEST = 10**9
 
 
 @dataclass(frozen=True)
@@ -68,17 +65,15 @@ def rules_of(
     either: bool = False,
 ) -> Rules:
     """Give the rules, checked; "auto" is the strongest metric that all layers have."""
-    if metric not in ("auto", *METRICS):
-        known = ", ".join(("auto", *METRICS))
-        raise InvalidProblem(f"metric {metric!r}; expected one of {known}")
+    check_rules(metric, multiple_of, min_keep)
     if metric == "auto":
         metric = _strongest(stats)
     return Rules(
         format,
         split,
         metric,
-        whole_number("multiple_of", multiple_of, 1, _LARGEST),
-        whole_number("min_keep", min_keep, 0, _LARGEST),
+        int(multiple_of),
+        int(min_keep),
         dict(modes or {}),
         either,
     )
@@ -147,7 +142,7 @@ def _factors(
     layer: Layer, chain: Chainable, rules: Rules, fixed: Fixed | None
 ) -> tuple[list[Factor | None], Array]:
     """Give all factors and their losses; the layer as it is comes first."""
-    if isinstance(fixed, int) and fixed == 0:
+    if isinstance(fixed, int | np.integer) and fixed == 0:
         return [None], np.zeros(1)
     if not _measurable(chain, rules):
         _require_free(layer, fixed)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from ccsolve.bonds import modes_of
 from ccsolve.errors import InvalidProblem
-from ccsolve.factors import Factor
 from ccsolve.problems.checks import whole_number
 from ccsolve.problems.tensorisation import balanced_modes
+from ccsolve.recipes.chain_options import factor_with
 from ccsolve.recipes.chains import Chainable
 from ccsolve.recipes.rank_grids import Ranks, offered, raised
 
@@ -69,7 +69,7 @@ def _given(name: str, modes: Any, chains: Mapping[str, Chainable]) -> Shape:
             f"{where}: a transposed convolution whose kernel has a length of 1, where "
             f"no map of channels can add positions; leave it out"
         )
-    factor = Factor("tt", 1.0, modes=modes)
+    factor = factor_with(where, modes)
     return tuple(m for part in modes_of(factor, chain.shape, where) for m in part)
 
 

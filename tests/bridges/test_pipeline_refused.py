@@ -78,6 +78,30 @@ def test_what_chains_cannot_take_is_refused_before_any_work(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"recipe": "tt", "modes": 0}, "modes = 0; expected a whole number"),
+        ({"recipe": "tt", "modes": {"1": 4}}, r"modes\['1'\]: factor: modes 4"),
+        ({"recipe": "tt", "modes": 2, "metric": "loss"}, "expected 'weights'"),
+        ({"recipe": "tt", "metric": "z"}, "metric 'z'"),
+        ({"recipe": "tucker", "multiple_of": 0}, "multiple_of = 0"),
+        ({"recipe": "svd", "min_keep": -1}, "min_keep = -1"),
+        ({"recipe": "svd", "fixed": 3}, "fixed = 3; expected a mapping"),
+        ({"recipe": "svd", "times": 3}, "times = 3; expected a mapping"),
+        ({"recipe": "svd", "split": "x"}, "split 'x'"),
+        ({"recipe": "admm_tt", "format": "tr"}, "format 'tr'"),
+        ({"recipe": "linear_conv"}, "macs with recipe 'linear_conv'"),
+    ],
+)
+def test_values_of_options_of_chains_are_refused_before_any_work(
+    residual, options, message
+) -> None:
+    with pytest.raises((InvalidProblem, Unsupported), match=message) as caught:
+        cct.compress(residual, Unread(), macs=0.5, **options)
+    assert "\n" not in str(caught.value)
+
+
 def test_an_unknown_recipe_is_refused_before_any_work(residual) -> None:
     with pytest.raises(Unsupported, match="recipe 'svdd'; expected one of"):
         cct.compress(residual, Unread(), macs=0.5, recipe="svdd")

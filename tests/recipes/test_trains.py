@@ -155,3 +155,45 @@ def test_groups_have_no_trains() -> None:
     assert all(f.modes == () for n, f in plan.factors.items() if n == "conv2")
     with pytest.raises(Unsupported, match="latency with modes"):
         ccsolve.plan(latency_stats(), latency=200, recipe="tt", modes=2)
+
+
+@pytest.mark.parametrize("recipe", ["svd", "tucker", "tt", "admm_tt", "linear_conv"])
+@pytest.mark.parametrize("name", ["fixed", "times"])
+def test_what_is_not_by_layer_is_refused(recipe: str, name: str) -> None:
+    if (recipe, name) == ("linear_conv", "times"):
+        return
+    with pytest.raises(InvalidProblem, match=f"{name} = 3; expected a mapping"):
+        ccsolve.plan(CHAIN, params=0.9, recipe=recipe, **{name: 3})
+
+
+@pytest.mark.parametrize("recipe", ["svd", "tucker", "tt", "linear_conv"])
+def test_numpy_numbers_are_numbers(recipe: str) -> None:
+    asked = {"conv1": 0, "conv2": 3}
+    given = {name: np.int64(rank) for name, rank in asked.items()}
+    plain, other = (
+        ccsolve.plan(CHAIN, params=0.9, recipe=recipe, metric="weights", fixed=some)
+        for some in (asked, given)
+    )
+    assert other.factors == plain.factors and other.primary == plain.primary
+    assert "conv1" not in {**other.factors, **other.primary}
+
+
+def test_modes_of_one_element_may_stand_anywhere() -> None:
+    n, c, *kernel = CHAIN.layers["conv2"].weight.shape
+    size = int(np.prod(kernel))
+    for modes in ((n, 1, size, 1, c), (1, n, size, c, 1)):
+        plan = ccsolve.plan(
+            *(CHAIN, 0.8),
+            recipe="tt",
+            modes={"conv2": modes},
+            fixed={"conv2": 2, "classifier": 0},
+        )
+        factor = plan.factors["conv2"]
+        assert factor.modes == modes and max(factor.ranks) == 2
+        assert plan.achieved["macs"] <= plan.asked["macs"]
+
+
+@pytest.mark.parametrize("modes", [4, None, "ab", (0, 2), (2.0, 3)])
+def test_wrong_modes_name_their_layer(modes: object) -> None:
+    with pytest.raises(InvalidProblem, match=r"modes\['conv2'\]: factor: mode"):
+        ccsolve.plan(CHAIN, params=0.8, recipe="tt", modes={"conv2": modes})

@@ -6,6 +6,7 @@ from typing import Any
 
 from ccsolve.errors import MissingStatistics, Unsupported
 from ccsolve.planning import CHAINS, checked_recipe
+from ccsolve.recipes.chain_options import check_options
 from ccsolve_torch.running.ranks import several
 
 RECOLLECT = "recollect"
@@ -23,6 +24,9 @@ def check_recipe(
     checked_recipe(recipe, options)
     if recipe in CHAINS:
         _check_chains(recipe, budgets, options, steps)
+        if recipe != "cc":  # whose options are of its own kind
+            alone = recipe == "linear_conv"
+            check_options(tuple(budgets), options, params_alone=alone)
     if steps > 1:
         _check_repeatable(steps, budgets, options)
     if sequential:
