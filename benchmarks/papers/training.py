@@ -31,7 +31,7 @@ class Short:
 
     steps: int = 400
     batch: int = 64
-    lr: float = 0.01
+    lr: float = 0.001
 
 
 @dataclass(frozen=True)
