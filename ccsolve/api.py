@@ -121,6 +121,8 @@ def pick(problem: Any) -> str:
     `LowRankFit`: ``fit_and_bound``. For "svd" that is the closed form with its proof,
     for the other formats alternating least squares with the bound of the unfoldings.
 
+    `NetworkSelection`: ``enumerate_all`` up to 18 channels, else ``search_and_bound``.
+
     The time limit plays no part: each of them begins with a point and a bound, and what
     takes long comes last.
     """
