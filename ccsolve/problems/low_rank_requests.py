@@ -42,7 +42,7 @@ def checked_tensor(tensor: Any) -> np.ndarray:
         raise InvalidProblem(
             f"tensor has shape {given.shape}; expected at least one axis and one entry"
         )
-    if not is_narrow(_checked_range(array) ** 2):
+    if not is_narrow(checked_range(array) ** 2):
         array = widened(array)
     owned = not np.may_share_memory(array, given) or not given.flags.writeable
     return frozen(array if owned else array.copy())
@@ -58,7 +58,7 @@ def widened(tensor: np.ndarray) -> np.ndarray:
     return frozen(tensor.astype(np.float64)) if tensor.dtype != np.float64 else tensor
 
 
-def _checked_range(array: np.ndarray) -> float:
+def checked_range(array: np.ndarray) -> float:
     """Give the largest entry in size; InvalidProblem where it cannot be worked with."""
     low, high = float(array.min()), float(array.max())
     if not (math.isfinite(low) and math.isfinite(high)):

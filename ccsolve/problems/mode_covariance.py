@@ -15,8 +15,8 @@ from ccsolve.problems.checks import (
     symmetric_matrix,
 )
 
-LARGEST_COVARIANCE = 1e60
-"""Largest entry accepted: norms stay finite."""
+SMALLEST_COVARIANCE, LARGEST_COVARIANCE = 1e-60, 1e60
+"""What the largest entry may be, unless all are zero: norms stay in range."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,13 @@ def _of_mode(name: str, value: Any, mode: int) -> np.ndarray:
 
 
 def _checked(name: str, values: Any) -> np.ndarray:
-    real_array(name, values, (None, None), LARGEST_COVARIANCE)
+    array = real_array(name, values, (None, None), LARGEST_COVARIANCE)
+    largest = float(np.abs(array).max(initial=0.0))
+    if 0.0 < largest < SMALLEST_COVARIANCE:
+        raise InvalidProblem(
+            f"{name} has a largest entry of {largest:g} in size; expected at least "
+            f"{SMALLEST_COVARIANCE:g}, or all zeros; rescale it"
+        )
     return symmetric_matrix(name, values)
 
 

@@ -317,3 +317,8 @@ def test_points_that_do_not_fit_are_refused(x: Any):
     problem = LowRankFit(ONES, "svd", ranks=2)
     with pytest.raises(InvalidProblem, match="the point"):
         problem.objective(x)
+
+
+def test_covariances_too_small_for_squares_are_refused():
+    with pytest.raises(InvalidProblem, match="at least 1e-60, or all zeros"):
+        LowRankFit(np.eye(3), "svd", ranks=1, covariance=1e-140 * np.eye(3))

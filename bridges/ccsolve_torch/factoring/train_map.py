@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ccsolve.errors import InvalidProblem
+from ccsolve.recipes.trains import Train
 from ccsolve_torch.running.state import hooks
 
 Shape = tuple[int, ...]
@@ -137,12 +138,8 @@ class TrainMap(nn.Module):
 
     def macs(self, positions: int) -> int:
         """Give the multiply-accumulates at so many positions."""
-        sizes = [prod(core.shape) for core in self.cores]
-        along = [
-            prod(self.modes[:place] if self.inputs else self.modes[place + 1 :])
-            for place in range(len(sizes))
-        ]
-        return positions * sum(s * t for s, t in zip(sizes, along, strict=True))
+        shapes = tuple(tuple(core.shape) for core in self.cores)
+        return positions * Train(shapes, self.inputs).work
 
     def extra_repr(self) -> str:
         """Give the arguments."""

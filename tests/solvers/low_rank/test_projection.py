@@ -306,6 +306,9 @@ def test_bad_tensors_and_companions_are_refused():
     T[0, 0, 0] = np.inf
     with pytest.raises(InvalidProblem, match="infinite"):
         project(T, "tt", 2, warm=p)
+    for scale in (1e-300, 1e200):
+        with pytest.raises(InvalidProblem, match="rescale it"):
+            project(scale * tensor((3, 4, 5)), "tt", 2)
     with pytest.raises(InvalidProblem, match="warm"):
         project(tensor((3, 4, 5)), "tt", 3, warm=p)
     with pytest.raises(InvalidProblem, match="out"):

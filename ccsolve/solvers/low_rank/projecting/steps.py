@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ccsolve.errors import InvalidProblem
 from ccsolve.linalg.energy import distance_energy, energy
+from ccsolve.problems.low_rank_requests import checked_range
 from ccsolve.problems.tensor_formats import Modes, Ranks
 from ccsolve.solvers.low_rank.projecting.forms import Form, cold, factors_of, warmed
 
@@ -69,7 +69,7 @@ def projected(
     Raises
     ------
     InvalidProblem
-        For NaN or infinite entries.
+        For NaN or infinite entries, and for sizes that squares have no room for.
     """
     whole, scale = _size(T)
     if scale != 1.0:
@@ -95,11 +95,7 @@ def _size(T: np.ndarray) -> tuple[float, float]:
     limits = np.finfo(T.dtype)
     if limits.tiny**0.25 < whole < limits.max**0.25:
         return whole, 1.0
-    largest = float(np.abs(T).max())
-    if not math.isfinite(largest):
-        raise InvalidProblem(
-            "tensor holds NaN or infinite entries; every entry must be finite"
-        )
+    largest = checked_range(T)
     return (whole, largest) if largest else (0.0, 1.0)
 
 
