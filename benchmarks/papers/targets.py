@@ -36,4 +36,11 @@ def _finding(by_method: dict[tuple[str, str], list[float]], asked: float) -> str
     )
     word = "reached" if fmean(values) >= asked else "not reached"
     each = ", ".join(f"{value:.2f}" for value in values)
-    return f"{word}: {fmean(values):.2f} % ({method} at “{point}”; by seed {each})"
+    found = f"{word}: {fmean(values):.2f} % ({method} at “{point}”; by seed {each})"
+    (place, other), higher = max(by_method.items(), key=lambda item: fmean(item[1]))
+    if fmean(higher) <= fmean(values):
+        return found
+    return (
+        f"{found}; of fewer seeds {fmean(higher):.2f} % ({other} at “{place}”, "
+        f"{len(higher)})"
+    )
