@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -85,8 +85,8 @@ def frozen_widths(entries: list[str] | None) -> dict[str, int]:
 
 
 def recipe_options(
-    entries: list[str] | None, known: Mapping[str, object]
-) -> dict[str, object]:
+    entries: list[str] | None, known: Mapping[str, Any]
+) -> dict[str, Any]:
     """Add to options the values of "NAME=VALUE": as JSON, or else a text."""
     found = dict(known)
     for entry in entries or ():

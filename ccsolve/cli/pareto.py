@@ -19,6 +19,7 @@ from ccsolve.cli.inputs import (
     amounts,
     frozen_widths,
     read_statistics,
+    recipe_options,
     require_writable,
 )
 from ccsolve.cli.outcome import DONE
@@ -34,6 +35,7 @@ EXAMPLES = (
     "ccsolve pareto net.safetensors --over params --points 20",
     "ccsolve pareto net.safetensors --budget 0.5 --budget 0.25 --json",
     "ccsolve pareto net.safetensors --fixed layer1.0.conv1=16 -o front.json",
+    "ccsolve pareto net.safetensors --recipe tt --set modes=2",
 )
 
 LINES = 20
@@ -70,6 +72,14 @@ def pareto(
         typer.Option(metavar="GROUP=WIDTH", help="Freeze a group; may be repeated."),
     ] = None,
     time_limit: Annotated[float, typer.Option(help="Seconds for each budget.")] = 10.0,
+    further: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Another option of svd or tt, modes=2; may be repeated.",
+        ),
+    ] = None,
     seed: Seed = 0,
     output: Annotated[
         Path | None,
@@ -83,19 +93,19 @@ def pareto(
     """
     if output is not None:
         require_writable(output, ".json")
-    front = ccsolve.pareto(
-        read_statistics(stats),
-        over,
-        recipe=recipe,
-        losses=losses,
-        budgets=amounts("budget", budget),
-        points=points,
-        multiple_of=multiple_of,
-        min_keep=min_keep,
-        fixed=frozen_widths(fixed),
-        time_limit=time_limit,
-        seed=seed,
-    )
+    options: dict[str, Any] = {
+        "over": over,
+        "recipe": recipe,
+        "losses": losses,
+        "budgets": amounts("budget", budget),
+        "points": points,
+        "multiple_of": multiple_of,
+        "min_keep": min_keep,
+        "fixed": frozen_widths(fixed),
+        "time_limit": time_limit,
+        "seed": seed,
+    }
+    front = ccsolve.pareto(read_statistics(stats), **recipe_options(further, options))
     document = _document(front)
     if output is not None:
         with replacing(output) as temporary:

@@ -94,6 +94,11 @@ def plan(
     if output is not None:
         require_writable(output, ".json")
     options: dict[str, Any] = {
+        "macs": amount("macs", macs),
+        "params": amount("params", params),
+        "latency": amount("latency", latency),
+        "memory": amount("memory", memory),
+        "recipe": recipe,
         "multiple_of": multiple_of,
         "min_keep": min_keep,
         "fixed": frozen_widths(fixed),
@@ -101,15 +106,7 @@ def plan(
         # Recipes without a search have no time limit and say so.
         **({} if time_limit is None else {"time_limit": time_limit}),
     }
-    made = ccsolve.plan(
-        read_statistics(stats),
-        macs=amount("macs", macs),
-        params=amount("params", params),
-        latency=amount("latency", latency),
-        memory=amount("memory", memory),
-        recipe=recipe,
-        **recipe_options(further, options),
-    )
+    made = ccsolve.plan(read_statistics(stats), **recipe_options(further, options))
     if output is not None:
         made.save(output)
     if json:

@@ -61,3 +61,12 @@ def test_the_table_names_what_is_removed(call: Call):
 )
 def test_bad_options(refused: Refused, options: tuple[str, ...], said: str):
     assert said in refused("pareto", DIGITS, *options)
+
+
+def test_further_options_of_ranks_are_set(document: Document, refused: Refused):
+    ranks = ("pareto", DIGITS, "--recipe", "svd")
+    assert document(*ranks, "--set", "split=channel") == document(*ranks)
+    assert "split 'x'" in refused(*ranks, "--set", "split=x")
+    assert "has no option 'modes'" in refused(*ranks, "--set", "modes=2")
+    for entry in ("over=params", "recipe=tt", "modes"):
+        assert f"--set {entry!r}" in refused(*ranks, "--set", entry)

@@ -80,6 +80,14 @@ def test_bad_options_of_a_recipe(
     assert said in refused("plan", network, "--macs", 0.5, "--set", entry)
 
 
+@pytest.mark.parametrize("entry", ["macs=3", "recipe=svd"])
+def test_what_has_a_flag_is_not_set_beside_it(
+    refused: Refused, network: Path, entry: str
+):
+    said = refused("plan", network, "--macs", 0.5, "--set", entry)
+    assert f"--set {entry!r}" in said
+
+
 def test_ranks_are_told(call: Call, document: Document):
     options = ("digits_resnet", "--macs", 0.7, "--recipe", "svd", "--multiple-of", 2)
     found = document("plan", *options)
