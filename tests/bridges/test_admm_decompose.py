@@ -367,3 +367,9 @@ def test_a_penalty_alone_is_part_of_the_reported_loss() -> None:
     )
     assert more.epochs[0].loss == pytest.approx(plain.epochs[0].loss + 3, rel=1e-5)
     assert len(seen) == 2
+
+
+def test_a_recurrent_layer_alone_is_refused_in_a_line() -> None:
+    admm = cct.ADMM(nn.LSTM(6, 4), {"weight_ih_l0": Factor("svd", 2)})
+    with pytest.raises(Unsupported, match=r"the model itself.*ADMM.factors"):
+        admm.decompose(torch.randn(3, 2, 6))

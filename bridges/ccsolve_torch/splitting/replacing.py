@@ -28,6 +28,8 @@ def check_recurrent(model: nn.Module, targets: Mapping[str, Target]) -> None:
         reason = ""
         if type(owner) not in RECURRENT:
             reason = f"of a {type(owner).__name__}, which cannot hold factors"
+        elif owner is model:
+            reason = "of the model itself, in whose place nothing can be put"
         elif any(getattr(owner, kind) for kind in HOOKS):
             reason = "of a layer with hooks, which would be lost"
         elif _users(model, target.held(model)) > 1:
