@@ -23,6 +23,14 @@ StatisticsName = Annotated[
 MultipleOf = Annotated[int, typer.Option(help="Widths are multiples of this.")]
 MinKeep = Annotated[int, typer.Option(help="Fewest channels of a group.")]
 Seed = Annotated[int, typer.Option(help="Same seed, same answer.")]
+Further = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Another option of the recipe, widths=uniform; may be repeated.",
+    ),
+]
 Format = Annotated[
     str | None,
     typer.Option(

@@ -11,6 +11,7 @@ from rich.table import Table
 import ccsolve
 from ccsolve.cli import console
 from ccsolve.cli.inputs import (
+    Further,
     Json,
     MinKeep,
     MultipleOf,
@@ -72,14 +73,7 @@ def pareto(
         typer.Option(metavar="GROUP=WIDTH", help="Freeze a group; may be repeated."),
     ] = None,
     time_limit: Annotated[float, typer.Option(help="Seconds for each budget.")] = 10.0,
-    further: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Another option of svd or tt, modes=2; may be repeated.",
-        ),
-    ] = None,
+    further: Further = None,
     seed: Seed = 0,
     output: Annotated[
         Path | None,

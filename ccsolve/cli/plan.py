@@ -12,6 +12,7 @@ from rich.table import Table
 import ccsolve
 from ccsolve.cli import console
 from ccsolve.cli.inputs import (
+    Further,
     Json,
     MinKeep,
     MultipleOf,
@@ -47,14 +48,6 @@ Frozen = Annotated[
     typer.Option(
         metavar="GROUP=WIDTH",
         help="Freeze a group, or LAYER=RANK a layer of chains; may be repeated.",
-    ),
-]
-Further = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="NAME=VALUE",
-        help="Another option of the recipe, widths=uniform; may be repeated.",
     ),
 ]
 
