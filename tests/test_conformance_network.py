@@ -1,6 +1,7 @@
 """Every method for NetworkSelection on families of small programs."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,12 @@ from ccsolve.registry import Method, rows_of
 from ccsolve.solution import Claim
 
 
+def changed(problem: NetworkSelection, **changes: Any) -> NetworkSelection:
+    return NetworkSelection(**(problem.parts() | changes))
+
+
 def without_budgets(seed: int) -> NetworkSelection:
-    return NetworkSelection(**chain([3, 4], seed).parts() | {"budgets": ()})
+    return changed(chain([3, 4], seed), budgets=())
 
 
 def one_group(seed: int) -> NetworkSelection:
@@ -26,7 +31,7 @@ def nothing_free(seed: int) -> NetworkSelection:
 def with_factor(seed: int) -> NetworkSelection:
     made = chain([3, 3, 3], seed)
     factor = 0.3 * np.random.default_rng(seed).standard_normal((2, 9))
-    return NetworkSelection(**made.parts() | {"factor": factor, "diagonal": np.ones(9)})
+    return changed(made, factor=factor, diagonal=np.ones(9))
 
 
 PROGRAMS: dict[str, Callable[[int], NetworkSelection]] = {

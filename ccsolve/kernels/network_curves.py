@@ -140,16 +140,16 @@ def search_by_count(Q, q, least, best, tolerance, patience, state):
     """Find good points of every count: on the way from none to all, back, and again.
 
     ``least`` (n + 1,) values and ``best`` (n + 1, n) points so far, inf without one.
-    Each way the channel comes, or goes, that is best next; at every count swaps
-    descend, then tabu search goes on for ``patience`` fruitless swaps. O(n²) a swap of
-    the descent up to `WHOLE` channels, O(n) beyond and for tabu.
+    More than `WHOLE` channels go the first way alone. Each way the channel comes, or
+    goes, that is best next; at every count swaps descend, then tabu search goes on for
+    ``patience`` fruitless swaps. O(n²) a swap of the descent up to `WHOLE` channels, O(n) beyond and for tabu.
     """
     n = q.size
     sign, change, value = np.ones(n), np.empty(n), 0.0
     saved = np.empty((2, n))
     for i in range(n):
         change[i] = Q[i, i] + q[i]
-    for way in range(3):
+    for way in range(3 if n <= WHOLE else 1):
         side = 1.0 if way % 2 == 0 else -1.0
         for step in range(n + 1):
             count = step if side > 0 else n - step

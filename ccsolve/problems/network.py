@@ -245,7 +245,7 @@ class NetworkSelection:
         """Say whether widths (G,) are within every budget."""
         return bool((self.spent_at(widths) <= self.limits).all())
 
-    def violation(self, z: np.ndarray, /) -> float:
+    def violation(self, z: Any, /) -> float:
         """Give how far the point is from feasible, 0 if it satisfies everything.
 
         The largest of: distance to binary, to the fixings, of a width to the next one

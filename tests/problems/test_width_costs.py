@@ -14,8 +14,14 @@ VALUES = [[1.0, 2.0, 4.0], [1.0, 3.0, 6.0]]
 
 
 def table(**changes: Any) -> WidthTable:
-    given = {"inputs": {0: 2}, "outputs": {1: 1}, "read": [4, 8], "made": [1, 2, 5]}
-    return WidthTable(**({"values": VALUES} | given | changes))
+    given: dict[str, Any] = {
+        "values": VALUES,
+        "inputs": {0: 2},
+        "outputs": {1: 1},
+        "read": [4, 8],
+        "made": [1, 2, 5],
+    }
+    return WidthTable(**(given | changes))
 
 
 def test_a_table_costs_what_the_next_point_upwards_does():
@@ -83,4 +89,5 @@ def test_malformed_tables_are_refused(changes: dict[str, Any], message: str):
 )
 def test_malformed_budgets_are_refused(changes: dict[str, Any], message: str):
     with pytest.raises(InvalidProblem, match=message):
-        WidthBudget(**({"limit": 1.0} | changes))
+        given: dict[str, Any] = {"limit": 1.0}
+        WidthBudget(**(given | changes))

@@ -1,7 +1,7 @@
 """Curves of loss over width, one per group, coupled exactly by the budgets."""
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 import numpy as np
 
@@ -65,8 +65,7 @@ def bounding(
     if not problem.form.is_separable:
         yield from _tangents(raising, pool, seed)
         return
-    raising.begin(as_given(problem))
-    yield Step()
+    yield from _empty(raising.begin(as_given(problem)))
     yield _point_step(problem, raising.nearest())
     yield from _raised(raising, pool, seed)
 
@@ -98,14 +97,15 @@ def _tangents(raising: Raising, pool: Pool, seed: int) -> Iterator[Step]:
     raising.care = HASTY
     for share in SHARES:
         parted = split(problem, share)
-        raising.begin(parted.tangent_at(point), keep_spectra=False)
+        function = parted.tangent_at(point)
+        yield from _empty(raising.begin(function, keep_spectra=False))
         yield _point_step(problem, raising.nearest())
         found = raising.lowest()
         yield _point_step(problem, found, found.bound)
         trials.append((found.bound, share, parted))
     parted = max(trials, key=lambda trial: trial[:2])[2]
     best = yield from _moved(raising, parted, pool)
-    raising.begin(parted.tangent_at(best))
+    yield from _empty(raising.begin(parted.tangent_at(best)))
     raising.care = CLOSE
     yield from _raised(raising, pool, seed)
 
@@ -123,7 +123,7 @@ def _moved(
     best, at, stale = -math.inf, point, 0
     raising.spheres = {}
     for turn in range(TANGENTS):
-        raising.begin(parted.tangent_at(point))
+        yield from _empty(raising.begin(parted.tangent_at(point)))
         found = raising.lowest()
         yield _point_step(raising.problem, found, found.bound)
         gained = found.bound > best + 1e-4 * abs(best)
@@ -134,6 +134,12 @@ def _moved(
             break
         point = point + 2.0 / (turn + 3.0) * (found.point - point)
     return at
+
+
+def _empty(work: Iterable[None]) -> Iterator[Step]:
+    """Report nothing after every piece of work, so that limits are looked at."""
+    for _ in work:
+        yield Step()
 
 
 def _point_step(

@@ -1,10 +1,12 @@
 """Bounds of sections, minorants and couplings: below every point they speak of."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import ccsolve
-from ccsolve import NetworkSelection, WidthBudget, WidthTable
+from ccsolve import NetworkSelection, WidthBudget, WidthTable, testing
 from ccsolve.iterate import Limits
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.generate_network import FAMILIES, chain
@@ -30,7 +32,7 @@ def test_spheres_bound_every_cardinality(sign: float):
     bounds = spheres_of(Q).bounds(q, keeps)
     for keep, bound in zip(keeps, bounds, strict=True):
         problem = ChannelSelection(Q, q, keep=int(keep))
-        optimum = ccsolve.testing.brute_force(problem)[1]
+        optimum = testing.brute_force(problem)[1]
         relaxed = ccsolve.solve(problem, "convex_relaxation", time_limit=None).bound
         assert bound <= optimum
         assert bound >= relaxed - 1e-3 * abs(relaxed)
@@ -45,7 +47,7 @@ def test_sections_bound_every_width(enumerable: int, monkeypatch: pytest.MonkeyP
     section = section_of(Q, q, fixed, widths, {}, 0)
     for place, width in enumerate(widths):
         problem = ChannelSelection(Q, q, keep=int(width), fixed=fixed)
-        optimum = ccsolve.testing.brute_force(problem)[1]
+        optimum = testing.brute_force(problem)[1]
         assert section.lower[place] <= optimum <= section.upper[place] + 1e-9
         z = section.mask(place, 8)
         assert problem.violation(z) == 0
@@ -58,9 +60,7 @@ def test_lines_and_proofs_only_raise_bounds(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sections, "ENUMERABLE", 0)
     Q, q = matrix(8, 3), -np.arange(8.0) * 3
     section = section_of(Q, q, np.full(8, -1), np.arange(9), {}, 0)
-    optima = [
-        ccsolve.testing.brute_force(ChannelSelection(Q, q, keep=k))[1] for k in range(9)
-    ]
+    optima = [testing.brute_force(ChannelSelection(Q, q, keep=k))[1] for k in range(9)]
     before = section.lower.copy()
     section.support(2.5, Limits(), 0)
     assert (section.lower >= before).all() and (section.lower <= optima).all()
@@ -154,14 +154,15 @@ def test_bundled_widths_and_joined_tables_cost_no_more(
 def test_many_budgets_are_a_relaxation_until_broken():
     made = chain([4, 5, 4], 0)
     steps = [WidthBudget(9.0 + g % 3, {g % 3: 3.0, (g + 1) % 3: 1.0}) for g in range(9)]
-    problem = NetworkSelection(**made.parts() | {"budgets": steps})
+    changes: dict[str, Any] = {"budgets": steps}
+    problem = NetworkSelection(**(made.parts() | changes))
     raising = Raising(problem, Limits())
-    raising.begin(as_given(problem))
+    list(raising.begin(as_given(problem)))
     assert len(raising.coupling.active) == 1
     raising.nearest()
     assert 1 < len(raising.coupling.active) <= 4
     found = ccsolve.solve(problem, "curves", step_limit=40, time_limit=None)
-    optimum = ccsolve.testing.brute_force(problem)[1]
+    optimum = testing.brute_force(problem)[1]
     assert found.bound <= optimum <= found.objective
     assert found.duals["budgets"].shape == (9,)
 

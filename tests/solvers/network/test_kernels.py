@@ -43,8 +43,8 @@ def check(engine: Engine) -> None:
 def with_factor(seed: int) -> NetworkSelection:
     made = chain([3, 4, 3], seed)
     factor = np.random.default_rng(seed).standard_normal((2, 10))
-    parts = made.parts() | {"factor": factor, "diagonal": np.ones(10)}
-    return NetworkSelection(**parts)
+    parts: dict[str, Any] = {"factor": factor, "diagonal": np.ones(10)}
+    return NetworkSelection(**(made.parts() | parts))
 
 
 MAKERS: dict[str, Any] = {**FAMILIES, "factor": with_factor}

@@ -1,6 +1,7 @@
 """Greedy, local search and tabu on networks: within the budgets, and how good."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,6 +86,6 @@ def test_other_seeds_and_options_search_elsewhere(coupled: NetworkSelection):
         ("search_and_bound", {"turns": True}),
     ],
 )
-def test_malformed_options_are_refused(method: str, options: dict[str, int]):
+def test_malformed_options_are_refused(method: str, options: dict[str, Any]):
     with pytest.raises(InvalidProblem, match="expected a whole number"):
         solve(FAMILIES["chain"](0), method, **options)

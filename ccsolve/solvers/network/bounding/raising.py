@@ -18,6 +18,9 @@ from ccsolve.solvers.network.bounding.spheres import Spheres
 CLOSE, HASTY = (400, 1e-9), (20, 1e-6)
 """Steps and gap of an allocation; the hasty one is of a tangent that will move on."""
 
+PROMPT = 100
+"""Channels up to which a section is had at once: a few hundredths of a second."""
+
 SUPPORT_STEPS, PROOF_STEPS, TRIALS = 2_000, 60, 4
 """Steps of a supporting line, and of a first proof; each next has four times as many,
 up to that many trials at a width."""
@@ -63,15 +66,20 @@ class Raising:
         count = min(len(self.problem.budgets), _begun(self.problem))
         self.coupling = coupling_of(self.problem, range(count))
 
-    def begin(self, function: Separable, *, keep_spectra: bool = True) -> None:
-        """Take a separable function in hand: sections of every group.
+    def begin(
+        self, function: Separable, *, keep_spectra: bool = True
+    ) -> Iterator[None]:
+        """Take a separable function in hand: sections of every group, one at a time.
 
         The spectra are kept where it has the blocks of the function before it.
         """
         if not keep_spectra:
             self.spheres = {}
-        self.constant = function.constant
-        self.sections = [self._section(g, function) for g in range(self.problem.count)]
+        self.constant, self.sections = function.constant, []
+        for g in range(self.problem.count):
+            self.sections.append(self._section(g, function))
+            if len(self.problem.members[g]) > PROMPT:
+                yield
 
     def _section(self, g: int, function: Separable) -> Section:
         problem, own = self.problem, self.problem.members[g]

@@ -20,6 +20,9 @@ from ccsolve.solvers.selection.relaxing.convex_form import (
 _HALVINGS, _ROUNDS = 60, 150
 """Rounds of the multipliers' bisection, and of the gradients over the box."""
 
+_PRODUCTS, _FEWEST = 1_000_000_000, 10
+"""Multiplications that the gradients may take, a second; too few rounds are none."""
+
 
 @dataclass(frozen=True, eq=False)
 class Spheres:
@@ -41,8 +44,9 @@ class Spheres:
 
         For each the minimum over the sphere through the points, as `eigenvalue_bound`
         has it, all multipliers bisected at once; then the convex relaxation over the
-        box. The bound is the better tangent at the two, of the form shifted by what is
-        proven convex and lowered by its rounding. O(n²) a keep and round.
+        box, where n and the keeps are few enough for a second. The bound is the better
+        tangent at the two, of the form shifted by what is proven convex and lowered by
+        its rounding. O(n²) a keep and round.
         """
         M, n = self.form.matrix, self.form.n
         assert M is not None
@@ -53,7 +57,10 @@ class Spheres:
         shifts = np.minimum(_multipliers(self.values, along, keeps), self.floor)
         Z = share - 0.5 * (self.vectors @ (along / (self.values[:, None] - shifts)))
         on_spheres = self._tangents(linear, keeps, Z, shifts)
-        Z = self._in_boxes(linear, keeps, np.clip(Z, 0.0, 1.0))
+        rounds = min(_ROUNDS, _PRODUCTS // (len(keeps) * n * n))
+        if rounds < _FEWEST:
+            return on_spheres
+        Z = self._in_boxes(linear, keeps, np.clip(Z, 0.0, 1.0), rounds)
         in_boxes = self._tangents(linear, keeps, Z, np.full(len(keeps), self.floor))
         return np.maximum(on_spheres, in_boxes)
 
@@ -70,7 +77,7 @@ class Spheres:
         return found
 
     def _in_boxes(
-        self, linear: np.ndarray, keeps: np.ndarray, Z: np.ndarray
+        self, linear: np.ndarray, keeps: np.ndarray, Z: np.ndarray, rounds: int
     ) -> np.ndarray:
         """Minimise the form of the largest shift over 0 ≤ z ≤ 1, 1ᵀz = keep."""
         M = self.form.matrix
@@ -79,7 +86,7 @@ class Spheres:
         rise = max(float(self.values.max()) - self.floor, 1e-300)
         rows = np.ascontiguousarray(Z.T)
         counts = keeps.astype(np.float64)
-        box_minima(convex, linear + self.floor, 0.5 / rise, counts, rows, _ROUNDS)
+        box_minima(convex, linear + self.floor, 0.5 / rise, counts, rows, rounds)
         return np.ascontiguousarray(rows.T)
 
 
