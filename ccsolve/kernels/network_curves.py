@@ -142,7 +142,8 @@ def search_by_count(Q, q, least, best, tolerance, patience, state):
     ``least`` (n + 1,) values and ``best`` (n + 1, n) points so far, inf without one.
     More than `WHOLE` channels go the first way alone. Each way the channel comes, or
     goes, that is best next; at every count swaps descend, then tabu search goes on for
-    ``patience`` fruitless swaps. O(n²) a swap of the descent up to `WHOLE` channels, O(n) beyond and for tabu.
+    ``patience`` fruitless swaps. O(n²) a swap of the descent up to `WHOLE` channels,
+    O(n) beyond and for tabu.
     """
     n = q.size
     sign, change, value = np.ones(n), np.empty(n), 0.0
