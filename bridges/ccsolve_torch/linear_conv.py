@@ -1,23 +1,16 @@
 """Models whose convolutions become LinearConv layers, and back to plain ones."""
 
 import copy
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from ccsolve.errors import InvalidProblem, Unsupported, WrongAnswer
-from ccsolve.recipes.linear_conv import (
-    LinearFilters,
-    linear_filters,
-    primary_count,
-    rank_count,
-)
+from ccsolve.recipes.linear_conv import linear_filters, primary_count
 from ccsolve.statistics import Cost, Statistics
 from ccsolve_torch.bundling.recording import recorded
 from ccsolve_torch.combining.linear_layers import (
@@ -25,6 +18,11 @@ from ccsolve_torch.combining.linear_layers import (
     example_of,
     linear_like,
     plain_convolution,
+)
+from ccsolve_torch.combining.made_filters import (
+    coefficient_rank,
+    saves_parameters,
+    take_filters,
 )
 from ccsolve_torch.combining.penalties import linear_layers
 from ccsolve_torch.factoring.candidates import checked_layers
@@ -144,7 +142,7 @@ def _combine(
     """Put `LinearConv` layers in place of the chosen convolutions."""
     for name, part in chosen.items():
         plain: Any = small.get_submodule(name)
-        room = _rank_for(form.rank, primary_count(part, plain.out_channels))
+        room = coefficient_rank(form.rank, primary_count(part, plain.out_channels))
         layer = linear_like(plain, part, room, form.sparsity)
         if not form.fresh:
             found = linear_filters(
@@ -154,7 +152,7 @@ def _combine(
                 rank=room,
                 **form.search,
             )
-            _take(layer, plain, found)
+            take_filters(layer, plain, found)
         _put(small, name, layer)
 
 
@@ -216,7 +214,7 @@ def _chosen(
         return dict(ratio)
     found: dict[str, float | int] = {}
     for name, module in model.named_modules():
-        if type(module) in CONVOLUTIONS and _saves(module, ratio, rank):
+        if type(module) in CONVOLUTIONS and saves_parameters(module, ratio, rank):
             try:
                 checked_layers(model, [name])
             except Unsupported:
@@ -230,26 +228,6 @@ def _chosen(
     return found
 
 
-def _saves(plain: Any, ratio: float | int, rank: float | int | None) -> bool:
-    """Say whether the layer would have fewer parameters."""
-    n = plain.out_channels
-    if isinstance(ratio, int) and ratio > n:
-        return False
-    held = primary_count(ratio, n)
-    room = _rank_for(rank, held)
-    made = n - held
-    coefficients = made * held if room is None else int(room) * (made + held)
-    return coefficients < made * math.prod(plain.weight.shape[1:])
-
-
-def _rank_for(rank: float | int | None, held: int) -> int | None:
-    if rank is None:
-        return None
-    if isinstance(rank, int) and rank > held:
-        return held
-    return rank_count(rank, held)
-
-
 def _moment(name: str, plain: Any, moments: Mapping[str, Array]) -> Array | None:
     found = moments.get(name) if plain.groups == 1 else None
     columns = plain.weight[0].numel()
@@ -259,28 +237,6 @@ def _moment(name: str, plain: Any, moments: Mapping[str, Array]) -> Array | None
             f"layer has {columns}; collect them on this model"
         )
     return found
-
-
-@torch.no_grad()
-def _take(layer: LinearConv, plain: Any, found: LinearFilters) -> None:
-    """Give the layer the filters that were found, and the convolution's own bias."""
-    index = torch.from_numpy(found.primary).to(plain.weight.device)
-    layer.primary.copy_(plain.weight.index_select(0, index))
-    if found.factors is None:
-        layer.coefficients.copy_(torch.from_numpy(found.coefficients))
-    else:
-        # A rank above what the other filters have room for leaves columns of zeros.
-        for value, part in zip((layer.left, layer.right), found.factors, strict=True):
-            value.zero_()
-            rows, columns = part.shape
-            value[:rows, :columns] = torch.from_numpy(np.ascontiguousarray(part)).to(
-                value
-            )
-    layer.order.copy_(torch.from_numpy(found.order))
-    if plain.bias is not None:
-        layer.bias = plain.bias
-    for value in layer.parameters():
-        value.requires_grad_(plain.weight.requires_grad)
 
 
 def _put(small: nn.Module, name: str, new: nn.Module) -> None:
