@@ -72,18 +72,32 @@ def score_points(
             best_value = value
             for i in range(n):
                 best[i] = z[i]
-        flip, number = 0, start + move + 1
-        while number % 2 == 0 and flip < n - 1:
-            number //= 2
-            flip += 1
-        sign = 1.0 - 2.0 * z[flip]
-        value += sign * h[flip] + Q[flip, flip]
-        for i in range(n):
-            h[i] += 2.0 * sign * Q[flip, i]
-        z[flip] += sign
+        flip, gain = flip_next(Q, z, h, start + move + 1)
+        value += gain
         if cost.size:
-            spent += sign * cost[flip]
+            spent += (2.0 * z[flip] - 1.0) * cost[flip]
     return best_value
+
+
+@njit(cache=True)
+def flip_next(
+    Q: np.ndarray, z: np.ndarray, h: np.ndarray, number: int
+) -> tuple[int, float]:
+    """Move z on to point ``number`` of the reflected Gray code, from the one before.
+
+    ``h`` is 2Qz + q and is moved on. Gives the channel that flipped and what that adds
+    to zᵀQz + qᵀz. O(n).
+    """
+    flip = 0
+    while number % 2 == 0 and flip < z.size - 1:
+        number //= 2
+        flip += 1
+    sign = 1.0 - 2.0 * z[flip]
+    gain = sign * h[flip] + Q[flip, flip]
+    for i in range(z.size):
+        h[i] += 2.0 * sign * Q[flip, i]
+    z[flip] += sign
+    return flip, gain
 
 
 @njit(cache=True)
@@ -132,6 +146,12 @@ def _refresh(
     Q: np.ndarray, q: np.ndarray, cost: np.ndarray, z: np.ndarray, h: np.ndarray
 ) -> tuple[float, float]:
     """Write 2Qz + q into h; give zᵀQz + qᵀz and the cost of z."""
+    return afresh(Q, q, z, h), _spent(cost, z)
+
+
+@njit(cache=True)
+def afresh(Q: np.ndarray, q: np.ndarray, z: np.ndarray, h: np.ndarray) -> float:
+    """Write 2Qz + q into h; give zᵀQz + qᵀz."""
     value = 0.0
     for i in range(q.size):
         product = 0.0
@@ -139,7 +159,7 @@ def _refresh(
             product += Q[i, j] * z[j]
         h[i] = 2.0 * product + q[i]
         value += z[i] * (product + q[i])
-    return value, _spent(cost, z)
+    return value
 
 
 @njit(cache=True)

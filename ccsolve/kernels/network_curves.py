@@ -4,10 +4,8 @@ import numpy as np
 from numba import njit
 
 from ccsolve.kernels.capped_polytope import clip_to_total
+from ccsolve.kernels.enumeration import REFRESH, afresh, flip_next
 from ccsolve.kernels.random_numbers import below
-
-REFRESH = 16
-"""Flips after which values are computed afresh, so that rounding cannot build up."""
 
 WHOLE = 256
 """Channels up to which a descent looks at all pairs."""
@@ -25,34 +23,14 @@ def least_by_count(Q, q, least, best):
     least[:] = np.inf
     for move in range(1 << n):
         if move % REFRESH == 0:
-            value = _afresh(Q, q, z, h)
+            value = afresh(Q, q, z, h)
         if value < least[count]:
             least[count] = value
             for i in range(n):
                 best[count, i] = z[i] > 0.5
-        flip, number = 0, move + 1
-        while number % 2 == 0 and flip < n - 1:
-            number //= 2
-            flip += 1
-        sign = 1.0 - 2.0 * z[flip]
-        value += sign * h[flip] + Q[flip, flip]
-        for i in range(n):
-            h[i] += 2.0 * sign * Q[flip, i]
-        z[flip] += sign
-        count += 1 if sign > 0 else -1
-
-
-@njit(cache=True)
-def _afresh(Q, q, z, h):
-    """Write 2Qz + q into h; give zᵀQz + qᵀz."""
-    value = 0.0
-    for i in range(q.size):
-        product = 0.0
-        for j in range(q.size):
-            product += Q[i, j] * z[j]
-        h[i] = 2.0 * product + q[i]
-        value += z[i] * (product + q[i])
-    return value
+        flip, gain = flip_next(Q, z, h, move + 1)
+        value += gain
+        count += 1 if z[flip] > 0.5 else -1
 
 
 @njit(cache=True)

@@ -11,6 +11,12 @@ from ccsolve.errors import Infeasible, InvalidProblem
 from ccsolve.linalg.rounding import EPS
 from ccsolve.problems.checks import LARGEST, frozen, real_array, real_number
 from ccsolve.problems.constraints import checked_fixings
+from ccsolve.problems.network_checks import (
+    channel_count,
+    checked_group_names,
+    checked_width_budgets,
+    members_of,
+)
 from ccsolve.problems.network_form import NetworkForm, network_form
 from ccsolve.problems.records import made_again
 from ccsolve.problems.width_costs import WidthBudget
@@ -96,19 +102,19 @@ class NetworkSelection:
         fixed: Any = None,
         names: Sequence[str] | None = None,
     ) -> None:
-        labels = labels_of(groups, _channels(Q, factor, q, groups))
-        members = _members(labels)
+        labels = labels_of(groups, channel_count(Q, factor, q, groups))
+        members = members_of(labels)
         n, count = len(labels), len(members)
         fields = {
             "form": network_form(Q, blocks, factor, diagonal, members),
             "q": frozen(np.zeros(n)) if q is None else real_array("q", q, (n,)),
             "groups": labels,
-            "budgets": _checked_budgets(budgets, members),
+            "budgets": checked_width_budgets(budgets, members),
             "constant": real_number("constant", constant),
             "multiple_of": per_group("multiple_of", multiple_of, count, 1),
             "min_keep": per_group("min_keep", min_keep, count, 0),
             "fixed": checked_fixings(fixed, n),
-            "names": _checked_names(names, count),
+            "names": checked_group_names(names, count),
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
@@ -275,69 +281,6 @@ class NetworkSelection:
                 excess = float(over + limit - budget.limit) / unit
                 found.append(max(excess, LEAST_EXCESS))
         return max(found)
-
-
-def _channels(Q: Any, factor: Any, q: Any, groups: Any) -> int:
-    """Give n, from whatever tells it first."""
-    if groups is None:
-        raise InvalidProblem(
-            "groups is missing; give one label per channel, 0 to G - 1, or a list of "
-            "the groups' channels"
-        )
-    for given in (Q, factor, q):
-        if given is not None and np.ndim(given):
-            return np.shape(given)[-1]
-    listed = isinstance(groups, list | tuple) and any(np.ndim(own) for own in groups)
-    return sum(map(np.size, groups)) if listed else np.size(groups)
-
-
-def _members(labels: np.ndarray) -> tuple[np.ndarray, ...]:
-    order = np.argsort(labels, kind="stable")
-    sizes = np.bincount(labels)
-    return tuple(map(frozen, np.split(order, np.cumsum(sizes)[:-1])))
-
-
-def _checked_names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
-    if names is None:
-        return tuple(map(str, range(count)))
-    found = tuple(map(str, names))
-    if len(found) != count or len(set(found)) != count:
-        raise InvalidProblem(
-            f"names holds {len(found)} names; expected {count}, each another"
-        )
-    return found
-
-
-def _checked_budgets(
-    budgets: Any, members: Sequence[np.ndarray]
-) -> tuple[WidthBudget, ...]:
-    given = (budgets,) if isinstance(budgets, WidthBudget) else tuple(budgets)
-    sizes = [len(own) for own in members]
-    for t, budget in enumerate(given):
-        if not isinstance(budget, WidthBudget):
-            raise InvalidProblem(
-                f"budgets[{t}] is a {type(budget).__name__}; expected a WidthBudget"
-            )
-        beyond = [g for g in sorted(budget.groups) if g >= len(sizes)]
-        if beyond:
-            raise InvalidProblem(
-                f"budgets[{t}] names the group {beyond[0]}; expected 0 to "
-                f"{len(sizes) - 1}"
-            )
-        _require_covered(t, budget, sizes)
-    return given
-
-
-def _require_covered(t: int, budget: WidthBudget, sizes: Sequence[int]) -> None:
-    for table in budget.tables:
-        sides = ((table.inputs, table.read), (table.outputs, table.made))
-        for counts, grid in sides:
-            most = sum(count * sizes[g] for g, count in counts.items())
-            if most > grid[-1]:
-                raise InvalidProblem(
-                    f"budgets[{t}] has a table whose grid ends at {grid[-1]}; expected "
-                    f"at least {most}, what the whole network reads or makes"
-                )
 
 
 def _require_room_for_sums(problem: NetworkSelection) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ccsolve.iterate import Step
+from ccsolve.kernels.network_arrays import Network, Walk
 from ccsolve.kernels.network_moves import Moves
 from ccsolve.kernels.network_search import (
     chain,
@@ -16,7 +17,7 @@ from ccsolve.kernels.network_search import (
     search,
     shrink,
 )
-from ccsolve.kernels.network_state import BEST, IMPROVED, Network, Walk, note_best
+from ccsolve.kernels.network_state import BEST, IMPROVED, note_best
 from ccsolve.problems import NetworkSelection
 from ccsolve.problems.network_points import chosen
 from ccsolve.solvers.network.searching.layout import network_of

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ccsolve.kernels.network_state import Network, Rows, Tables
+from ccsolve.kernels.network_arrays import Network, Rows, Tables
 from ccsolve.problems import NetworkSelection, WidthTable
 from ccsolve.problems.network_form import DENSE_LIMIT
 
