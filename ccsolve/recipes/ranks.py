@@ -166,7 +166,8 @@ def _chains(
     else:
         ranks = _ranks(layer.name, modes, rules, fixed)
         losses = _losses(layer, chain, rules)[tuple(ranks.T)]
-    return [replace(form, ranks=some) for some in map(tuple, ranks.tolist())], losses
+    found = map(tuple, ranks.tolist())
+    return [*(replace(form, ranks=some) for some in found)], losses
 
 
 def _ranks(name: str, modes: Shape, rules: Rules, fixed: Fixed | None) -> Ranks:

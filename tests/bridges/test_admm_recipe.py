@@ -1,5 +1,7 @@
 """The recipe "admm_tt" carried out: chains of the planned ranks, weights by ADMM."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -51,9 +53,9 @@ def test_weights_lose_no_more_than_the_truncated_ones(format: str) -> None:
         np.testing.assert_allclose(made, weight, rtol=0, atol=1e-5)
 
 
-def _product(chain: nn.Module, layer: nn.Module) -> np.ndarray:
+def _product(chain: nn.Module, layer: Any) -> np.ndarray:
     """Give the weight of a chain without bias: its answer to unit inputs."""
-    held = layer.weight.shape  # pyright: ignore[reportAttributeAccessIssue]
+    held = layer.weight.shape
     with torch.no_grad():
         if len(held) == 2:
             zero = torch.zeros(1, held[1])

@@ -182,12 +182,12 @@ def test_chains_have_no_stage_that_costs_more_than_it_saves():
 
 def test_stages_are_of_one_size_and_zeros_stay_zeros():
     stages, _ = factored(1e3 * weights(1, 6, 8, 3, 3), Factor("tucker", 2), "here")
-    sizes = np.array([float(np.linalg.norm(stage)) for stage in stages])
+    sizes = np.array([float(np.linalg.norm(np.asarray(stage))) for stage in stages])
     np.testing.assert_allclose(sizes, sizes[0])
     for kind in ("svd", "tucker", "tt"):
         stages, _ = factored(np.zeros((1, 4, 4, 3)), Factor(kind, 2), "here")
         assert not product(stages).any()
-        assert all(np.isfinite(stage).all() for stage in stages)
+        assert all(np.isfinite(np.asarray(stage)).all() for stage in stages)
 
 
 def test_fits_are_the_same_every_time():

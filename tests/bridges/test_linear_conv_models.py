@@ -211,7 +211,7 @@ def test_a_network_of_these_layers_alone_gives_statistics_of_the_others(level) -
         nn.AdaptiveAvgPool2d(2), nn.Flatten(),
     )  # fmt: skip
     model = nn.Sequential(convolutions, nn.Linear(32, 8)).eval()
-    combined = cct.linear_convolutions(model, 0.5)
+    combined: Any = cct.linear_convolutions(model, 0.5)
     x = torch.randn(12, 3, 9, 9)
     batches = [(part, torch.arange(6) % 8) for part in x.split(6)]
     stats = cct.collect(combined, batches, layers=level)

@@ -6,6 +6,7 @@ differ by a constant, and choose alike.
 """
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,7 +90,11 @@ def read(model: nn.Module, images: list) -> tuple[np.ndarray, np.ndarray]:
     """Give the reader's columns and outputs, centred, at all positions."""
     seen: list[tuple[Tensor, Tensor]] = []
     layer = model.get_submodule(READER)
-    handle = layer.register_forward_hook(lambda _, x, y: seen.append((x[0], y)))
+
+    def note(_: nn.Module, x: tuple[Tensor], y: Any) -> None:
+        seen.append((x[0], y))
+
+    handle = layer.register_forward_hook(note)
     with torch.no_grad():
         model(torch.cat([x for x, _ in images]))
     handle.remove()

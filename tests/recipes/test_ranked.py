@@ -151,7 +151,7 @@ def test_bad_rates_are_refused():
         ({"normalise": "norm"}, "global"),
     ],
 )
-def test_what_the_rates_do_not_look_at_is_refused(unused: dict[str, str], needed: str):
+def test_what_the_rates_do_not_look_at_is_refused(unused: dict[str, Any], needed: str):
     with pytest.raises(Unsupported, match=f"leave it out, or give rates='{needed}'"):
         ccsolve.plan(STATS, macs=0.5, recipe="l1", rates="uniform", **unused)
 

@@ -1,6 +1,7 @@
 """What was done to a model, taken down on it."""
 
 from dataclasses import replace
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -15,6 +16,6 @@ def take_down(model: nn.Module, small: nn.Module, inputs: tuple[Tensor, ...]) ->
     small.surgery = recorded(model, small, {}, inputs)  # pyright: ignore
     reports = {"report": Report, "factor_report": FactorReport}
     for name, kind in reports.items():
-        value = getattr(small, name, None)
+        value: Any = getattr(small, name, None)
         if isinstance(value, kind):
             setattr(small, name, replace(value, achieved=count(small, inputs)))
