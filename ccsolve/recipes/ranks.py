@@ -166,8 +166,10 @@ def _chains(
     else:
         ranks = _ranks(layer.name, modes, rules, fixed)
         losses = _losses(layer, chain, rules)[tuple(ranks.T)]
-    found = map(tuple, ranks.tolist())
-    return [*(replace(form, ranks=some) for some in found)], losses
+    found: list[Factor | None] = [
+        replace(form, ranks=some) for some in map(tuple, ranks.tolist())
+    ]
+    return found, losses
 
 
 def _ranks(name: str, modes: Shape, rules: Rules, fixed: Fixed | None) -> Ranks:
