@@ -140,7 +140,7 @@ def choices(
 
 def _factors(
     layer: Layer, chain: Chainable, rules: Rules, fixed: Fixed | None
-) -> tuple[list[Factor | None], Array]:
+) -> tuple[Sequence[Factor | None], Array]:
     """Give all factors and their losses; the layer as it is comes first."""
     if isinstance(fixed, int | np.integer) and fixed == 0:
         return [None], np.zeros(1)
@@ -158,7 +158,7 @@ def _factors(
 
 def _chains(
     layer: Layer, chain: Chainable, rules: Rules, fixed: Fixed | None
-) -> tuple[list[Factor | None], Array]:
+) -> tuple[Sequence[Factor | None], Array]:
     """Give all factors of the rules, and their losses."""
     form, modes = _form(layer.name, chain, rules)
     if form.modes:
@@ -166,10 +166,7 @@ def _chains(
     else:
         ranks = _ranks(layer.name, modes, rules, fixed)
         losses = _losses(layer, chain, rules)[tuple(ranks.T)]
-    found: list[Factor | None] = [
-        replace(form, ranks=some) for some in map(tuple, ranks.tolist())
-    ]
-    return found, losses
+    return [replace(form, ranks=some) for some in map(tuple, ranks.tolist())], losses
 
 
 def _ranks(name: str, modes: Shape, rules: Rules, fixed: Fixed | None) -> Ranks:
