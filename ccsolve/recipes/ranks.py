@@ -135,7 +135,8 @@ def choices(
     kept = np.flatnonzero(np.isfinite(costs).all(axis=1))
     if fixed is None:
         kept = kept[_efficient(losses[kept], costs[kept])]
-    return Choices(tuple(factors[i] for i in kept), losses[kept], costs[kept])
+    chosen = tuple(factors[i] for i in kept.tolist())
+    return Choices(chosen, losses[kept], costs[kept])
 
 
 def _factors(
