@@ -23,10 +23,12 @@ def labels_of(groups: Any, n: int) -> np.ndarray:
         raise InvalidProblem(
             f"groups has {labels.shape[0]} labels; expected {n}, one per channel"
         )
-    counts = np.bincount(labels) if n and labels.min() >= 0 else np.zeros(1)
+    if not n:
+        raise InvalidProblem("groups is empty; expected at least one channel")
+    counts = np.bincount(labels) if labels.min() >= 0 else np.zeros(1)
     if not counts.all():
         raise InvalidProblem(
-            f"groups has labels {labels.min(initial=0)} to {labels.max(initial=0)}; "
+            f"groups has labels {labels.min()} to {labels.max()}; "
             "expected 0 to G - 1, each of them taken"
         )
     return frozen(labels)

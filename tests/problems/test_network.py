@@ -124,6 +124,8 @@ def test_the_narrowest_network_must_keep_its_budgets():
         ({"groups": [0, 0, 1]}, "groups has 3 labels; expected 5"),
         ({"groups": [0, 0, 2, 2, 2]}, "expected 0 to G - 1, each of them taken"),
         ({"groups": [-1, 0, 0, 0, 0]}, "labels -1 to 0"),
+        ({"groups": [1, 1, 1, 1, 1]}, "labels 1 to 1"),
+        ({"Q": None, "q": None, "groups": []}, "groups is empty"),
         ({"groups": [0.5, 0, 0, 0, 0]}, "expected a vector of whole numbers"),
         (
             {"groups": [[0, 1], [1, 2, 3, 4]]},
