@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from benchmarks.papers.jobs import Job
-from benchmarks.pruning.rows import CHOSEN_ON
+from benchmarks.pruning.rows import percent_right
 from benchmarks.pruning.scoring import Bits, unpacked
 
 
@@ -49,8 +49,7 @@ class Row:
 
     def accuracy(self, *, reported: bool) -> float:
         """Give the per cent right of the reported images, or of all."""
-        bits = self.outcomes()
-        return 100.0 * float(bits[CHOSEN_ON if reported else 0 :].mean())
+        return percent_right(self.outcomes(), reported=reported)
 
     @property
     def removed(self) -> tuple[float, float]:

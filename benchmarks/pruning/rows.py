@@ -9,6 +9,11 @@ CHOSEN_ON = 2000
 """Test images 0 to this one (excluded) may choose settings; the rest is reported."""
 
 
+def percent_right(outcomes: Bits, *, reported: bool) -> float:
+    """Give the per cent right of the reported images, or of all."""
+    return 100.0 * float(outcomes[CHOSEN_ON if reported else 0 :].mean())
+
+
 @dataclass(frozen=True)
 class Row:
     """What one job gave.
@@ -50,8 +55,7 @@ class Row:
 
     def accuracy(self, *, reported: bool) -> float:
         """Give the per cent right of the reported images, or of all."""
-        bits = self.outcomes()
-        return 100.0 * float(bits[CHOSEN_ON if reported else 0 :].mean())
+        return percent_right(self.outcomes(), reported=reported)
 
     @property
     def removed_macs(self) -> float:
