@@ -34,7 +34,8 @@ channels, and a pointwise layer. These are the same sets as Tucker's on both cha
 axes, so one format stands for both. The stem and the classifier stay as they are;
 "n times fewer" counts the parameters of the blocks' layers. Made by
 
-    python -m benchmarks.tensor_trains --data DIR
+    python -m benchmarks.tensor_trains --data DIR --networks resnet20
+    python -m benchmarks.tensor_trains --data DIR --networks resnet56 --images 3000
     python -m benchmarks.admm_training --data DIR --state FOLDER
     python -m benchmarks.low_rank_accuracy
 
