@@ -8,12 +8,13 @@ Nothing here says where the work is done. ``n_jobs`` takes cores of this machine
 import math
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
+from numbers import Integral
 from typing import Any, TypeVar, cast
 
 import joblib
 
 from ccsolve.api import solve
-from ccsolve.errors import Infeasible
+from ccsolve.errors import Infeasible, InvalidProblem
 from ccsolve.handling import handling_of
 from ccsolve.solution import Solution, Stop
 
@@ -47,9 +48,12 @@ def each(
 
     Raises
     ------
+    InvalidProblem
+        ``n_jobs`` is 0 or no integer.
     Exception
         What ``work`` raises; results given before it are the caller's.
     """
+    workers(n_jobs)
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
     tasks = (joblib.delayed(work)(item) for item in items)
     results = cast("Generator[Result]", parallel(tasks))
@@ -63,6 +67,16 @@ def each(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             results.close()
+
+
+def workers(n_jobs: int | None) -> int:
+    """Give how many items are worked on at a time; `InvalidProblem` for 0."""
+    if n_jobs is not None and (not isinstance(n_jobs, Integral) or n_jobs == 0):
+        raise InvalidProblem(
+            f"n_jobs {n_jobs!r}; expected a number of cores, -1 for all, or None"
+        )
+    # None is what joblib is configured to; its types do not say so.
+    return joblib.effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]
 
 
 def solve_all(

@@ -1,5 +1,7 @@
 """Independent solves: in order, in parallel as in series, cancelled, interrupted."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,12 @@ def test_a_callback_sees_all_and_may_cancel(n_jobs: int):
     for problem, solution in zip(PROBLEMS[3:], found[3:], strict=True):
         assert solution.stop is Stop.CALLBACK and solution.bound == -np.inf
         ccsolve.verify(problem, solution)
+
+
+@pytest.mark.parametrize("n_jobs", [0, 1.5, "two"])
+def test_a_number_of_cores_is_asked_for_in_words(n_jobs: Any):
+    with pytest.raises(InvalidProblem, match="n_jobs"):
+        list(batch.each(squared, range(3), n_jobs=n_jobs))
 
 
 def test_ctrl_c_keeps_what_is_there():

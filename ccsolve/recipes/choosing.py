@@ -6,10 +6,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from joblib import effective_n_jobs
 
 from ccsolve.api import solve
-from ccsolve.batch import each
+from ccsolve.batch import each, workers
 from ccsolve.problems import ChannelSelection
 from ccsolve.recipes.recollection import Recollect, taken_again
 from ccsolve.solution import Solution, Stop
@@ -70,19 +69,18 @@ def side_by_side(
     """
     begun = time.perf_counter()
     end = begun + time_limit
-    # None is what joblib is configured to; its types do not say so.
-    workers = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]
+    at_once = workers(n_jobs)
 
     def tasks() -> Iterator[_Task]:
         for done, (name, width) in enumerate(widths.items()):
             problem = taylor.program(stats, name, width)
-            share = min(workers, len(widths) - done) / (len(widths) - done)
+            share = min(at_once, len(widths) - done) / (len(widths) - done)
             yield _Task(problem, max(0.0, end - time.perf_counter()) * share, seed)
 
     found = each(_solved, tasks(), n_jobs=n_jobs)
     for name, solution in zip(widths, found, strict=True):
         now = time.perf_counter()
-        if workers == 1:
+        if at_once == 1:
             end += max(0.0, now - begun - solution.seconds)
         begun = now
         if interrupted(solution):

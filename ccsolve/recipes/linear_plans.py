@@ -24,7 +24,7 @@ from ccsolve.recipes.chain_options import check_mapping, check_params_alone
 from ccsolve.recipes.chains import Chainable, chainables
 from ccsolve.recipes.linear_conv import gram_of
 from ccsolve.recipes.rank_allocation import shared, spent
-from ccsolve.recipes.ranks import Choices, Rules, rules_of
+from ccsolve.recipes.ranks import UNITS, Choices, Rules, rules_of
 from ccsolve.statistics import Layer, Statistics
 
 Array = NDArray[np.float64]
@@ -110,6 +110,8 @@ def plan(
             "fixed": held,
             **search,
             "seed": seed,
+            "objective": UNITS[rules.metric],
+            "price": UNITS[rules.metric],
             "bound": "over the numbers that were offered, on these losses",
         },
     )

@@ -14,7 +14,14 @@ from ccsolve.recipes.chain_options import check_mapping
 from ccsolve.recipes.chains import Chainable, chainables
 from ccsolve.recipes.rank_allocation import Shares, shared, spent
 from ccsolve.recipes.rank_grids import Fixed
-from ccsolve.recipes.ranks import Choices, Rules, Times, choices, require_strides
+from ccsolve.recipes.ranks import (
+    UNITS,
+    Choices,
+    Rules,
+    Times,
+    choices,
+    require_strides,
+)
 from ccsolve.statistics import Cost, Statistics
 from ccsolve.statistics.cost import COUNTED
 
@@ -102,6 +109,8 @@ def plan_of(
             **asdict(rules),
             "fixed": dict(offers.fixed),
             **search._asdict(),
+            "objective": UNITS[rules.metric],
+            "price": UNITS[rules.metric],
             "bound": "over the ranks that were offered, on these losses",
             "solver": {
                 "method": solution.method,

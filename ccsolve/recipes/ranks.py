@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import prod
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,16 @@ Array = NDArray[np.float64]
 Shape = tuple[int, ...]
 Times = Mapping[tuple[int, ...], float]
 """Ranks -> microseconds of a layer; no ranks for the layer as it is."""
+
+
+UNITS: Mapping[str, str] = MappingProxyType(
+    {
+        "loss": "predicted rise of the loss",
+        "inputs": "squared errors of outputs, each a share of its layer's",
+        "weights": "squared errors of weights, each a share of its layer's",
+    }
+)
+"""What the objective is, by metric."""
 
 
 @dataclass(frozen=True)
