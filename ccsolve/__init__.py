@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ccsolve.planning import pareto, plan
     from ccsolve.plans import Plan
     from ccsolve.statistics import Statistics
+    from ccsolve.validation import LossModel, Validation, loss_models, validate
 
 __version__ = "0.1.0"
 
@@ -46,6 +47,7 @@ __all__ = [
     "Claim",
     "Factor",
     "Front",
+    "LossModel",
     "LowRankFit",
     "NetworkSelection",
     "Plan",
@@ -56,11 +58,13 @@ __all__ = [
     "Solution",
     "Statistics",
     "Stop",
+    "Validation",
     "WidthBudget",
     "WidthTable",
     "errors",
     "from_bqm",
     "from_cqm",
+    "loss_models",
     "merge",
     "methods",
     "pareto",
@@ -72,6 +76,7 @@ __all__ = [
     "to_bqm",
     "to_cqm",
     "to_cvxpy",
+    "validate",
     "verify",
     "write",
 ]
@@ -79,10 +84,13 @@ __all__ = [
 _LAZY = {
     "Factor": "ccsolve.factors",
     "Front": "ccsolve.fronts",
+    "LossModel": "ccsolve.validation",
     "Plan": "ccsolve.plans",
     "Statistics": "ccsolve.statistics",
+    "Validation": "ccsolve.validation",
     "from_bqm": "ccsolve.io.dimod_models",
     "from_cqm": "ccsolve.io.dimod_models",
+    "loss_models": "ccsolve.validation",
     "pareto": "ccsolve.planning",
     "plan": "ccsolve.planning",
     "read": "ccsolve.io",
@@ -90,6 +98,7 @@ _LAZY = {
     "to_bqm": "ccsolve.io.dimod_models",
     "to_cqm": "ccsolve.io.dimod_models",
     "to_cvxpy": "ccsolve.io.cvxpy_models",
+    "validate": "ccsolve.validation",
     "write": "ccsolve.io",
 }
 

@@ -50,6 +50,7 @@ from ccsolve_torch.heads.auxiliary import Auxiliary
 from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.layers import factorise
 from ccsolve_torch.linear_conv import fold, linear_convolutions
+from ccsolve_torch.measuring import MeasuredLosses, measured_losses
 from ccsolve_torch.pipeline import compress
 from ccsolve_torch.repairing.recalibration import recalibrate
 from ccsolve_torch.repairing.repair import fit_next_layers
@@ -69,6 +70,7 @@ __all__ = [
     "LinearConv1d",
     "LinearConv2d",
     "LinearConv3d",
+    "MeasuredLosses",
     "Report",
     "TrainMap",
     "Training",
@@ -92,6 +94,7 @@ __all__ = [
     "load",
     "measure_chains",
     "measure_latency",
+    "measured_losses",
     "recalibrate",
     "save",
     "sfp_scores",

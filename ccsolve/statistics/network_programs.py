@@ -12,7 +12,7 @@ from ccsolve.problems.width_costs import WidthBudget, WidthTable
 from ccsolve.problems.width_ladders import per_group
 from ccsolve.statistics.group import Group
 from ccsolve.statistics.latency import MOST_GROUPS, LatencyTable
-from ccsolve.statistics.shrinkage import target_diagonal
+from ccsolve.statistics.whole_curvature import GROUPS, whole_curvature
 
 if TYPE_CHECKING:
     from ccsolve.statistics.network import Statistics
@@ -53,8 +53,8 @@ def network_program(
     first_order
         Weight μ of the gradient; 0 leaves it out, and then none is needed.
     shrinkage, target
-        As in `Statistics.channel_selection`, here for H as a whole; "auto" for blocks
-        alone, group by group.
+        As in `Statistics.channel_selection`, group by group; with ``cross`` of H as a
+        whole, and then the target may be "groups": H without what joins groups.
     multiple_of
         Of the widths: a number, or by group's name.
     min_keep
@@ -72,8 +72,10 @@ def network_program(
         Curvature, its rows for ``cross``, gradients, latency or memory are missing.
     """
     groups = list(stats.groups.values())
-    model = _crossed if cross else _separate
-    form = model(groups, curvature, shrinkage, target)
+    if cross:
+        form = whole_curvature(groups, curvature, shrinkage, target, stats.samples)
+    else:
+        form = _separate(groups, curvature, shrinkage, target)
     ones = np.ones(sum(group.size for group in groups))
     half = _halved(form, real_number("damping", damping, 0.0), len(ones))
     gradient = first_order * _gradient(groups, real_number("first_order", first_order))
@@ -189,45 +191,27 @@ def _table(table: LatencyTable, places: Mapping[str, int]) -> WidthTable:
 def _separate(
     groups: Sequence[Group], curvature: str, shrinkage: float | str, target: str
 ) -> dict[str, Any]:
+    if target == GROUPS:
+        raise Unsupported(
+            "target='groups' with cross=False: nothing joins groups; give cross=True, "
+            "or target='diagonal' or 'identity'"
+        )
     options = {"shrinkage": shrinkage, "target": target}
     return {"blocks": [group.hessian(curvature, **options) for group in groups]}
-
-
-def _crossed(
-    groups: Sequence[Group], curvature: str, shrinkage: float | str, target: str
-) -> dict[str, Any]:
-    """Give the curvature of all groups together: rows are of the same samples."""
-    rows = [group.rows(curvature) for group in groups]
-    missing = [g.name for g, own in zip(groups, rows, strict=True) if own is None]
-    if missing:
-        raise MissingStatistics(
-            f"groups/{missing[0]}: no {curvature}_rows, which blocks between groups "
-            "come from; collect with rows, or give cross=False"
-        )
-    if shrinkage == "auto":
-        raise Unsupported(
-            "shrinkage='auto' with cross=True; give a number, or cross=False"
-        )
-    rho = groups[0].intensity(curvature, shrinkage, target) if groups else 0.0
-    factor = np.concatenate([np.asarray(own, np.float64) for own in rows], axis=1)
-    own = np.square(factor).sum(axis=0)
-    aims = np.split(own, np.cumsum([group.size for group in groups])[:-1])
-    pulled = np.concatenate([target_diagonal(part, target) for part in aims])
-    if len(factor) < factor.shape[1]:
-        return {"factor": np.sqrt(1 - rho) * factor, "diagonal": rho * pulled}
-    return {"Q": (1 - rho) * (factor.T @ factor) + np.diag(rho * pulled)}
 
 
 def _halved(form: Mapping[str, Any], damping: float, n: int) -> dict[str, Any]:
     """Give ½(H + damping·I) for H in the same form."""
     if "Q" in form:
         return {"Q": 0.5 * (form["Q"] + damping * np.eye(n))}
-    if "factor" in form:
+    if "factor" not in form:
         return {
-            "factor": np.sqrt(0.5) * form["factor"],
-            "diagonal": 0.5 * (form["diagonal"] + damping),
+            "blocks": [0.5 * (H + damping * np.eye(len(H))) for H in form["blocks"]]
         }
-    return {"blocks": [0.5 * (H + damping * np.eye(len(H))) for H in form["blocks"]]}
+    half: dict[str, Any] = {"factor": np.sqrt(0.5) * form["factor"]}
+    if "blocks" in form:
+        half["blocks"] = [0.5 * H for H in form["blocks"]]
+    return half | {"diagonal": 0.5 * (form.get("diagonal", np.zeros(n)) + damping)}
 
 
 def _gradient(groups: Sequence[Group], first_order: float) -> np.ndarray:

@@ -135,6 +135,6 @@ def test_what_cannot_be_built_is_refused(
         RESNET.network_program(**options)
 
 
-def test_auto_shrinkage_across_groups_is_unsupported():
-    with pytest.raises(Unsupported, match="give a number, or cross=False"):
-        DIGITS.network_program(cross=True, shrinkage="auto")
+def test_blocks_alone_have_no_blocks_for_a_target():
+    with pytest.raises(Unsupported, match="target='groups' with cross=False"):
+        DIGITS.network_program(shrinkage=0.5, target="groups")
