@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 import ccsolve
-from ccsolve.cli import bench, demo, methods, pareto, plan, solve, verify
+from ccsolve.cli import (
+    bench,
+    demo,
+    methods,
+    pareto,
+    plan,
+    solve,
+    validation,
+    verify,
+)
 from ccsolve.cli.outcome import CLOSED_PIPE, reporting
 
 _EPILOG = (
@@ -22,6 +31,7 @@ _COMMANDS: tuple[tuple[Callable[..., int], tuple[str, ...]], ...] = (
     (verify.verify, verify.EXAMPLES),
     (plan.plan, plan.EXAMPLES),
     (pareto.pareto, pareto.EXAMPLES),
+    (validation.validation, validation.EXAMPLES),
     (bench.bench, bench.EXAMPLES),
 )
 
