@@ -46,17 +46,23 @@ def taylor_removal(
     *,
     curvature: str | None = None,
     damping: float = 0.0,
+    first_order: float = 0.0,
+    shrinkage: float | str = 0.0,
+    target: str = "diagonal",
 ) -> Removal:
-    """Order by the rise of ½ uᵀ(H + damping·I)u, u marking removed classes, O(size²).
+    """Order by the rise of -μ·gᵀu + ½·uᵀ(H + damping·I)u, u marking removed classes.
 
-    The loss of CCP (Peng et al., ICML 2019) without its gradient term: nothing that
-    remains is fitted again. H is the group's curvature "ggn" or "fisher"; by default
-    the Gauss-Newton where it was collected, else the empirical Fisher.
+    The loss of CCP (Peng et al., ICML 2019), by default without its gradient term,
+    μ = `first_order` = 0: nothing that remains is fitted again. H is the group's
+    curvature "ggn" or "fisher", pulled to `target` by `shrinkage` as in
+    `Statistics.channel_selection`; by default the Gauss-Newton where it was collected,
+    else the empirical Fisher. O(size²).
     """
     held = stats.groups[group]
-    h = held.hessian(_collected(held) if curvature is None else curvature)
+    name = _collected(held) if curvature is None else curvature
+    h = held.hessian(name, shrinkage=shrinkage, target=target)
     h[np.diag_indices(len(h))] += damping
-    coupled = np.zeros(len(h))
+    coupled = -first_order * held.slope(first_order)
 
     def remove(chosen: int) -> None:
         coupled[:] += h[chosen]

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from ccsolve.criteria import score
+from ccsolve.errors import Unsupported
 from ccsolve.plans import Plan
 from ccsolve.recipes.allocation import allocated
-from ccsolve.recipes.removals import removals_by
+from ccsolve.recipes.removals import TAYLOR, removals_by
 from ccsolve.recipes.uniform import best
 from ccsolve.statistics import Statistics
 
@@ -17,6 +19,11 @@ def plan(
     *,
     losses: str = "refit",
     criterion: str | None = None,
+    curvature: str | None = None,
+    damping: float = 0.0,
+    first_order: float = 0.0,
+    shrinkage: float | str = 0.0,
+    target: str = "diagonal",
     allocation: str = "exact",
     multiple_of: int = 1,
     min_keep: int = 1,
@@ -42,12 +49,21 @@ def plan(
     criterion
         Which channels remain: any name that `ccsolve.criteria.score` knows; by
         default those that the loss removes last.
+    curvature, damping, first_order, shrinkage, target
+        Of the losses "taylor": see `taylor_removal`.
     allocation, multiple_of, min_keep, fixed, time_limit
         See `allocated`.
     seed
         For the program, and the criterion "random".
     """
-    removals = removals_by(stats, losses)
+    asked = {
+        "curvature": curvature,
+        "damping": damping,
+        "first_order": first_order,
+        "shrinkage": shrinkage,
+        "target": target,
+    }
+    removals = removals_by(stats, losses, _model(losses, asked))
     found = allocated(
         stats,
         limits,
@@ -78,6 +94,7 @@ def plan(
         provenance={
             "losses": losses,
             "criterion": criterion,
+            **(asked if losses == TAYLOR else {}),
             "allocation": allocation,
             "multiple_of": multiple_of,
             "min_keep": min_keep,
@@ -88,3 +105,23 @@ def plan(
             "bound": "over all admissible widths, on these losses",
         },
     )
+
+
+_PLAIN = {
+    "curvature": None,
+    "damping": 0.0,
+    "first_order": 0.0,
+    "shrinkage": 0.0,
+    "target": "diagonal",
+}
+
+
+def _model(losses: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give the quadratic model; Unsupported where the losses have none."""
+    changed = [name for name, value in asked.items() if value != _PLAIN[name]]
+    if changed and losses != TAYLOR:
+        raise Unsupported(
+            f"{changed[0]} = {asked[changed[0]]!r} with losses {losses!r}; only those "
+            "of losses='taylor' are of a quadratic model"
+        )
+    return asked

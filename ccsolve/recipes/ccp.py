@@ -83,10 +83,10 @@ def plan(
     allocation
         How widths are allocated, see `allocated`.
     curvature, damping, first_order, shrinkage, target
-        See `Statistics.channel_selection`; widths by "selection" take them, too. The
-        paper's model has the gradient's full weight, 1; it is left out here, for the
-        gradient of a trained network is mostly noise: with weight 1/2 the choice on
-        ResNet-56 was 13 points worse.
+        See `Statistics.channel_selection`; widths by "selection" and "taylor" take
+        them, too. The paper's model has the gradient's full weight, 1; it is left out
+        here, for the gradient of a trained network is mostly noise: with weight 1/2
+        the choice on ResNet-56 was 13 points worse.
     recollect
         Gives statistics of the network that a plan leaves; the bridge's
         ``compress(..., sequential=True)`` has one. With it groups are solved one after

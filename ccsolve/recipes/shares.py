@@ -44,7 +44,7 @@ def shares_of(
         "uniform": every group cut alike (`uniform_widths`). Any other name: allocated
         by what a group's width costs, see `losses_by`.
     model
-        The quadratic model of the losses "selection".
+        The quadratic model of the losses "selection" and "taylor".
     rules
         The keyword options of `allocated`.
 

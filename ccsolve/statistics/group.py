@@ -134,6 +134,20 @@ class Group:
         aim = np.diag(rho * target_diagonal(block.diagonal(), target))
         return (1 - rho) * block + aim
 
+    def slope(self, first_order: float = 1.0) -> NDArray[np.float64]:
+        """Give the (size,) gradient for a model that weighs it by `first_order`.
+
+        Zeros at weight 0, where none is needed; MissingStatistics if none is held.
+        """
+        if first_order == 0:
+            return np.zeros(self.size)
+        if self.gradient is None:
+            raise MissingStatistics(
+                f"groups/{self.name}: no gradient was collected; collect it or give "
+                "first_order=0"
+            )
+        return self.gradient.astype(np.float64)
+
     def intensity(
         self,
         curvature: str = "ggn",

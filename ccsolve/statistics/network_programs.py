@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ccsolve.errors import InvalidProblem, MissingStatistics, Unsupported
+from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve.problems.checks import real_number
 from ccsolve.problems.network import NetworkSelection
 from ccsolve.problems.width_costs import WidthBudget, WidthTable
@@ -215,15 +215,7 @@ def _halved(form: Mapping[str, Any], damping: float, n: int) -> dict[str, Any]:
 
 
 def _gradient(groups: Sequence[Group], first_order: float) -> np.ndarray:
-    if first_order == 0:
-        return np.zeros(sum(group.size for group in groups))
-    missing = [group.name for group in groups if group.gradient is None]
-    if missing:
-        raise MissingStatistics(
-            f"groups/{missing[0]}: no gradient was collected; collect it or give "
-            "first_order=0"
-        )
-    parts = [np.asarray(group.gradient, np.float64) for group in groups]
+    parts = [group.slope(first_order) for group in groups]
     return np.concatenate(parts) if parts else np.zeros(0)
 
 

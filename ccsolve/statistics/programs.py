@@ -34,7 +34,7 @@ def channel_selection(
     """
     rows = group.rows(curvature)
     rest = {
-        "gradient": _gradient(group, first_order),
+        "gradient": group.slope(first_order) if first_order else None,
         "keep": keep,
         "damping": damping,
         "first_order": first_order,
@@ -50,17 +50,6 @@ def channel_selection(
         diagonal=rho * target_diagonal(own, target),
         **rest,
     )
-
-
-def _gradient(group: Group, first_order: float) -> object:
-    if first_order == 0:
-        return None
-    if group.gradient is None:
-        raise MissingStatistics(
-            f"groups/{group.name}: no gradient was collected; collect it or give "
-            "first_order=0"
-        )
-    return group.gradient
 
 
 def reconstruction_selection(

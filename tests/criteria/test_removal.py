@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,14 +53,23 @@ def two_readers() -> Statistics:
     return replace(STATS, layers={**STATS.layers, "shortcut": shortcut})
 
 
+MODELS: tuple[dict[str, Any], ...] = (
+    {},
+    {"first_order": 0.5, "damping": 0.2, "shrinkage": "auto"},
+    {"curvature": "fisher", "shrinkage": 0.3, "target": "identity"},
+)
+
+
 @pytest.mark.parametrize("group", ["conv1", "conv2", "conv3"])
-def test_taylor_losses_are_those_of_the_program(group: str):
-    removal = taylor_removal(STATS, group)
+@pytest.mark.parametrize("model", MODELS)
+def test_taylor_losses_are_those_of_the_program(group: str, model: dict[str, Any]):
+    removal = taylor_removal(STATS, group, **model)
     size = STATS.groups[group].size
     for gone in range(size):
         z = np.ones(size)
         z[removal.order[:gone]] = 0
-        problem = STATS.channel_selection(group, size - gone, first_order=0.0)
+        options = {"first_order": 0.0, **model}
+        problem = STATS.channel_selection(group, size - gone, **options)
         assert removal.loss[gone] == pytest.approx(problem.objective(z), abs=1e-9)
         others = removal.order[gone:]
         after = [problem.objective(z - np.eye(size)[other]) for other in others]

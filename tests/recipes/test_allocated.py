@@ -1,6 +1,7 @@
 """The recipes on allocated widths: curves, choices, bounds, what they refuse."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +30,22 @@ def test_the_recipe_keeps_what_goes_last(losses: str):
     rungs = ladders(admissible_steps(STATS), curves)
     assert plan.objective == pytest.approx(loss_at(rungs, plan.widths))
     assert plan.provenance["losses"] == losses
+
+
+def test_the_model_of_taylor_losses_is_an_option():
+    model: dict[str, Any] = {"shrinkage": 1.0, "damping": 0.1, "first_order": 0.5}
+    plan = ccsolve.plan(STATS, macs=0.5, recipe="allocated", losses="taylor", **model)
+    for name, kept in plan.keep.items():
+        removal = taylor_removal(STATS, name, **model)
+        assert (kept == removal.kept(len(kept))).all()
+    assert plan.provenance["shrinkage"] == 1.0
+    curves = losses_by(STATS, "taylor", model=model)
+    assert (curves["conv1"] == taylor_removal(STATS, "conv1", **model).loss).all()
+
+
+def test_other_losses_have_no_such_model():
+    with pytest.raises(Unsupported, match="shrinkage = 'auto' with losses 'refit'"):
+        ccsolve.plan(STATS, macs=0.5, recipe="allocated", shrinkage="auto")
 
 
 def test_the_default_is_exact_with_bound_and_prices():
