@@ -21,6 +21,7 @@ from ccsolve.recipes import (
     ccp,
     cpli,
     dcff,
+    joint,
     linear_plans,
     low_rank,
     ranked,
@@ -37,6 +38,7 @@ RECIPES: Mapping[str, Callable[..., Plan]] = {
     "ccp": ccp.plan,
     "cpli": cpli.plan,
     "dcff": dcff.plan,
+    "joint": joint.plan,
     "linear_conv": linear_plans.plan,
     "svd": low_rank.svd,
     "tt": low_rank.tt,
@@ -46,7 +48,7 @@ RECIPES: Mapping[str, Callable[..., Plan]] = {
     **{name: partial(ranked.plan, name) for name in ranked.PAPERS},
 }
 
-CHAINS = ("admm_tt", "cc", "linear_conv", "svd", "tt", "tucker")
+CHAINS = ("admm_tt", "cc", "joint", "linear_conv", "svd", "tt", "tucker")
 """Recipes whose plans put chains, or filters made of filters, in place of layers."""
 
 ON_LOSSES = ("ccp", "allocated")
@@ -86,8 +88,8 @@ def plan(
         "ccp" chooses by programs, "allocated" and "uniform" by a criterion; "uniform"
         cuts every group alike. "svd", "tucker" and "tt" keep all channels, and make
         chains of layers: a program shares the budgets over their ranks; "admm_tt" does
-        so for weights that ADMM finds. "cc" does both. "linear_conv" makes filters of
-        others.
+        so for weights that ADMM finds. "cc" and "joint" do both. "linear_conv" makes
+        filters of others.
         "cpli", "he", "thinet" and "osscar" keep the channels from which the next layers
         can be reconstructed; "dcff" filters unlike the others. "l1", "lamp", "nisp",
         ...: a criterion, see `ccsolve.recipes.ranked.PAPERS`.

@@ -1,0 +1,252 @@
+"""The joint program: widths of groups and ranks of layers, under one set of budgets."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccsolve.api import solve
+from ccsolve.criteria import Removal
+from ccsolve.problems import RateAllocation
+from ccsolve.recipes.joint_layers import Narrow, Ranks, Widths
+from ccsolve.recipes.joint_options import Choice, Grid, choices
+from ccsolve.recipes.steps import Steps
+from ccsolve.solution import Solution
+from ccsolve.statistics import Statistics
+from ccsolve.statistics.tables import cost_tables
+
+Array = NDArray[np.float64]
+Tables = dict[tuple[int, int], Array]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A width for every group, ranks for every layer that becomes a bottleneck."""
+
+    widths: Mapping[str, int]
+    ranks: Mapping[str, Ranks]
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """What is decided: groups with their removals, layers that may be bottlenecks.
+
+    The loss of a decision is that of its widths (`refit_removal`) and what every
+    bottleneck adds to it; the cost is that of the network as it is then built.
+    """
+
+    stats: Statistics
+    steps: Steps
+    removals: Mapping[str, Removal]
+    layers: Mapping[str, Narrow]
+
+    def loss(self, decision: Decision) -> float:
+        """Give the predicted rise of the loss."""
+        added = [
+            self.layers[name].loss(decision.widths, ranks)
+            for name, ranks in decision.ranks.items()
+        ]
+        gone = [self.removed(name, k) for name, k in decision.widths.items()]
+        return math.fsum([*gone, *added])
+
+    def removed(self, group: str, width: int) -> float:
+        """Give what a group loses at a width, without bottlenecks."""
+        losses = self.removals[group].loss
+        return float(losses[len(losses) - 1 - width])
+
+    def cost(self, decision: Decision) -> dict[str, float]:
+        """Give MACs and parameters."""
+        whole = self.stats.cost(decision.widths)
+        spent = {"macs": whole.macs, "params": whole.params}
+        for name, ranks in decision.ranks.items():
+            made = self.layers[name].costs(decision.widths, ranks)
+            plain = self.layers[name].costs(decision.widths, None)
+            for kind in spent:
+                spent[kind] += made[kind] - plain[kind]
+        return spent
+
+    def fits(self, limits: Mapping[str, float], decision: Decision) -> bool:
+        """Say whether the cost is within every limit."""
+        cost = self.cost(decision)
+        return all(cost[name] <= limit for name, limit in limits.items())
+
+    def sound(self, widths: Widths, ranks: Mapping[str, Ranks]) -> Decision:
+        """Give a decision of the ranks that the layers have room for at the widths."""
+        own = {name: self.layers[name].sound(widths, r) for name, r in ranks.items()}
+        return Decision(dict(widths), {n: r for n, r in own.items() if r is not None})
+
+
+@dataclass(frozen=True, eq=False)
+class Option:
+    """A width of the node's group (None where a layer stands alone), and its choice."""
+
+    width: int | None
+    choice: Choice
+    loss: float
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """The knapsack over nodes: a group with the layers at home there, or one layer.
+
+    A node's options are its widths, and at each the efficient choices of ranks
+    (`choices`). What a layer costs between two groups stands in tables of pairs, so
+    that costs are the network's own; the losses are, but for the filters of such a
+    layer (`Narrow.bottleneck`).
+    """
+
+    network: Network
+    limits: Mapping[str, float]
+    grid: Grid
+    widths: Mapping[str, Sequence[int]]
+
+    @cached_property
+    def homes(self) -> dict[str, list[Narrow]]:
+        """Node -> the layers whose ranks are chosen with it."""
+        found: dict[str, list[Narrow]] = {
+            name: [] for name, widths in self.widths.items() if len(widths) > 1
+        }
+        for layer in self.network.layers.values():
+            home = layer.home if layer.home in found else layer.layer.name
+            found.setdefault(home, []).append(layer)
+        return found
+
+    @cached_property
+    def options(self) -> dict[str, list[Option]]:
+        """Node -> its options."""
+        return {name: list(self._options(name)) for name in self.homes}
+
+    def solved(self, *, time_limit: float, seed: int) -> tuple[Decision, Solution]:
+        """Solve; without a point in time the narrowest widths and ranks."""
+        solution = solve(self._program(), time_limit=time_limit, seed=seed)
+        places = np.zeros(len(self.options), int) if solution.x is None else solution.x
+        widths = {name: each[-1] for name, each in self.widths.items()}
+        ranks: dict[str, Ranks] = {}
+        for (name, each), place in zip(self.options.items(), places, strict=True):
+            option = each[int(place)]
+            ranks.update(option.choice.ranks)
+            if option.width is not None:
+                widths[name] = option.width
+        return self.network.sound(widths, ranks), solution
+
+    def _options(self, node: str) -> list[Option]:
+        whole = {name: each[-1] for name, each in self.widths.items()}
+        ends = {name: (each[0], each[-1]) for name, each in self.widths.items()}
+        found = []
+        for width in self.widths[node] if node in self.widths else [None]:
+            at = whole if width is None else {**whole, node: width}
+            lost = 0.0 if width is None else self.network.removed(node, width)
+            for choice in choices(self.homes[node], at, ends, self.grid):
+                found.append(Option(width, choice, lost + choice.loss))
+        return found
+
+    def _program(self) -> RateAllocation:
+        fixed, own, pairs = _Costs(self).tables()
+        budgets = np.maximum(np.array(list(self.limits.values())) - fixed, 0.0)
+        losses = [[o.loss for o in each] for each in self.options.values()]
+        return RateAllocation(losses, own, budgets, pairs)
+
+
+class _Costs:
+    """What the options of a program cost, as tables that add up to the network's."""
+
+    def __init__(self, program: Program) -> None:
+        """Take the plain network's tables."""
+        self.program, self.kinds = program, list(program.limits)
+        self.options, self.widths = program.options, program.widths
+        self.place = {name: index for index, name in enumerate(self.options)}
+        self.whole = {name: each[-1] for name, each in self.widths.items()}
+        shape = len(self.kinds)
+        self.own = [np.zeros((len(each), shape)) for each in self.options.values()]
+        self.pairs: Tables = {}
+        self.fixed = np.zeros(shape)
+
+    def tables(self) -> tuple[Array, list[Array], Tables]:
+        """Give what is fixed (B,), what options cost (K, B), and pairs (K, K', B)."""
+        self._add_plain()
+        for node, layers in self.program.homes.items():
+            for layer in layers:
+                if layer.between and layer.makes in self.place:
+                    self._add_between(node, layer, layer.makes)
+                else:
+                    self._add_own(node, layer)
+        _made_positive(self.own, self.pairs)
+        # What was added and taken off again may be a rounding below nothing.
+        return self.fixed, [np.maximum(each, 0.0) for each in self.own], self.pairs
+
+    def _add_plain(self) -> None:
+        tables = cost_tables(self.program.network.stats, self.kinds, self.widths)
+        self.fixed += tables.fixed
+        at = {
+            name: [list(self.widths[name]).index(o.width) for o in each]  # pyright: ignore
+            for name, each in self.options.items()
+            if name in self.widths
+        }
+        for name, table in tables.own.items():
+            if name in at:
+                self.own[self.place[name]] += table[at[name]]
+            else:
+                self.fixed += table[0]
+        for (a, b), table in tables.pairs.items():
+            chosen = table[np.ix_(at[a], at[b])]
+            _add(self.pairs, self.place[a], self.place[b], chosen)
+
+    def _add_own(self, node: str, layer: Narrow) -> None:
+        """Add what a layer costs more, for each option of its node.
+
+        A layer that is a node of its own stands there with all that it costs.
+        """
+        place = self.place[node]
+        more = [self._more(layer, self._at(node, o), o) for o in self.options[node]]
+        self.own[place] += np.array(more)
+        if node not in self.widths:
+            plain = layer.costs(self.whole, None)
+            whole = np.array([plain[kind] for kind in self.kinds])
+            self.own[place] += whole
+            self.fixed -= whole
+
+    def _add_between(self, node: str, layer: Narrow, beyond: str) -> None:
+        """Add what a layer costs more, by its node's options and the width beyond."""
+        known: dict[tuple[int | None, Ranks | None], Array] = {}
+        after = [option.width for option in self.options[beyond]]
+        ends, where = np.unique(np.array(after), return_inverse=True)
+        for option in self.options[node]:
+            key = option.width, option.choice.ranks.get(layer.layer.name)
+            if key not in known:
+                at = self._at(node, option)
+                rows = [self._more(layer, {**at, beyond: int(k)}, option) for k in ends]
+                known[key] = np.array(rows)[where]
+        table = np.array(
+            [known[o.width, o.choice.ranks.get(layer.layer.name)] for o in self.options[node]]
+        )
+        _add(self.pairs, self.place[node], self.place[beyond], table)
+
+    def _at(self, node: str, option: Option) -> Widths:
+        return self.whole if option.width is None else {**self.whole, node: option.width}
+
+    def _more(self, layer: Narrow, widths: Widths, option: Option) -> list[float]:
+        ranks = option.choice.ranks.get(layer.layer.name)
+        if ranks is None:
+            return [0.0] * len(self.kinds)
+        made, plain = layer.costs(widths, ranks), layer.costs(widths, None)
+        return [made[kind] - plain[kind] for kind in self.kinds]
+
+
+def _add(pairs: Tables, a: int, b: int, table: Array) -> None:
+    if a > b:
+        a, b, table = b, a, table.swapaxes(0, 1)
+    pairs[a, b] = pairs[a, b] + table if (a, b) in pairs else np.array(table)
+
+
+def _made_positive(own: list[Array], pairs: Tables) -> None:
+    """Move the least entries of each pair table to the options they belong to."""
+    for (a, b), table in pairs.items():
+        least = np.minimum(table.min(axis=0), 0.0)
+        own[b] += least
+        table -= least
+        least = np.minimum(table.min(axis=1), 0.0)
+        own[a] += least
+        table -= least[:, None]
