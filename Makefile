@@ -19,7 +19,7 @@ TESTS := tests $(wildcard benchmarks/tests)
 # A file's tests stay together, for they share what is dear to make.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help demo test test-all test-peers test-gpu check docs bench data-given wheel-test
+.PHONY: help demo test test-all test-peers test-gpu test-browser check docs bench data-given wheel-test
 
 help:
 	@echo "make demo        solve the channel-selection programs of a real network"
@@ -27,6 +27,7 @@ help:
 	@echo "make test-all    the slow tests too, then the wheel away from the checkout"
 	@echo "make test-peers  classes of channels against those of Torch-Pruning"
 	@echo "make test-gpu    what needs an accelerator"
+	@echo "make test-browser  the report's page in a headless Chromium"
 	@echo "make check       formatting, lint, types, floors"
 	@echo "make docs        the documentation, into site/"
 	@echo "make bench       the benchmarks; DATA=DIR says where the instances are,"
@@ -37,16 +38,20 @@ demo: $(VENV)/.base
 	$(BIN)/ccsolve demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow and not gpu" $(TESTS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow and not gpu and not browser" $(TESTS)
 
 test-all: $(VENV)/.dev wheel-test
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not gpu and not peers" $(TESTS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not gpu and not peers and not browser" $(TESTS)
 
 test-peers: $(VENV)/.peers
 	$(BIN)/python -m pytest -m peers $(TESTS)
 
 test-gpu: $(VENV)/.dev
 	$(BIN)/python -m pytest -m gpu $(TESTS)
+
+# Debian's is enough: apt-get install chromium. Nothing drives it but the tests.
+test-browser: $(VENV)/.dev
+	$(BIN)/python -m pytest -m browser tests/browser
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -58,9 +58,7 @@ def read_solution(path: Path) -> Solution:
 
 def read_statistics(name: str) -> "ccsolve.Statistics":
     """Read statistics: a file, or by name those that ship with the package."""
-    if not Path(name).exists() and name in data.names():
-        return ccsolve.Statistics.load(data.path(name))
-    return ccsolve.Statistics.load(name)
+    return ccsolve.Statistics.load(data.file_of(name))
 
 
 def amount(name: str, text: str | None) -> float | int | None:

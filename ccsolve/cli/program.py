@@ -13,6 +13,7 @@ from ccsolve.cli import (
     methods,
     pareto,
     plan,
+    report,
     solve,
     validation,
     verify,
@@ -32,6 +33,7 @@ _COMMANDS: tuple[tuple[Callable[..., int], tuple[str, ...]], ...] = (
     (plan.plan, plan.EXAMPLES),
     (pareto.pareto, pareto.EXAMPLES),
     (validation.validation, validation.EXAMPLES),
+    (report.report, report.EXAMPLES),
     (bench.bench, bench.EXAMPLES),
 )
 

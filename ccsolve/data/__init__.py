@@ -18,6 +18,12 @@ def names() -> list[str]:
     return sorted(file.name[: -len(_SUFFIX)] for file in _FOLDER.glob(f"*{_SUFFIX}"))
 
 
+def file_of(name: str) -> Path:
+    """Give a file's path, or that of the shipped statistics of a name no file has."""
+    given = Path(name)
+    return path(name) if not given.exists() and name in names() else given
+
+
 def path(name: str) -> Path:
     """Give the file of that name; `Statistics.load` reads it."""
     if name not in names():

@@ -1,1 +1,1 @@
-"""Figures, drawn from benchmark rows and nothing else. Needs the extra `report`."""
+"""Reports: plans as one HTML page, and figures, which need the extra `report`."""

@@ -1,0 +1,77 @@
+"""Predicted losses against measured ones."""
+
+from collections.abc import Sequence
+
+from ccsolve.report import words
+from ccsolve.report.markup import Html, element, join, table
+from ccsolve.report.measurements import Measurement
+from ccsolve.report.sections.shell import (
+    fold,
+    number_cell,
+    number_heading,
+    plan_mark,
+    section,
+)
+from ccsolve.report.subject import Subject
+
+
+def measured(subject: Subject) -> Html | None:
+    """Give the section of what was measured; None where nothing was."""
+    rows = subject.measured
+    if not rows:
+        return None
+    return section(
+        "measured",
+        "Predicted against measured",
+        [
+            "Every mark is a network. On the diagonal the loss rises as predicted; "
+            "above it, by more.",
+            "Whiskers are one standard error of the measurement."
+            if any(row.error for row in rows)
+            else None,
+        ],
+        element("div", class_="chart js", id="measured-chart"),
+        _legend(rows),
+        fold(f"All {len(rows)} measurements", _table(rows)),
+    )
+
+
+def series(rows: Sequence[Measurement]) -> list[str]:
+    """Give the names of the series, in order."""
+    return list(dict.fromkeys(row.series for row in rows))
+
+
+def _legend(rows: Sequence[Measurement]) -> Html | None:
+    names = series(rows)
+    if len(names) < 2:
+        return None
+    items = [
+        element("li", join([plan_mark(at), name])) for at, name in enumerate(names)
+    ]
+    return element("div", element("ul", *items), class_="legend js")
+
+
+def _table(rows: Sequence[Measurement]) -> Html:
+    several = len(series(rows)) > 1
+    repaired = any(row.repaired is not None for row in rows)
+    names = ["predicted", "measured", "standard error"]
+    names += ["after repair"] if repaired else []
+    headings: list[Html | str] = [number_heading("remains")]
+    headings += ["model"] if several else []
+    cells = [_cells(row, several, repaired) for row in rows]
+    return table(
+        "Predicted and measured rise of the loss",
+        [*headings, *map(number_heading, names)],
+        cells,
+    )
+
+
+def _cells(row: Measurement, several: bool, repaired: bool) -> list[Html | str]:
+    budget = words.percent(row.budget) if row.budget <= 1 else words.amount(row.budget)
+    numbers = [row.predicted, row.measured, row.error]
+    numbers += [row.repaired] if repaired else []
+    return [
+        element("th", budget, scope="row", class_="n"),
+        *([row.series] if several else []),
+        *(number_cell(words.number(value)) for value in numbers),
+    ]
