@@ -1,7 +1,8 @@
 """The steps of a compression: each collects, plans, cuts and repairs, or trains."""
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -9,12 +10,15 @@ from torch import enable_grad, nn
 
 from ccsolve.planning import plan as make_plan
 from ccsolve.plans import Plan
+from ccsolve.recipes.joint import RECIPE as JOINT
 from ccsolve.statistics import Statistics
 from ccsolve_torch.application import Order, apply, carried_out
 from ccsolve_torch.collection import collect
 from ccsolve_torch.coupling.declaring import Declared
+from ccsolve_torch.measuring import mean_loss
 from ccsolve_torch.recollecting import declared_in, recollecting
 from ccsolve_torch.repairing.repairing import checked_repair, trained
+from ccsolve_torch.report import StepRecord
 from ccsolve_torch.running.footprint import footprint
 from ccsolve_torch.running.latency import measured
 from ccsolve_torch.running.ranks import alike, decided
@@ -23,6 +27,9 @@ from ccsolve_torch.stepwise.job import Ground, Job
 from ccsolve_torch.stepwise.resuming import Store
 from ccsolve_torch.stepwise.steps import begun, composed, filled
 from ccsolve_torch.timing import measure_latency
+
+RECORD = "record"
+"""What a step's provenance has its `StepRecord` under."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,15 +45,17 @@ def advanced(
     job: Job, ground: Ground, state: State, step: int, budgets: Mapping[str, Any]
 ) -> State:
     """Take one step."""
+    before = _loss_before(job, state)
     declared = _declared_in(job, ground, state)
     with job.phase(step, "collect"):
         stats = _statistics(job, ground, state, declared)
     found = _found(job, ground, state, step, partial(make_plan, stats, **budgets))
     plan = _together(job, ground, state, found, stats)
-    if step == job.steps and job.finetune is None:
+    if step == job.steps and job.finetune is None and not job.nested:
         plan = _with_all_that_fits(job, ground, state, found, plan)
     if job.finetune is None:
-        return State(step, plan, _applied(job, ground, step, plan))
+        small = _applied(job, ground, step, plan, stats)
+        return State(step, _recorded(job, step, plan, found, small, before), small)
     with job.phase(step, "apply"):
         small = apply(
             state.model,
@@ -54,11 +63,58 @@ def advanced(
             ground.inputs,
             calibration=job.loader,
             repair=job.repair,
+            statistics=stats,
             declared=declared,
             timed=False,
             seed=job.seed,
         )
-    return State(step, plan, _trained(job, step, small))
+    small = _trained(job, step, small)
+    return State(step, _recorded(job, step, plan, found, small, before), small)
+
+
+def _loss_before(job: Job, state: State) -> float | None:
+    """Give the loss of the model that a step begins with, where losses are measured."""
+    if not job.recorded:
+        return None
+    if state.plan is None:
+        return _loss(job, 0, state.model)
+    return state.plan.provenance["steps"][-1][RECORD]["loss"]
+
+
+def _loss(job: Job, step: int, model: nn.Module) -> float:
+    samples = job.loader if job.unseen is None else job.unseen
+    with job.random(step, "measure"):
+        return mean_loss(model, samples, job.collecting["loss"])
+
+
+def _recorded(
+    job: Job,
+    step: int,
+    plan: Plan,
+    found: Plan,
+    small: nn.Module,
+    before: float | None,
+) -> Plan:
+    """Give the plan whose provenance has the record of this step, too."""
+    if before is None:
+        return plan
+    record = StepRecord(
+        step=step,
+        asked=dict(plan.asked),
+        achieved=dict(plan.achieved),
+        predicted=found.objective if math.isfinite(found.objective) else None,
+        bound=found.bound if math.isfinite(found.bound) else None,
+        before=before,
+        loss=_loss(job, step, small),
+    )
+    *earlier, last = plan.provenance["steps"]
+    steps = [*earlier, {**last, RECORD: asdict(record)}]
+    return replace(plan, provenance={**plan.provenance, "steps": steps})
+
+
+def _records(plan: Plan | None) -> tuple[StepRecord, ...]:
+    steps = [] if plan is None else plan.provenance["steps"]
+    return tuple(StepRecord(**step[RECORD]) for step in steps if RECORD in step)
 
 
 def _found(
@@ -81,7 +137,11 @@ def resumed(job: Job, ground: Ground, store: Store | None) -> State:
     if plan is None or store is None:
         return State(0, None, job.model)
     if job.finetune is None:
-        return State(step, plan, _applied(job, ground, step, plan))
+        # The fits of its bottlenecks are weighted by what only statistics say.
+        again = plan.recipe == JOINT
+        before = State(0, None, job.model)
+        stats = _statistics(job, ground, before, job.declared) if again else None
+        return State(step, plan, _applied(job, ground, step, plan, stats))
     small = _cut(job, ground, plan)
     # The files may be damaged: the first process alone reads them, and all hear of it.
     decided(lambda: store.restore(step, small))
@@ -96,7 +156,9 @@ def finished(job: Job, ground: Ground, state: State) -> nn.Module:
     far what was trained is from it.
     """
     small: Any = state.model
+    records = _records(state.plan)
     if job.finetune is None or state.plan is None:
+        small.report = replace(small.report, steps=records)
         return small
     with job.random(job.steps, "report"):
         cut: Any = _cut(job, ground, state.plan)
@@ -109,6 +171,7 @@ def finished(job: Job, ground: Ground, state: State) -> nn.Module:
         repair=repair,
         memory=tuple(footprint(each, ground.inputs) for each in models),
         latency=measured(*models, ground.inputs) if job.timed else None,
+        steps=records,
     )
     return small
 
@@ -128,11 +191,13 @@ def _statistics(
     return measure_latency(state.model, stats, ground.inputs, declared=declared, **grid)
 
 
-def _applied(job: Job, ground: Ground, step: int, plan: Plan) -> nn.Module:
+def _applied(
+    job: Job, ground: Ground, step: int, plan: Plan, stats: Statistics | None
+) -> nn.Module:
     """Cut the original model, whose graph is there."""
     timed = job.timed and step == job.steps
     repair = checked_repair(job.repair, job.loader)
-    order = Order(ground.inputs, job.loader, repair, timed, job.seed)
+    order = Order(ground.inputs, job.loader, repair, timed, job.seed, stats)
     with job.phase(step, "apply"):
         return carried_out(
             job.model, ground.graph, plan, order, dict(ground.graph.seconds)

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from ccsolve.errors import InvalidProblem, WrongAnswer
 from ccsolve.plans import Plan
 from ccsolve.recipes.admm_plans import RECIPE as ADMM
-from ccsolve.statistics import Cost
+from ccsolve.recipes.joint import RECIPE as JOINT
+from ccsolve.statistics import Cost, Statistics
 from ccsolve.statistics.cost import cost_at
 from ccsolve_torch.bundling.recording import recorded
 from ccsolve_torch.certificate import certificate
@@ -33,6 +34,7 @@ from ccsolve_torch.repairing.repairing import (
     repaired,
     with_chains_between,
 )
+from ccsolve_torch.repairing.waists import waists_of
 from ccsolve_torch.report import Report, checked_names
 from ccsolve_torch.running.footprint import footprint
 from ccsolve_torch.running.latency import measured
@@ -59,6 +61,7 @@ def apply(
     *,
     calibration: Loader | None = None,
     repair: str | None = None,
+    statistics: Statistics | None = None,
     declared: Declared | None = None,
     check_fingerprint: bool = True,
     timed: bool = True,
@@ -90,6 +93,10 @@ def apply(
         batch norms alone. "none". What does not bring the outputs on held-back
         samples nearer to those of `model` is taken back. Of a plan that cuts channels
         and makes chains, the layers are fitted before they become chains, too.
+    statistics
+        Those that the plan was made from. A plan of the recipe "joint" then has its
+        bottlenecks fitted by what errors in their outputs cost the loss; without, all
+        outputs count alike.
     declared
         What `trace` and `collect` were given.
     check_fingerprint
@@ -112,7 +119,8 @@ def apply(
     if check_fingerprint:
         _check_fingerprint(model, plan)
     inputs = tuple(value.to(device_of(model)) for value in as_inputs(example_inputs))
-    order = Order(inputs, calibration, checked_repair(repair, calibration), timed, seed)
+    mode = checked_repair(repair, calibration)
+    order = Order(inputs, calibration, mode, timed, seed, statistics)
     with failing_together():
         start = time.perf_counter()
         graph = trace(model, inputs, declared=declared)
@@ -129,6 +137,7 @@ class Order:
     repair: str
     timed: bool
     seed: int
+    statistics: Statistics | None = None
 
 
 def carried_out(
@@ -156,10 +165,7 @@ def carried_out(
             achieved = count(small, order.inputs)
         _check_budgets(plan, achieved)
     with watch("repair"):
-        outcome = repaired(
-            small, model, graph, keep, order.repair, order.calibration, order.seed
-        )
-        outcome = outcome if early is None else with_chains_between(early, outcome)
+        outcome = _repaired_in_the_end(small, model, graph, keep, plan, order, early)
     with watch("measurement"):
         spaces = footprint(model, inputs), footprint(small, inputs)
         times = measured(model, small, inputs) if order.timed else None
@@ -197,14 +203,32 @@ def _repaired_early(
 ) -> Repair | None:
     """Fit the layers that lost inputs before chains stand for them; None without.
 
-    A chain's stages are not fitted: what channels took, its layer makes good first.
+    A chain's stages are not fitted: what channels took, its layer makes good first. A
+    bottleneck of the recipe "joint" is fitted as one (`Waist`).
     """
-    cut = any(len(keep[name]) < group.size for name, group in graph.groups.items())
-    if order.repair != "least_squares" or not plan.factors or not cut:
+    waists = waists_of(plan, graph, order.statistics)
+    at_work = bool(plan.factors and _is_cut(graph, keep)) or bool(waists)
+    if order.repair != "least_squares" or not at_work:
         return None
-    return repaired(
-        small, dense, graph, keep, order.repair, order.calibration, order.seed
-    )
+    way = order.repair, order.calibration, order.seed
+    return repaired(small, dense, graph, keep, *way, waists)
+
+
+def _repaired_in_the_end(
+    small: nn.Module,
+    dense: nn.Module,
+    graph: Graph,
+    keep: Keep,
+    plan: Plan,
+    order: Order,
+    early: Repair | None,
+) -> Repair:
+    """Repair what is left to repair: nothing where chains are what was fitted."""
+    if early is not None and plan.recipe == JOINT:
+        return early
+    way = order.repair, order.calibration, order.seed
+    outcome = repaired(small, dense, graph, keep, *way)
+    return outcome if early is None else with_chains_between(early, outcome)
 
 
 def _is_cut(graph: Graph, keep: Keep) -> bool:

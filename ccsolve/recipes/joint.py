@@ -5,6 +5,7 @@ few go out, the kernel runs between. Both are priced by the rise of the loss onc
 layer is fitted again, so that one program shares the budgets over widths and ranks.
 """
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
@@ -96,7 +97,8 @@ def plan(
     first, solution = _coarse(network, limits, grid).solved(**search)
     found = _refined(network, limits, grid, first, search)
     decision = _put_back(network, limits, found)
-    loss, paid = network.loss(decision), solution.duals.get("budgets")
+    loss = network.loss(decision)
+    bound, prices = _proven(solution, limits)
     return Plan(
         recipe=RECIPE,
         keep={n: network.removals[n].kept(k) for n, k in decision.widths.items()},
@@ -104,9 +106,9 @@ def plan(
         factors={name: factor(ranks) for name, ranks in decision.ranks.items()},
         achieved=network.cost(decision),
         objective=loss,
-        bound=min(solution.bound, loss),
-        prices={} if paid is None else dict(zip(limits, paid.tolist(), strict=True)),
-        resolution=solution.resolution,
+        bound=min(bound, loss),
+        prices=prices,
+        resolution=solution.resolution if solution else 0.0,
         provenance={
             "levels": levels,
             "leave_out": sorted(left_out(stats, leave_out)),
@@ -161,7 +163,7 @@ def _refined(
     widths = {name: [width] for name, width in first.widths.items()}
     near = replace(grid, chosen=first.ranks)
     again, solution = Program(network, limits, near, widths).solved(**search)
-    good = solution.x is not None and network.fits(limits, again)
+    good = solution is not None and network.fits(limits, again)
     if not network.fits(limits, first):
         return again if good else _narrowest(network, grid)
     return again if good and network.loss(again) <= network.loss(first) else first
@@ -213,7 +215,20 @@ def _require_attainable(
             )
 
 
-def _record(network: Network, first: Decision, solution: Solution) -> dict[str, Any]:
+def _proven(
+    solution: Solution | None, limits: Mapping[str, float]
+) -> tuple[float, dict[str, float]]:
+    """Give bound and prices; where there was nothing to choose there are none."""
+    paid = None if solution is None else solution.duals.get("budgets")
+    prices = {} if paid is None else dict(zip(limits, paid.tolist(), strict=True))
+    return -math.inf if solution is None else solution.bound, prices
+
+
+def _record(
+    network: Network, first: Decision, solution: Solution | None
+) -> dict[str, Any]:
+    if solution is None:
+        return {}
     return {
         "method": solution.method,
         "stop": solution.stop.value,

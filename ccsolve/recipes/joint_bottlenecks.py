@@ -1,9 +1,9 @@
-"""A layer as a bottleneck: fewer channels in, fewer channels out, fitted to its outputs.
+"""A layer as a bottleneck: fewer channels in, fewer channels out, fitted again.
 
 In place of y = V x with V (n, c·k) over c channels and k kernel positions stand three
 maps: c channels to r_in at every place alone, the kernel's own map of these to r_out,
-and that to the n outputs. It is a Tucker-2 chain; fitted here to what the layer gives on
-the samples, in the metric of the loss.
+and that to the n outputs. It is a Tucker-2 chain; fitted here to what the layer gives
+on the samples, in the metric of the loss.
 """
 
 from collections.abc import Sequence

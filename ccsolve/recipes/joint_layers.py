@@ -34,7 +34,8 @@ class Narrow:
     reads, makes : the group of free width that it reads, and makes; None without.
     removals : by group, the order in which classes go.
     whole : the widths of groups where nothing is removed that can be.
-    reader, moments : its data, and the ridged covariance; `scale` makes its losses compare with other layers'.
+    reader, moments : its data, and the ridged covariance.
+    scale : makes its losses compare with those of other layers.
     """
 
     layer: Layer
@@ -47,11 +48,6 @@ class Narrow:
     moments: Array
     scale: float
     known: dict[tuple[int, ...], Bottleneck] = field(default_factory=dict)
-
-    @property
-    def home(self) -> str:
-        """The group whose width its ranks are chosen with; without any, itself."""
-        return self.reads or self.makes or self.layer.name
 
     @property
     def between(self) -> bool:
@@ -74,7 +70,7 @@ class Narrow:
         return _cost(self.chain, self.shape(widths), self.sound(widths, ranks))
 
     def sound(self, widths: Widths, ranks: Ranks | None) -> Ranks | None:
-        """Give ranks that the layer has room for at the widths, None where none save."""
+        """Give ranks that it has room for at the widths, None where that saves none."""
         if ranks is None:
             return None
         shape = self.shape(widths)

@@ -69,7 +69,8 @@ def choices(
     """Give the choices of ranks of all layers that none is better than.
 
     Costs have a column for every kind: at the widths, and at both of `ends` where a
-    layer makes a group that is named there; what costs less at both does so between.
+    layer makes a group that is named there; what costs less at both is taken to do so
+    between.
     """
     found = [Choice({}, 0.0, ())]
     for layer in layers:

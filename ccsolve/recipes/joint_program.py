@@ -20,6 +20,10 @@ from ccsolve.statistics.tables import cost_tables
 
 Array = NDArray[np.float64]
 Tables = dict[tuple[int, int], Array]
+Node = tuple[str, str]
+"""A group, or a layer that stands alone, with its name."""
+
+GROUP, LAYER = "group", "layer"
 
 
 @dataclass(frozen=True)
@@ -104,41 +108,49 @@ class Program:
     widths: Mapping[str, Sequence[int]]
 
     @cached_property
-    def homes(self) -> dict[str, list[Narrow]]:
+    def homes(self) -> dict[Node, list[Narrow]]:
         """Node -> the layers whose ranks are chosen with it."""
-        found: dict[str, list[Narrow]] = {
-            name: [] for name, widths in self.widths.items() if len(widths) > 1
+        found: dict[Node, list[Narrow]] = {
+            (GROUP, name): [] for name, each in self.widths.items() if len(each) > 1
         }
-        for layer in self.network.layers.values():
-            home = layer.home if layer.home in found else layer.layer.name
-            found.setdefault(home, []).append(layer)
+        for name, layer in self.network.layers.items():
+            home = GROUP, layer.reads or layer.makes or ""
+            found.setdefault(home if home in found else (LAYER, name), []).append(layer)
         return found
 
     @cached_property
-    def options(self) -> dict[str, list[Option]]:
+    def options(self) -> dict[Node, list[Option]]:
         """Node -> its options."""
         return {name: list(self._options(name)) for name in self.homes}
 
-    def solved(self, *, time_limit: float, seed: int) -> tuple[Decision, Solution]:
-        """Solve; without a point in time the narrowest widths and ranks."""
+    def solved(
+        self, *, time_limit: float, seed: int
+    ) -> tuple[Decision, Solution | None]:
+        """Solve; without a point in time each node takes its first option.
+
+        Where nothing can be chosen there is no program, and no solution.
+        """
+        widths = {name: each[-1] for name, each in self.widths.items()}
+        if not self.options:
+            return Decision(widths, {}), None
         solution = solve(self._program(), time_limit=time_limit, seed=seed)
         places = np.zeros(len(self.options), int) if solution.x is None else solution.x
-        widths = {name: each[-1] for name, each in self.widths.items()}
         ranks: dict[str, Ranks] = {}
-        for (name, each), place in zip(self.options.items(), places, strict=True):
+        for (node, each), place in zip(self.options.items(), places, strict=True):
             option = each[int(place)]
             ranks.update(option.choice.ranks)
             if option.width is not None:
-                widths[name] = option.width
+                widths[node[1]] = option.width
         return self.network.sound(widths, ranks), solution
 
-    def _options(self, node: str) -> list[Option]:
+    def _options(self, node: Node) -> list[Option]:
         whole = {name: each[-1] for name, each in self.widths.items()}
         ends = {name: (each[0], each[-1]) for name, each in self.widths.items()}
+        kind, name = node
         found = []
-        for width in self.widths[node] if node in self.widths else [None]:
-            at = whole if width is None else {**whole, node: width}
-            lost = 0.0 if width is None else self.network.removed(node, width)
+        for width in self.widths[name] if kind == GROUP else [None]:
+            at = whole if width is None else {**whole, name: width}
+            lost = 0.0 if width is None else self.network.removed(name, width)
             for choice in choices(self.homes[node], at, ends, self.grid):
                 found.append(Option(width, choice, lost + choice.loss))
         return found
@@ -169,8 +181,9 @@ class _Costs:
         self._add_plain()
         for node, layers in self.program.homes.items():
             for layer in layers:
-                if layer.between and layer.makes in self.place:
-                    self._add_between(node, layer, layer.makes)
+                beyond = GROUP, layer.makes or ""
+                if layer.between and beyond in self.place:
+                    self._add_between(node, layer, beyond)
                 else:
                     self._add_own(node, layer)
         _made_positive(self.own, self.pairs)
@@ -182,19 +195,19 @@ class _Costs:
         self.fixed += tables.fixed
         at = {
             name: [list(self.widths[name]).index(o.width) for o in each]  # pyright: ignore
-            for name, each in self.options.items()
-            if name in self.widths
+            for (kind, name), each in self.options.items()
+            if kind == GROUP
         }
+        place = {name: self.place[GROUP, name] for name in at}
         for name, table in tables.own.items():
             if name in at:
-                self.own[self.place[name]] += table[at[name]]
+                self.own[place[name]] += table[at[name]]
             else:
                 self.fixed += table[0]
         for (a, b), table in tables.pairs.items():
-            chosen = table[np.ix_(at[a], at[b])]
-            _add(self.pairs, self.place[a], self.place[b], chosen)
+            _add(self.pairs, place[a], place[b], table[np.ix_(at[a], at[b])])
 
-    def _add_own(self, node: str, layer: Narrow) -> None:
+    def _add_own(self, node: Node, layer: Narrow) -> None:
         """Add what a layer costs more, for each option of its node.
 
         A layer that is a node of its own stands there with all that it costs.
@@ -202,13 +215,13 @@ class _Costs:
         place = self.place[node]
         more = [self._more(layer, self._at(node, o), o) for o in self.options[node]]
         self.own[place] += np.array(more)
-        if node not in self.widths:
+        if node[0] == LAYER:
             plain = layer.costs(self.whole, None)
             whole = np.array([plain[kind] for kind in self.kinds])
             self.own[place] += whole
             self.fixed -= whole
 
-    def _add_between(self, node: str, layer: Narrow, beyond: str) -> None:
+    def _add_between(self, node: Node, layer: Narrow, beyond: Node) -> None:
         """Add what a layer costs more, by its node's options and the width beyond."""
         known: dict[tuple[int | None, Ranks | None], Array] = {}
         after = [option.width for option in self.options[beyond]]
@@ -217,15 +230,24 @@ class _Costs:
             key = option.width, option.choice.ranks.get(layer.layer.name)
             if key not in known:
                 at = self._at(node, option)
-                rows = [self._more(layer, {**at, beyond: int(k)}, option) for k in ends]
+                rows = [
+                    self._more(layer, {**at, beyond[1]: int(k)}, option) for k in ends
+                ]
                 known[key] = np.array(rows)[where]
         table = np.array(
-            [known[o.width, o.choice.ranks.get(layer.layer.name)] for o in self.options[node]]
+            [
+                known[o.width, o.choice.ranks.get(layer.layer.name)]
+                for o in self.options[node]
+            ]
         )
         _add(self.pairs, self.place[node], self.place[beyond], table)
 
-    def _at(self, node: str, option: Option) -> Widths:
-        return self.whole if option.width is None else {**self.whole, node: option.width}
+    def _at(self, node: Node, option: Option) -> Widths:
+        return (
+            self.whole
+            if option.width is None
+            else {**self.whole, node[1]: option.width}
+        )
 
     def _more(self, layer: Narrow, widths: Widths, option: Option) -> list[float]:
         ranks = option.choice.ranks.get(layer.layer.name)

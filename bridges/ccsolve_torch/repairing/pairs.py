@@ -1,7 +1,7 @@
 """Both networks on one batch after another, each waiting at the layer to be fitted."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from ccsolve_torch.graph import Site
 from ccsolve_torch.repairing.branches import Habit, Visit
 from ccsolve_torch.repairing.calibration import Calibration, Inputs
 from ccsolve_torch.repairing.passes import Pass
+from ccsolve_torch.repairing.waists import Waist
 from ccsolve_torch.running.columns import ROWS, drawn
 from ccsolve_torch.running.footprint import peak_activations
 from ccsolve_torch.running.state import device_of
@@ -45,7 +46,10 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Fitting:
-    """Both networks, and what is still to fit: sites by the name of their weight."""
+    """Both networks, and what is still to fit: sites by the name of their weight.
+
+    `waists` are those of the layers that are fitted under bounded ranks.
+    """
 
     small: nn.Module
     dense: nn.Module
@@ -53,6 +57,7 @@ class Fitting:
     habits: dict[str, Habit]
     settings: Settings
     todo: dict[str, Site]
+    waists: Mapping[str, Waist] = field(default_factory=dict)
 
 
 class Pair:

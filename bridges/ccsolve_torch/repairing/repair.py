@@ -6,8 +6,9 @@ back, the next one is fitted to make good.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -28,8 +29,11 @@ from ccsolve_torch.repairing.pairs import (
 )
 from ccsolve_torch.repairing.regression import Moments, chosen
 from ccsolve_torch.repairing.sites import remaining, sites_of, with_outputs
+from ccsolve_torch.repairing.waists import Waist
 from ccsolve_torch.running.spelling import spelled_out
 from ccsolve_torch.running.state import Loader, eval_mode, evaluating
+
+_NONE: Mapping[str, Waist] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -134,9 +138,14 @@ def refitted(
     calibration: Calibration,
     layers: Sequence[str] | None = None,
     settings: Settings | None = None,
+    waists: Mapping[str, Waist] = _NONE,
 ) -> tuple[Refit, ...]:
-    """Do what `fit_next_layers` does, with samples that are read already."""
-    sites = sites_of(small, dense, graph, keep, layers)
+    """Do what `fit_next_layers` does, with samples that are read already.
+
+    Layers of `waists`, by weight, get weights of their ranks; what reads behind the
+    first of them has drifted as well.
+    """
+    sites = sites_of(small, dense, graph, keep, layers, waists)
     if not sites:
         return ()
     # The fit may write a norm's running mean: only the modes of `small` come back.
@@ -154,7 +163,8 @@ def refitted(
             for key, site in sites.items()
             if key in habits
         }
-        fitting = Fitting(small, dense, keep, habits, settings or Settings(), todo)
+        chosen_by = settings or Settings()
+        fitting = Fitting(small, dense, keep, habits, chosen_by, todo, waists)
         pairs = list(pairs_of(fitting, calibration, probe))
         try:
             return tuple(_all_fits(fitting, pairs))
@@ -184,7 +194,12 @@ def _fit(fitting: Fitting, key: str, pairs: list[Pair]) -> Refit:
     rows, tests = sums[False].over_ranks(), sums[True].over_ranks()
     held = tests if tests.rows else None
     choice = chosen(start, rows, held, fitting.settings.ridges, affine.free_bias)
-    affine.write(choice.fit)
+    fit = choice.fit
+    if key in fitting.waists:
+        every = rows if held is None else rows.plus(held)
+        left = remaining(site, fitting.keep)
+        fit = fitting.waists[key].narrowed(fit, every, affine, left)
+    affine.write(fit)
     return Refit(
         layer=site.name,
         before=choice.before,

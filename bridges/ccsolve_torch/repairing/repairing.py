@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import torch
 from torch import nn
@@ -13,11 +14,14 @@ from ccsolve_torch.repairing.calibration import Calibration, parted
 from ccsolve_torch.repairing.pairs import Settings
 from ccsolve_torch.repairing.recalibration import has_statistics, measure
 from ccsolve_torch.repairing.repair import Refit, refitted
+from ccsolve_torch.repairing.waists import Waist
 from ccsolve_torch.repairing.yardstick import Yardstick
 from ccsolve_torch.running.ranks import alike
 from ccsolve_torch.running.state import Loader
 
 REPAIRS = ("none", "recalibrate", "least_squares")
+
+_NONE: Mapping[str, Waist] = MappingProxyType({})
 
 HELD_BACK = 0.2
 """Share of the calibration samples that say whether a repair helped, and share of
@@ -77,6 +81,7 @@ def repaired(
     mode: str,
     loader: Loader | None,
     seed: int,
+    waists: Mapping[str, Waist] = _NONE,
 ) -> Repair:
     """Repair the smaller network in place; keep what lowers the distance to `dense`.
 
@@ -98,7 +103,7 @@ def repaired(
 
         def fit() -> None:
             refits.extend(
-                refitted(small, dense, graph, keep, fitted_to, None, settings)
+                refitted(small, dense, graph, keep, fitted_to, None, settings, waists)
             )
 
         trial.attempt("least_squares", fit)

@@ -5,7 +5,7 @@ fitted. With three quarters of the inner widths of ResNet-56 removed by L1 norms
 those that lost inputs gave 72.9 % of 2,000 CIFAR-10 images, all of them 79.0 %.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate, compress
 from operator import or_
@@ -29,10 +29,12 @@ def sites_of(
     graph: Graph,
     keep: Keep,
     layers: Sequence[str] | None,
+    narrowed: Collection[str] = (),
 ) -> dict[str, Site]:
     """Give the named layers, or all from the first that lost inputs on.
 
-    By the name of their weight, in execution order.
+    By the name of their weight, in execution order. Weights of `narrowed` will lose
+    rank: what they are part of counts as though it lost inputs.
     """
     check_layers(graph, layers or ())
     remain = dict(small.named_parameters(remove_duplicate=False))
@@ -42,7 +44,11 @@ def sites_of(
         wanted = [site for name, site in known.items() if name in layers]
     else:
         drifted = accumulate(
-            (_inputs(small, s) < _inputs(dense, s) for s in known.values()), or_
+            (
+                _inputs(small, s) < _inputs(dense, s) or s.weight in narrowed
+                for s in known.values()
+            ),
+            or_,
         )
         wanted = list(compress(known.values(), drifted))
         wanted += [s for s in _products(small, graph, keep) if s.weight in remain]

@@ -1,0 +1,88 @@
+"""The joint recipe end to end: bottlenecks of real models, fitted one after another."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import ccsolve
+import ccsolve_torch as cct
+from ccsolve.statistics import Statistics
+
+pytestmark = pytest.mark.torch
+
+NETS = ("residual", "plain", "tokens")
+
+
+def planned(model: Any, loader: Any, **options: Any) -> tuple[Statistics, Any]:
+    stats = cct.collect(model, loader, layers="moments")
+    given = {"macs": 0.5, "recipe": "joint", "levels": 5, **options}
+    return stats, ccsolve.plan(stats, **given)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_plan_costs_what_it_says(make, loader, name: str) -> None:
+    model, x = make(name).eval(), loader[0][0]
+    stats, plan = planned(model, loader, leave_out=())
+    small: Any = cct.apply(
+        model, plan, x, calibration=loader, statistics=stats, timed=False
+    )
+    counted = cct.count(small, x)
+    assert counted.macs <= 0.5 * plan.original["macs"]
+    assert {"macs": counted.macs, "params": counted.params} == dict(plan.achieved)
+    assert {layer.name for layer in small.report.factored} == set(plan.factors)
+    assert torch.isfinite(small(x)).all()
+
+
+def test_chains_are_the_weights_that_were_fitted(residual, loader, tmp_path) -> None:
+    x = loader[0][0]
+    stats, plan = planned(residual, loader)
+    assert plan.factors
+    small: Any = cct.apply(
+        residual, plan, x, calibration=loader, statistics=stats, timed=False
+    )
+    if "least_squares" in small.report.repair.done:
+        # The fit has the ranks already: making the chains loses nothing more.
+        assert all(layer.error < 1e-4 for layer in small.report.factored)
+    cct.save(small, tmp_path / "bundle")
+    loaded: Any = cct.load(lambda: residual, tmp_path / "bundle")
+    torch.testing.assert_close(loaded(x), small(x))
+
+
+def test_fitting_one_after_another_is_nearer_than_chains_alone(
+    residual, loader
+) -> None:
+    x = loader[0][0]
+    stats, plan = planned(residual, loader, macs=0.6)
+    distances = []
+    for repair in ("none", "least_squares"):
+        small: Any = cct.apply(
+            residual,
+            plan,
+            x,
+            calibration=loader,
+            repair=repair,
+            statistics=stats,
+            timed=False,
+        )
+        off = (small(x) - residual(x)).detach()
+        distances.append(float(off.square().sum()))
+    assert distances[1] < distances[0]
+
+
+def test_without_statistics_all_outputs_count_alike(residual, loader) -> None:
+    x = loader[0][0]
+    _, plan = planned(residual, loader)
+    small: Any = cct.apply(residual, plan, x, calibration=loader, timed=False)
+    assert torch.isfinite(small(x)).all()
+    assert small.report.repair.asked == "least_squares"
+
+
+def test_compress_goes_all_the_way_and_on_again(residual, loader, tmp_path) -> None:
+    x = loader[0][0]
+    given: dict[str, Any] = {"macs": 0.5, "recipe": "joint", "timed": False}
+    one: Any = cct.compress(residual, loader, folder=tmp_path / "run", **given)
+    assert one.report.achieved.macs <= one.report.asked["macs"]
+    again: Any = cct.compress(residual, loader, folder=tmp_path / "run", **given)
+    np.testing.assert_array_equal(one(x).detach().numpy(), again(x).detach().numpy())
