@@ -19,7 +19,7 @@ TESTS := tests $(wildcard benchmarks/tests)
 # A file's tests stay together, for they share what is dear to make.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help demo test test-all test-peers test-gpu test-browser check docs bench data-given wheel-test
+.PHONY: help demo test test-all test-peers test-gpu test-browser check docs bench data-given browser-there wheel-test
 
 help:
 	@echo "make demo        solve the channel-selection programs of a real network"
@@ -49,8 +49,7 @@ test-peers: $(VENV)/.peers
 test-gpu: $(VENV)/.dev
 	$(BIN)/python -m pytest -m gpu $(TESTS)
 
-# Debian's is enough: apt-get install chromium. Nothing drives it but the tests.
-test-browser: $(VENV)/.dev
+test-browser: browser-there $(VENV)/.dev
 	$(BIN)/python -m pytest -m browser tests/browser
 
 check: $(VENV)/.dev
@@ -64,6 +63,9 @@ docs: $(VENV)/.docs
 
 bench: data-given $(VENV)/.peers
 	$(BIN)/python -m benchmarks.selection --data "$(DATA)" $(ARGS)
+
+browser-there:
+	@for name in chromium chromium-browser google-chrome-stable google-chrome; do command -v $$name >/dev/null && exit 0; done; echo "no Chromium for make test-browser; install Debian's with: apt-get install chromium" >&2; exit 2
 
 data-given:
 	@test -n "$(DATA)" || { echo "usage: make bench DATA=DIR, the folder of instances; benchmarks/README.md says what it holds" >&2; exit 2; }

@@ -15,7 +15,7 @@ function budgetBar(data) {
     shown.loss.textContent = number(point.loss);
     shown.bound.textContent = number(point.bound);
     shown.gap.textContent = gapText(point.gap);
-    shown.price.textContent = priceText(point, front);
+    shown.price.textContent = `At this budget ${priceText(point, front)}`;
     slider.setAttribute("aria-valuetext", `${percent(point.cost / front.dense)} of the ${front.name}, predicted loss ${number(point.loss)}`);
     front.groups.forEach((name, place) => {
       const cell = rows.get(name);

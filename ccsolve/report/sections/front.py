@@ -19,8 +19,8 @@ from ccsolve.report.subject import Subject
 
 _SCALE = (
     "The scale adds up the groups' losses, and lets no step down count for less than "
-    "the one before, so plans stand on it at or above the front, whatever they made "
-    "least themselves."
+    "the one before: plans stand on it at or above the front, whatever they made least "
+    "themselves. The front's bounds and gaps are over widths, on this scale."
 )
 
 
@@ -47,6 +47,7 @@ def front(subject: Subject) -> Html | None:
         ],
         element("div", class_="chart js", id="front-chart"),
         _legend(subject, curve),
+        element("p", class_="price js", data_show="price", aria_live="polite"),
         fold(f"All {len(curve.points)} points", _table(curve)),
     )
 
@@ -87,7 +88,6 @@ def bar(subject: Subject) -> Html | None:
         element("div", label, element("span", *jumps, class_="jumps"), class_="line"),
         slider,
         element("dl", *shown, class_="readout", aria_live="polite"),
-        element("p", class_="price", data_show="price"),
         class_="bar js",
     )
 

@@ -22,7 +22,10 @@ def opening(subject: Subject) -> Html:
 
 def _lede(subject: Subject) -> str:
     if len(subject.plans) > 1:
-        names = [plan.recipe for plan in subject.plans.values()]
+        names = [
+            name if name == plan.recipe else f"{name} ({plan.recipe})"
+            for name, plan in subject.plans.items()
+        ]
         return f"{len(names)} plans of one network, compared: {', '.join(names)}."
     (plan,) = subject.plans.values()
     return " ".join(_sentences(plan))
