@@ -28,7 +28,10 @@ AT: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "target": BEST,
         "CCP": (*("ccp", *BEST, "ccp, uniform", "l1, uniform", "sfp, uniform"),),
-        "CC": ("cc", "L1 at cc's widths", "cc, exact", "L1 at cc, exact's widths"),
+        "CC": (
+            *("cc", "L1 at cc's widths", "cc, exact", "L1 at cc, exact's widths"),
+            "joint",
+        ),
         "half": (
             *("cpli", "L1 at cpli's widths", "He at cpli's widths"),
             *(
@@ -39,13 +42,13 @@ AT: Mapping[str, tuple[str, ...]] = MappingProxyType(
                 "ccp",
                 "ccp, uniform",
             ),
-            *("svd", "svd, same part", "tucker", "tucker, same part"),
+            *("joint", "svd", "svd, same part", "tucker", "tucker, same part"),
             *BEST,
             *_PUBLISHED,
             *_RUN,
             *_OTHERS,
         ),
-        "DCFF": ("dcff", "l1, uniform", "dcff, allocated", *BEST),
+        "DCFF": ("dcff", "l1, uniform", "dcff, allocated", *BEST, "joint"),
         "CCP-AC": ("ccp-ac", "L1 at ccp-ac's widths", "ccp", *BEST),
         "TT 2.8x": ("tt", "tt, same part", "admm_tt", "tucker", "svd"),
         "TT 3.1x": ("tt", "tt, same part", "admm_tt", "tucker", "svd"),

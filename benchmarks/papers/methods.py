@@ -171,6 +171,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             planned(recipe="dcff", widths="refit"), ("l1, allocated",)
         ),
         "refit, allocated": Method(planned(recipe="allocated"), ("l1, allocated",)),
+        "joint": Method(planned(recipe="joint"), ("l1, allocated",)),
         "svd": Method(planned(recipe="svd"), ("svd, same part",)),
         "svd, same part": Method(same_part("svd")),
         "tucker": Method(planned(recipe="tucker"), ("tucker, same part",)),

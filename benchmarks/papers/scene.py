@@ -99,6 +99,7 @@ class Scene:
             calibration[0][0],
             calibration=calibration,
             repair="least_squares",
+            statistics=self.stats,
             timed=False,
             seed=self.seed,
         )

@@ -35,6 +35,7 @@ OURS: Mapping[str, Choice] = MappingProxyType(
         "CCP, allocated": planned(recipe="ccp", widths="refit", time_limit=30.0),
         "L1, allocated": planned(recipe="allocated", criterion="l1"),
         "refit, allocated": planned(recipe="allocated"),
+        "joint": planned(recipe="joint"),
     }
 )
 

@@ -15,6 +15,7 @@ CHOICES = (
     "CCP, allocated",
     "L1, allocated",
     "refit, allocated",
+    "joint",
     "TP magnitude, uniform",
     "TP magnitude, global",
     "TP Taylor, uniform",
@@ -23,8 +24,11 @@ CHOICES = (
     "TP Hessian, global",
 )
 
-HEADLINE = "refit, allocated"
-"""The choice of ccsolve that is held against the peer's."""
+HEADLINE = "joint"
+"""The choice of ccsolve that is held against all others."""
+
+STIFFEST = ("L1, allocated", "refit, allocated")
+"""Choices of ccsolve, layer by layer, that come nearest to it: run with every seed."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,12 @@ def jobs(
 ) -> Iterator[Job]:
     """Give the jobs seed by seed, so that a run cut short has whole tables.
 
-    Only what is compared in pairs runs with every seed: the headline and the peer,
-    fitted by least squares.
+    Only what is compared in pairs runs with every seed, fitted by least squares: the
+    headline, what comes nearest to it, and the peer.
     """
     yield from (Job(network, 0, "dense", "none", 0) for network in networks)
     for seed, network in itertools.product(range(seeds), networks):
         for share, repair, choice in itertools.product(removed, repairs, choices):
-            paired = choice == HEADLINE or choice.startswith("TP ")
+            paired = choice in (HEADLINE, *STIFFEST) or choice.startswith("TP ")
             if seed == 0 or (paired and repair == "least_squares"):
                 yield Job(network, share, choice, repair, seed)

@@ -6,7 +6,14 @@ from itertools import groupby, product
 import numpy as np
 
 from benchmarks.pruning.choices import WIDTHS
-from benchmarks.pruning.goals import p_value, pairs, peers, points, verdicts
+from benchmarks.pruning.goals import (
+    others,
+    p_value,
+    pairs,
+    peers,
+    points,
+    verdicts,
+)
 from benchmarks.pruning.jobs import CHOICES, HEADLINE, REPAIRS
 from benchmarks.pruning.rows import CHOSEN_ON, Row
 
@@ -43,6 +50,11 @@ _COMPARED = (
         "those that this loss removes last",
     ),
     (
+        "joint",
+        "one program with the ranks: layers become bottlenecks, too",
+        "those that this loss removes last",
+    ),
+    (
         "TP ...",
         "alike (uniform), or by ranking all channels together (global)",
         "Torch-Pruning's group importance of that name",
@@ -59,7 +71,9 @@ Hessian importance keeps the squared gradient of the last image alone (1.6.1,
 `accumulate_grad`); it is given the mean that it documents.
 
 CCP's program and Taylor price the loss before any repair, L1 knows nothing of the
-data; “refit” prices what the repair leaves.
+data; “refit” and “joint” price what the repair leaves. “joint” keeps more channels and
+pays for them by chains of three small layers in place of one; the repair fits these as
+it comes by (docs/recipes/joint.md).
 """
 
 
@@ -114,7 +128,7 @@ def _network(network: str, rows: list[Row]) -> Iterator[str]:
     if shared:
         yield _SHARING
         yield "\n".join(_widths(shared)) + "\n"
-    yield "### Against Torch-Pruning, the same repair\n"
+    yield "### Against all others, the same repair\n"
     yield "\n".join(_pairs(by_share)) + "\n"
 
 
@@ -147,16 +161,17 @@ def _widths(rows: list[Row]) -> Iterator[str]:
 
 
 def _pairs(rows: list[Row]) -> Iterator[str]:
-    """Give the headline minus every peer: points, and McNemar's p of each seed."""
-    yield f"“{HEADLINE}” minus the peer, least squares for both, images as above.\n"
-    yield "| removed | peer | points | p by seed (McNemar, exact) |"
+    """Give the headline minus every other: points, and McNemar's p of each seed."""
+    yield f"“{HEADLINE}” minus the other, least squares for both, images as above.\n"
+    yield "| removed | other | points | p by seed (McNemar, exact) |"
     yield "|---|---|---|---|"
-    for share, peer in product(sorted({row.removed for row in rows}), peers(rows)):
-        found = [pair for pair in pairs(rows, peer) if pair[0].removed == share]
+    names = [*others(rows), *peers(rows)]
+    for share, name in product(sorted({row.removed for row in rows}), names):
+        found = [pair for pair in pairs(rows, name) if pair[0].removed == share]
         if found:
             mean = np.mean([points(pair) for pair in found])
             ps = ", ".join(f"{p_value(pair):.2g}" for pair in found)
-            yield f"| {share} % | {peer} | {mean:+.2f} | {ps} |"
+            yield f"| {share} % | {name} | {mean:+.2f} | {ps} |"
 
 
 def _goals(rows: list[Row]) -> Iterator[str]:

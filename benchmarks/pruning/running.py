@@ -93,6 +93,7 @@ def _applied(scene: Scene, plan: Plan, repair: str) -> Any:
         scene.loader[0][0],
         calibration=scene.loader,
         repair=repair,
+        statistics=scene.stats,
         timed=False,
         seed=scene.seed,
     )
