@@ -4,7 +4,7 @@ Any other loop does as well: a smaller network is an ordinary module.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
@@ -15,6 +15,7 @@ from ccsolve.errors import InvalidProblem
 from ccsolve_torch.collecting.losses import PerSample
 from ccsolve_torch.identity import tensors
 from ccsolve_torch.running.state import Loader, device_of, eval_mode
+from ccsolve_torch.training.hints import hinted, pull_of
 from ccsolve_torch.training.objectives import Penalty, objective, penalised
 from ccsolve_torch.training.stepping import (
     BELOW_ONE,
@@ -70,6 +71,8 @@ def finetune(
     teacher: nn.Module | None = None,
     temperature: float | None = None,
     alpha: float | None = None,
+    hints: Sequence[str] = (),
+    beta: float | None = None,
     amp: str = "auto",
     freeze_norms: bool = False,
     validate: Validate | None = None,
@@ -118,6 +121,11 @@ def finetune(
     temperature, alpha
         With a teacher: how soft the outputs are made, default 4, and the share of this
         part in [0, 1], default 0.5. See `objectives.objective`.
+    hints, beta
+        With a teacher: names of modules of both that give tensors of the same shape,
+        such as the residual blocks that end a stage. Added is beta, default 50, times
+        the mean over them of ‖f - v‖² / ‖v‖², features f of the model and v of the
+        teacher. A few hundred steps regain more with them than from outputs alone.
     amp
         "auto": on a GPU forward and loss run in bfloat16, or float16 with scaled
         losses where the GPU lacks it; elsewhere, and with "off", in the model's own
@@ -147,11 +155,17 @@ def finetune(
     check(epochs=(epochs, 1, math.inf), warmup=(warmup, 0, BELOW_ONE))
     check(label_smoothing=(label_smoothing, 0, BELOW_ONE))
     softness, share = _distilling(teacher, temperature, alpha)
+    pull = pull_of(hints, beta)
     check(clip=(1.0 if clip is None else clip, TINY, math.inf))
     _check_models(model, teacher)
     aim = penalised(objective(loss, label_smoothing, teacher, softness, share), penalty)
     weights = _Weights(model)
-    with _seeded(model, seed), _resting(teacher), _kept(weights):
+    with (
+        _seeded(model, seed),
+        _resting(teacher),
+        _kept(weights),
+        hinted(aim, model, teacher, hints, pull) as aim,
+    ):
         steps = Steps(
             model=model,
             aim=aim,

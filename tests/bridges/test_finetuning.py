@@ -90,6 +90,33 @@ def test_distillation_moves_towards_the_teacher(mlp, clouds) -> None:
     assert apart() < 0.5 * before
 
 
+def test_hints_move_features_towards_those_of_the_teacher(mlp, clouds) -> None:
+    torch.manual_seed(4)
+    teacher = nn.Sequential(nn.Linear(5, 12), nn.Tanh(), nn.Linear(12, 3))
+    x = torch.cat([x for x, _ in clouds])
+
+    def apart(model: nn.Module) -> float:
+        with torch.no_grad():
+            wanted = teacher[0](x)
+            return float((model[0](x) - wanted).norm() / wanted.norm())
+
+    plain, hinted = copy.deepcopy(mlp), copy.deepcopy(mlp)
+    known = {"epochs": 8, "teacher": teacher, "alpha": 0.0}
+    finetune(plain, clouds, **known)
+    finetune(hinted, clouds, **known, hints=["0"], beta=5.0)
+    assert apart(hinted) < 0.5 * apart(plain)
+    for model in (hinted, teacher):
+        assert all(not module._forward_hooks for module in model.modules())
+
+
+def test_hints_at_the_teachers_own_features_change_nothing(mlp, clouds) -> None:
+    twin = copy.deepcopy(mlp)
+    others = {"epochs": 1, "lr": 1e-6, "freeze_norms": True, "alpha": 1.0}
+    mlp[3].p = 0.0
+    training = finetune(mlp, clouds, teacher=twin, hints=["0", "4"], **others)
+    assert training.epochs[0].loss == pytest.approx(0.0, abs=1e-6)
+
+
 def test_the_same_seed_gives_the_same_weights(mlp, clouds) -> None:
     others = [copy.deepcopy(mlp) for _ in range(2)]
     around = torch.get_rng_state()

@@ -91,6 +91,16 @@ def test_a_diverging_training_is_stopped(mlp, clouds) -> None:
         ({"loss": "hinge"}, "hinge"),
         ({"validate": lambda model: math.nan}, "validate"),
         ({"teacher": nn.Linear(5, 4)}, "teacher"),
+        ({"hints": ["0"]}, "give teacher= as well"),
+        ({"hints": "0", "teacher": nn.Linear(5, 3)}, "a sequence of names"),
+        ({"beta": 1.0, "teacher": nn.Linear(5, 3)}, "beta 1.0: is for hints"),
+        ({"hints": ["0"], "beta": 0.0, "teacher": nn.Linear(5, 3)}, "beta 0.0"),
+        ({"hints": ["0"], "teacher": nn.Linear(5, 3)}, "no module of the teacher"),
+        ({"hints": ["9"], "teacher": nn.Linear(5, 3)}, "no module of the model"),
+        (
+            {"hints": ["0"], "teacher": nn.Sequential(nn.Linear(5, 3))},
+            r"\(16, 12\) in the model and \(16, 3\) in the teacher",
+        ),
     ],
 )
 def test_bad_options_are_refused(mlp, clouds, options, message) -> None:
