@@ -1,6 +1,6 @@
 """Fronts: the least predicted loss of a network at every budget of one resource."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -15,6 +15,7 @@ from ccsolve.factors import Factor
 from ccsolve.problems.checks import real_number
 from ccsolve.recipes.exact import exact_widths
 from ccsolve.recipes.ladders import Allocation, Ladder, ladders, loss_at
+from ccsolve.recipes.nesting import Between, chains
 from ccsolve.recipes.steps import admissible_steps
 from ccsolve.recipes.width_program import MEMORY, allocation_program
 from ccsolve.solvers.allocation.corridor.breakpoints import breakpoints
@@ -36,6 +37,8 @@ class FrontPoint(NamedTuple):
     price : the fall of the loss per unit of budget added, >= 0.
     widths : by group.
     factors : by layer, of those that become chains; none where widths are sought.
+    nesting : of a nested front, by how much the loss is above the best that was found
+        at this budget alone, >= 0.
     """
 
     limit: float
@@ -45,6 +48,7 @@ class FrontPoint(NamedTuple):
     price: float
     widths: Mapping[str, int]
     factors: Mapping[str, Factor] = MappingProxyType({})
+    nesting: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +157,7 @@ def front_of(
     points: int = 50,
     time_limit: float = 10.0,
     n_jobs: int | None = None,
+    nested: bool = False,
     **rules: Any,
 ) -> Front:
     """Give the front over one resource.
@@ -178,6 +183,12 @@ def front_of(
         Seconds for each budget.
     n_jobs
         How many budgets are solved side by side, see `ccsolve.batch.each`.
+    nested
+        Whether no group is wider at a smaller budget. Breakpoints are so in any case.
+        Otherwise budgets are solved one after the other between the widths of the next
+        ones, from the largest down, from the smallest up, and from the middle both
+        ways; the chain that costs least above the budgets alone is given. Bounds are
+        of the budgets alone.
     **rules
         ``multiple_of``, ``min_keep`` and ``fixed``, see `admissible_steps`.
     """
@@ -197,6 +208,8 @@ def front_of(
         wanted = np.linspace(float(narrow), widest, points).tolist()
     work = partial(_solved, stats, losses, over, time_limit, rules)
     solved = each(work, sorted(wanted), n_jobs=n_jobs)
+    if nested:
+        solved = iter(_nested(list(solved), work))
     # What was asked for is given; of evenly spaced budgets those that pay.
     chosen = solved if budgets is not None else _falling(solved)
     return Front(over, recipe, tuple(chosen), dense, losses, stats)
@@ -233,8 +246,11 @@ def _solved(
     time_limit: float,
     rules: Mapping[str, Any],
     limit: float,
+    between: Between | None = None,
 ) -> FrontPoint:
-    found = exact_widths(stats, {over: limit}, losses, time_limit=time_limit, **rules)
+    found = exact_widths(
+        stats, {over: limit}, losses, time_limit=time_limit, between=between, **rules
+    )
     return FrontPoint(
         limit=limit,
         cost=float(stats.cost(found.widths).of(over)),
@@ -242,6 +258,27 @@ def _solved(
         bound=found.bound,
         price=found.prices[over],
         widths=found.widths,
+    )
+
+
+def _nested(
+    free: list[FrontPoint], solve: Callable[[float, Between], FrontPoint]
+) -> list[FrontPoint]:
+    """Give the chain of nested points that costs least."""
+
+    def solved(alone: FrontPoint, between: Between) -> FrontPoint:
+        return _priced(alone, solve(alone.limit, between))
+
+    found = chains(free, solved)
+    return min(found, key=lambda chain: sum(p.nesting for p in chain), default=[])
+
+
+def _priced(alone: FrontPoint, found: FrontPoint) -> FrontPoint:
+    """Give the nested point with the bound and the price of its budget alone."""
+    return found._replace(
+        bound=min(alone.bound, found.loss),
+        price=alone.price,
+        nesting=max(0.0, found.loss - alone.loss),
     )
 
 

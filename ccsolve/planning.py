@@ -1,13 +1,10 @@
 """From statistics and budgets to a plan."""
 
 import inspect
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
-
-import numpy as np
 
 from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve.fronts import Front, front_of
@@ -27,6 +24,7 @@ from ccsolve.recipes import (
     ranked,
     uniform,
 )
+from ccsolve.recipes.budgets import absolute_amount, absolute_amounts
 from ccsolve.recipes.removals import AUTO, CURVES, LOSSES, losses_by
 from ccsolve.statistics import Statistics
 from ccsolve.statistics.cost import RESOURCES
@@ -125,7 +123,8 @@ def plan(
         )
     dense = stats.cost()
     asked = {
-        name: _absolute(name, value, dense.of(name)) for name, value in given.items()
+        name: absolute_amount(name, value, dense.of(name))
+        for name, value in given.items()
     }
     made = checked_recipe(recipe, options)(stats, asked, **options)
     return replace(
@@ -148,6 +147,7 @@ def pareto(
     losses: str = "auto",
     budgets: Sequence[float] | None = None,
     points: int = 50,
+    nested: bool = False,
     multiple_of: int = 1,
     min_keep: int = 1,
     fixed: Mapping[str, int] | None = None,
@@ -180,6 +180,10 @@ def pareto(
         else evenly spaced budgets.
     points
         Their number, if they are evenly spaced.
+    nested
+        Whether no group is wider at a smaller budget, so that every network of the
+        front is a part of the next; ``plan(..., recipe="allocated", fixed=widths)``
+        gives its channels, nested as well. Each point's `nesting` is what that costs.
     multiple_of, min_keep, fixed
         See `admissible_steps`.
     time_limit
@@ -207,8 +211,9 @@ def pareto(
         The losses or the resource need a part that was not collected.
     """
     _check_front(recipe, over, losses, options)
+    _check_nested(nested, recipe, losses)
     original = stats.cost().of(over)
-    wanted = None if budgets is None else _amounts(over, budgets, original)
+    wanted = None if budgets is None else absolute_amounts(over, budgets, original)
     points = whole_number("points", points, 2, 10**6)
     rules = {"multiple_of": multiple_of, "min_keep": min_keep, "fixed": fixed}
     if recipe in ON_RANKS:
@@ -233,8 +238,17 @@ def pareto(
         points=points,
         time_limit=time_limit,
         n_jobs=n_jobs,
+        nested=nested,
         **rules,
     )
+
+
+def _check_nested(nested: bool, recipe: str, losses: str) -> None:
+    if nested and (recipe in ON_RANKS or losses in CURVES):
+        raise Unsupported(
+            f"nested=True with recipe {recipe!r} and losses {losses!r}: there is no "
+            f"order in which all go; take losses {', '.join(LOSSES)}"
+        )
 
 
 def _check_front(
@@ -261,29 +275,6 @@ def _check_front(
             f"losses {losses!r} have no order of removal; recipe 'allocated' takes "
             f"{', '.join([AUTO, *LOSSES])}"
         )
-
-
-def _amounts(name: str, values: object, original: float) -> list[float]:
-    """Give several budgets as absolute amounts."""
-    if not isinstance(values, Sequence | np.ndarray) or not len(values):
-        raise InvalidProblem(
-            f"budgets = {values!r}; expected a list of what may remain of {name}"
-        )
-    return [_absolute(name, value, original) for value in values]
-
-
-def _absolute(name: str, value: object, original: float) -> float:
-    """Give the absolute amount that a budget allows."""
-    if isinstance(value, float | np.floating):
-        if math.isfinite(value) and 0 < value <= 1:
-            return float(value) * original
-    elif isinstance(value, int | np.integer) and not isinstance(value, bool):
-        if value > 0:
-            return int(value)
-    raise InvalidProblem(
-        f"{name} = {value!r}; expected what may remain: a float in (0, 1] as a "
-        "fraction of the dense network, or an int >= 1 as an absolute amount"
-    )
 
 
 def checked_recipe(name: str, options: Mapping[str, Any]) -> Callable[..., Plan]:

@@ -1,5 +1,7 @@
 """Fronts: points that fall, bounds below, what-if solves, parallel as in series."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -203,3 +205,58 @@ def test_options_of_fronts_over_ranks():
         ccsolve.pareto(WITH_RUNS, recipe="svd", losses="taylor")
     with pytest.raises(Infeasible, match="smallest ranks"):
         ccsolve.pareto(WITH_RUNS, recipe="svd", budgets=[0.001])
+
+
+@pytest.mark.parametrize("stats", [CHAIN, separate()], ids=["pairs", "separate"])
+@pytest.mark.parametrize("budgets", [None, [0.3, 0.45, 0.5, 0.6, 0.8]])
+def test_nested_networks_are_parts_of_each_other(stats: Statistics, budgets):
+    options = {"losses": "taylor", "points": 12, "budgets": budgets}
+    free = {point.limit: point for point in ccsolve.pareto(stats, **options)}
+    front = ccsolve.pareto(stats, nested=True, **options)
+    for one, other in itertools.pairwise(front):
+        assert all(one.widths[name] <= other.widths[name] for name in one.widths)
+    for point in front:
+        assert point.cost == stats.cost(point.widths).macs <= point.limit
+        assert point.bound <= point.loss
+        if point.limit in free:
+            alone = free[point.limit].loss
+            assert point.loss == pytest.approx(alone + point.nesting)
+
+
+def test_what_nesting_costs_is_told():
+    """Two groups whose products forbid that the best widths are nested."""
+    seeds = (random_chain((8, 10, 6), seed=seed) for seed in range(6))
+    budgets = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+    prices = [
+        point.nesting
+        for stats in seeds
+        for point in ccsolve.pareto(
+            stats, losses="taylor", budgets=budgets, nested=True, multiple_of=3
+        )
+    ]
+    assert min(prices) == 0.0
+    assert max(prices) > 0.0
+
+
+def test_nested_plans_keep_nested_channels():
+    front = ccsolve.pareto(CHAIN, losses="taylor", budgets=[0.3, 0.6], nested=True)
+    plans = [
+        ccsolve.plan(
+            CHAIN,
+            macs=int(point.cost),
+            recipe="allocated",
+            losses="taylor",
+            fixed=dict(point.widths),
+        )
+        for point in front
+    ]
+    for name, kept in plans[0].keep.items():
+        assert set(kept) <= set(plans[1].keep[name])
+
+
+@pytest.mark.parametrize(
+    "options", [{"losses": "selection"}, {"recipe": "svd", "losses": "auto"}]
+)
+def test_what_has_no_order_is_not_nested(options):
+    with pytest.raises(Unsupported, match="there is no order in which all go"):
+        ccsolve.pareto(CHAIN, nested=True, **options)

@@ -66,6 +66,9 @@ def pareto(
             help="Losses by width: auto, refit, taylor, units, selection, ..."
         ),
     ] = "auto",
+    nested: Annotated[
+        bool, typer.Option("--nested", help="No group wider at a smaller budget.")
+    ] = False,
     multiple_of: MultipleOf = 1,
     min_keep: MinKeep = 1,
     fixed: Annotated[
@@ -93,6 +96,7 @@ def pareto(
         "losses": losses,
         "budgets": amounts("budget", budget),
         "points": points,
+        "nested": nested,
         "multiple_of": multiple_of,
         "min_keep": min_keep,
         "fixed": frozen_widths(fixed),

@@ -42,6 +42,7 @@ def exact_widths(
     multiple_of: int = 1,
     min_keep: int = 1,
     fixed: Mapping[str, int] | None = None,
+    between: Mapping[str, tuple[int, int]] | None = None,
     time_limit: float = 10.0,
     gap: float = 1e-6,
     seed: int = 0,
@@ -62,7 +63,7 @@ def exact_widths(
         may remain.
     losses
         By group: (size + 1,) the loss when 0, 1, ..., size classes have gone.
-    multiple_of, min_keep, fixed
+    multiple_of, min_keep, fixed, between
         See `admissible_steps`.
     time_limit, gap, seed
         Of the solver. Where it ends at a limit, marginal analysis gives a point, too.
@@ -72,7 +73,7 @@ def exact_widths(
     Infeasible
         A budget is below the cost of the narrowest network allowed.
     """
-    steps = admissible_steps(stats, multiple_of, min_keep, fixed)
+    steps = admissible_steps(stats, multiple_of, min_keep, fixed, between)
     require_attainable(stats, limits, {name: step[0] for name, step in steps.items()})
     rungs = ladders(steps, losses)
     # Walked only where it is asked for: it takes longer than most programs.
@@ -85,6 +86,7 @@ def exact_widths(
             multiple_of=multiple_of,
             min_keep=min_keep,
             fixed=fixed,
+            between=between,
         )
     )
     grids = thinned(stats, limits, rungs, start)

@@ -23,6 +23,7 @@ def marginal_widths(
     multiple_of: int = 1,
     min_keep: int = 1,
     fixed: Mapping[str, int] | None = None,
+    between: Mapping[str, tuple[int, int]] | None = None,
 ) -> dict[str, int]:
     """Give widths k that keep Σ_g loss_g(k_g) small within the budgets.
 
@@ -43,7 +44,7 @@ def marginal_widths(
         By resource ("macs", "params"): the absolute amount that may remain.
     losses
         By group: (size + 1,) the loss when 0, 1, ..., size classes have gone.
-    multiple_of, min_keep, fixed
+    multiple_of, min_keep, fixed, between
         See `admissible_steps`.
 
     Returns
@@ -55,7 +56,7 @@ def marginal_widths(
     Infeasible
         A budget is below the cost of the narrowest network allowed.
     """
-    steps = admissible_steps(stats, multiple_of, min_keep, fixed)
+    steps = admissible_steps(stats, multiple_of, min_keep, fixed, between)
     require_attainable(stats, limits, {name: step[0] for name, step in steps.items()})
     rungs = list(ladders(steps, losses).values())
     budget = _Budget(stats, limits, Bills.of(stats, list(limits), steps))

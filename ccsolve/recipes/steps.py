@@ -16,6 +16,7 @@ def admissible_steps(
     multiple_of: int = 1,
     min_keep: int = 1,
     fixed: Mapping[str, int] | None = None,
+    between: Mapping[str, tuple[int, int]] | None = None,
 ) -> dict[str, list[int]]:
     """Give the widths that each group may have, rising; the dense one is the last.
 
@@ -29,6 +30,8 @@ def admissible_steps(
         Fewest classes of every group, besides each group's own `min_keep`.
     fixed
         Widths of groups that have no choice, whatever the rest says.
+    between
+        By group the least and the largest of these widths; both are among them.
 
     Raises
     ------
@@ -38,12 +41,15 @@ def admissible_steps(
     multiple_of = whole_number("multiple_of", multiple_of, 1, _LARGEST)
     min_keep = whole_number("min_keep", min_keep, 0, _LARGEST)
     held = _fixed(stats, fixed or {})
-    return {
+    found = {
         name: [held[name]]
         if name in held
         else _admissible(group, multiple_of, min_keep)
         for name, group in stats.groups.items()
     }
+    for name, (least, most) in (between or {}).items():
+        found[name] = [width for width in found[name] if least <= width <= most]
+    return found
 
 
 def _fixed(stats: Statistics, fixed: Mapping[str, int]) -> dict[str, int]:
