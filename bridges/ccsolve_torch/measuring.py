@@ -14,6 +14,7 @@ from ccsolve.problems.records import reduced
 from ccsolve_torch.application import Order, carried_out
 from ccsolve_torch.collecting.differentiation import differentiated
 from ccsolve_torch.collecting.losses import Loss, PerSample, as_loss
+from ccsolve_torch.collecting.pooling import summed
 from ccsolve_torch.coupling.declaring import Declared
 from ccsolve_torch.graph import trace
 from ccsolve_torch.repairing.repairing import checked_repair
@@ -23,6 +24,7 @@ from ccsolve_torch.running.state import (
     Loader,
     batches,
     checked_model,
+    device_of,
     evaluating,
 )
 
@@ -110,6 +112,14 @@ def measured_losses(
         smaller = (carried_out(model, graph, plan, order, {}) for plan in plans)
         found = [losses_of(small, every, known) for small in smaller]
     return MeasuredLosses(dense, np.array(found).reshape(len(found), len(dense)))
+
+
+def mean_loss(model: nn.Module, loader: Loader, loss: str | PerSample) -> float:
+    """Give the mean loss over the samples of all processes; a collective call."""
+    values = losses_of(model, batches(model, loader), as_loss(loss))
+    sums = torch.tensor([values.sum(), len(values)], dtype=torch.float64)
+    total, count = summed(sums, device_of(model)).tolist()
+    return total / count
 
 
 def losses_of(model: nn.Module, every: Iterable[Batch], loss: Loss) -> Array:

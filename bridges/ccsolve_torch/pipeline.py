@@ -35,6 +35,7 @@ from ccsolve_torch.stepwise.job import (
 from ccsolve_torch.stepwise.recognition import asked
 from ccsolve_torch.stepwise.refusing import check_recipe
 from ccsolve_torch.stepwise.resuming import Store
+from ccsolve_torch.stepwise.steps import checked_schedule
 
 MOST_STEPS = 10_000
 LARGEST_SEED = 2**62
@@ -50,6 +51,9 @@ def compress(
     latency: float | None = None,
     memory: float | None = None,
     steps: int = 1,
+    schedule: str | Sequence[float] = "geometric",
+    nested: bool = False,
+    unseen: Loader | None = None,
     recipe: str = "ccp",
     sequential: bool = False,
     repair: str | None = None,
@@ -67,10 +71,12 @@ def compress(
 ) -> nn.Module:
     """Collect, plan and apply: give a smaller, repaired model within the budgets.
 
-    With several steps the budgets fall geometrically, and statistics are taken again
+    With several steps the budgets fall on a schedule, and statistics are taken again
     on each step's repaired model. Every step cuts the original model afresh, with the
     classes that all steps so far removed, and repairs it against the original. After
-    the last, classes of earlier steps come back while the budgets hold.
+    the last, classes of earlier steps come back while the budgets hold. The report has
+    for every step what was asked and achieved, and the rise of the loss as it was
+    predicted and as it was measured.
 
     With `finetune` each step cuts and repairs the model that the last one's training
     gave, and trains the result: weights are carried on. What an earlier step removed
@@ -92,6 +98,18 @@ def compress(
         `multiple_of`, or `measure_latency`'s own.
     steps
         How often statistics are taken.
+    schedule
+        Of several steps' budgets: "geometric", every step leaves the same share of the
+        last one's; "linear", every step takes the same amount; or a list with the share
+        of the way from the dense cost to what is asked after each step, rising to 1.
+    nested
+        Whether every step keeps a part of what the last one kept, the last step too:
+        nothing comes back, what is achieved never rises, and the budgets may be kept
+        with room to spare. With `finetune` it is so in any case.
+    unseen
+        Samples to measure the loss on after every step, such as were not trained on;
+        default those of `loader`. Given, it is measured for a single step, too. They
+        decide nothing.
     recipe, **options
         See `ccsolve.plan`. A recipe that has `curvature` is given it, and the seed.
         Scores that take runs of the network are added for "ablation", "class_wise",
@@ -150,8 +168,10 @@ def compress(
     if folder is not None and not isinstance(folder, str | PathLike):
         raise InvalidProblem(f"folder: {type(folder).__name__}; expected a path")
     checked_repair(repair, loader)
+    falling = checked_schedule(schedule, steps)
     _check_functions(finetune=finetune, progress=progress)
-    _check_again(loader)
+    for samples in (loader, unseen):
+        _check_again(samples)
     budgets = given(macs=macs, params=params, latency=latency, memory=memory)
     check_recipe(recipe, budgets, options, steps=steps, sequential=sequential)
     job = Job(
@@ -175,6 +195,9 @@ def compress(
         timed=timed,
         seed=seed,
         sequential=sequential,
+        schedule=falling,
+        nested=nested,
+        unseen=unseen,
     )
     with failing_together():
         return _compressed(job, folder)
@@ -249,7 +272,7 @@ def _check_functions(**functions: object) -> None:
             )
 
 
-def _check_again(loader: Loader) -> None:
+def _check_again(loader: Loader | None) -> None:
     if isinstance(loader, Iterator):
         raise InvalidProblem(
             f"loader: {type(loader).__name__} is an iterator, empty after one reading; "

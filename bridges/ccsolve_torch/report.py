@@ -44,6 +44,46 @@ def checked_names(model: nn.Module) -> nn.Module:
     return model
 
 
+@dataclass(frozen=True)
+class StepRecord:
+    """One step of a compression: budgets, and the loss predicted and measured.
+
+    Parameters
+    ----------
+    step
+        Its number, from 1.
+    asked, achieved
+        By resource: what may remain and what does, absolute.
+    predicted
+        The rise of the loss that the step's program predicts, above the model that it
+        began with; None where no program was solved. `bound` is proven of it.
+    before, loss
+        The mean loss of the model that it began with, and of the one that it gave.
+    """
+
+    step: int
+    asked: Mapping[str, float]
+    achieved: Mapping[str, float]
+    predicted: float | None
+    bound: float | None
+    before: float
+    loss: float
+
+    @property
+    def measured(self) -> float:
+        """The rise of the loss that was measured."""
+        return self.loss - self.before
+
+    def __str__(self) -> str:
+        """Give one line."""
+        left = ", ".join(f"{v:,.0f} {name}" for name, v in self.achieved.items())
+        guess = "-" if self.predicted is None else f"{self.predicted:.4g}"
+        return (
+            f"step {self.step}: {left}; loss {self.before:.4g} -> {self.loss:.4g}, "
+            f"predicted rise {guess}, measured {self.measured:.4g}"
+        )
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Report:
     """The record of one surgery; `print(small.report)` gives it as text.
@@ -85,6 +125,8 @@ class Report:
     planned
         By resource: what the plan's cost model says that remains; of latency and
         memory there is no count of the model itself.
+    steps
+        One for each step of a compression in several.
     """
 
     recipe: str
@@ -103,6 +145,7 @@ class Report:
     seconds: Mapping[str, float] = field(default_factory=dict)
     masking: float | None = None
     planned: Mapping[str, float] = field(default_factory=dict)
+    steps: tuple[StepRecord, ...] = ()
 
     __reduce__ = reduced
 
@@ -160,6 +203,7 @@ class Report:
         for name in ("weights", "activations"):
             before, after = (getattr(part, name) for part in self.memory)
             yield f"{name}, bytes: {_change(before, after)}"
+        yield from map(str, self.steps)
         yield from self._times()
         yield from self._checks()
         yield from self._repairs()

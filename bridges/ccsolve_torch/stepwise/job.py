@@ -42,6 +42,14 @@ class Job:
     timed: bool
     seed: int
     sequential: bool
+    schedule: str | tuple[float, ...]
+    nested: bool
+    unseen: Loader | None
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the loss is measured after each step."""
+        return self.steps > 1 or self.unseen is not None
 
     @contextmanager
     def phase(self, step: int, name: str) -> Iterator[None]:
@@ -85,7 +93,7 @@ class Ground:
 
 def budgets_of(job: Job, ground: Ground) -> Iterator[dict[str, Any]]:
     """Give the budgets of every step."""
-    return schedule(job.given, ground.cost, job.steps)
+    return schedule(job.given, ground.cost, job.steps, job.schedule)
 
 
 def given(**budgets: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.running.ranks import everywhere
 from ccsolve_torch.running.state import Loader, batches
 from ccsolve_torch.stepwise.job import Job
+from ccsolve_torch.stepwise.steps import GEOMETRIC
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
 
@@ -31,6 +32,7 @@ def asked(job: Job) -> dict[str, Any]:
     """
     with job.random(0, "begin"):
         samples = digest(job.model, job.loader)
+        beside = None if job.unseen is None else digest(job.model, job.unseen)
     return {
         "model": fingerprint(job.model),
         "samples": everywhere(samples),
@@ -45,6 +47,9 @@ def asked(job: Job) -> dict[str, Any]:
         "finetune": None if job.finetune is None else mark(job.finetune),
         # Folders begun before there was this option go on.
         **({"sequential": True} if job.sequential else {}),
+        **({} if job.schedule == GEOMETRIC else {"schedule": job.schedule}),
+        **({"nested": True} if job.nested else {}),
+        **({} if beside is None else {"unseen": everywhere(beside)}),
     }
 
 

@@ -2,7 +2,7 @@
 
 import heapq
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,25 +12,65 @@ from numpy.typing import NDArray
 from ccsolve.criteria import score
 from ccsolve.errors import InvalidProblem, WrongAnswer
 from ccsolve.plans import Plan
+from ccsolve.problems.checks import real_number
 from ccsolve.statistics import Cost, Statistics
+
+GEOMETRIC, LINEAR = "geometric", "linear"
+"""Schedules that have a name."""
 
 Budgets = dict[str, Any]
 Ranking = Mapping[str, NDArray[np.int64]]
 """Group -> classes that are gone, those first that would come back first."""
 
 
-def schedule(given: Mapping[str, Any], dense: Cost, steps: int) -> Iterator[Budgets]:
-    """Give each step's budgets: absolute, falling geometrically to what is asked.
+def checked_schedule(schedule: Any, steps: int) -> str | tuple[float, ...]:
+    """Give the name of a schedule, or how far along the way each step is to be.
 
-    A single step's budgets are handed on as they are.
+    InvalidProblem for another name, as many shares as steps are not given, or shares
+    that do not rise to 1.
+    """
+    if isinstance(schedule, str):
+        if schedule not in (GEOMETRIC, LINEAR):
+            raise InvalidProblem(
+                f"schedule {schedule!r}; expected {GEOMETRIC!r}, {LINEAR!r}, or a list "
+                f"of the share of the way after every step"
+            )
+        return schedule
+    if not isinstance(schedule, Sequence) or len(schedule) != steps:
+        raise InvalidProblem(
+            f"schedule {schedule!r:.60} with steps={steps}; expected a name, or the "
+            f"share of the way after each of the {steps} steps"
+        )
+    shares = tuple(real_number("schedule", share, 0.0) for share in schedule)
+    rising = all(a < b for a, b in zip((0.0, *shares), shares, strict=False))
+    if not rising or shares[-1] != 1:
+        raise InvalidProblem(
+            f"schedule {list(shares)}; expected shares of the way that rise to 1, such "
+            f"as [0.5, 0.8, 1]"
+        )
+    return shares
+
+
+def schedule(
+    given: Mapping[str, Any],
+    dense: Cost,
+    steps: int,
+    shape: str | Sequence[float] = GEOMETRIC,
+) -> Iterator[Budgets]:
+    """Give each step's budgets: absolute, falling to what is asked.
+
+    Geometrically; linearly; or, with shares of the way, by these of the difference
+    between the dense cost and what is asked. A single step's budgets are handed on as
+    they are.
     """
     if steps == 1:
         yield dict(given)
         return
     # A later step's statistics are of a smaller model: fractions would be of that.
     for step in range(1, steps + 1):
+        part = step / steps if isinstance(shape, str) else shape[step - 1]
         yield {
-            name: _between(value, dense.of(name), step / steps, name)
+            name: _between(value, dense.of(name), part, name, shape == GEOMETRIC)
             for name, value in given.items()
         }
 
@@ -140,7 +180,7 @@ def _check_composable(first: Plan, second: Plan) -> None:
             )
 
 
-def _between(value: Any, dense: float, part: float, name: str) -> int:
+def _between(value: Any, dense: float, part: float, name: str, geometric: bool) -> int:
     sound = isinstance(value, int | float) and not isinstance(value, bool)
     fraction = (value if isinstance(value, float) else value / dense) if sound else 0.0
     if not 0 < fraction <= 1:
@@ -148,7 +188,10 @@ def _between(value: Any, dense: float, part: float, name: str) -> int:
             f"{name} = {value!r}; expected a float in (0, 1] or an int up to {dense:g}"
         )
     # Powers round: the last step is the amount itself.
-    return math.floor(dense * fraction**part) if part < 1 else _absolute(value, dense)
+    if part == 1:
+        return _absolute(value, dense)
+    left = fraction**part if geometric else 1 - part * (1 - fraction)
+    return math.floor(dense * left)
 
 
 def _absolute(value: float, dense: float) -> int:
