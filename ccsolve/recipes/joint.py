@@ -194,9 +194,9 @@ def _narrowest(network: Network, grid: Grid) -> Decision:
     """Give the decision of least widths and ranks."""
     widths = {name: step[0] for name, step in network.steps.items()}
     least = {
-        name: (grid.counts(n, None)[0], grid.counts(c, None)[0])
+        name: (outs[0], ins[0])
         for name, layer in network.layers.items()
-        for n, c in [layer.shape(widths)[:2]]
+        for ins, outs in [grid.pairs(layer, widths)]
     }
     return network.sound(widths, least)
 

@@ -78,7 +78,7 @@ class Bottleneck:
         """Give Z (n, d), the map of the bottleneck with r_in = into and r_out = out."""
         rows = into * self._kernel
         map_ = solve_triangular(
-            self._factor[:rows, :rows], self._passed[:rows], lower=True, trans="T"
+            self._factor[:rows, :rows].T, self._passed[:rows], lower=False
         )
         gram = self._passed[:rows].T @ self._passed[:rows]
         kept = np.linalg.eigh(gram)[1][:, ::-1][:, :out]

@@ -71,9 +71,9 @@ class Narrow:
 
     def sound(self, widths: Widths, ranks: Ranks | None) -> Ranks | None:
         """Give ranks that it has room for at the widths, None where that saves none."""
-        if ranks is None:
-            return None
         shape = self.shape(widths)
+        if ranks is None or 0 in shape:
+            return None
         n, c, *kernel = shape
         out = min(ranks[0], n, ranks[1] * prod(kernel))
         into = min(ranks[1], c, out * prod(kernel))
@@ -192,7 +192,7 @@ def _suitable(
 ) -> Iterator[tuple[str, Chainable]]:
     for name, chain in chainables(stats).items():
         layer = stats.layers[name]
-        plain = chain.groups == 1 and not chain.transposed and chain.strides
+        plain = chain.groups == 1 and not chain.transposed
         known = layer.input_moment is not None and layer.output_curvature is not None
         lengths = {len(classes) for classes in layer.inputs.values()}
         alone = max(len(free & set(side)) for side in (layer.inputs, layer.outputs)) < 2

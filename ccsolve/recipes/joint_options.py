@@ -51,12 +51,15 @@ class Grid:
     def pairs(self, layer: Narrow, widths: Widths) -> tuple[list[int], list[int]]:
         """Give the channels that may come in and go out of a layer.
 
-        Without a kernel all come in: the two sides are then the same.
+        Without a kernel all come in: the two sides are then the same. So they do where
+        it is not known what a map ahead of the kernel's stride costs.
         """
         n, c, *kernel = layer.shape({**widths, **layer.beyond})
         near = layer.sound(widths, self.chosen.get(layer.layer.name))
         outs = self.counts(n, near and near[0])
-        return ([c] if np.prod(kernel) <= 1 else self.counts(c, near and near[1])), outs
+        if np.prod(kernel) <= 1 or not layer.chain.strides:
+            return [c], outs
+        return self.counts(c, near and near[1]), outs
 
 
 def choices(
@@ -108,6 +111,8 @@ def _own(
 ) -> Iterator[Choice]:
     """Give the layer as it is, and as every bottleneck of the grid that saves."""
     yield Choice({}, 0.0, _column([layer.costs(at, None) for at in places], grid))
+    if 0 in layer.shape(widths):
+        return
     ins, outs = grid.pairs(layer, widths)
     losses = layer.losses(widths, ins, outs)
     for i, into in enumerate(ins):

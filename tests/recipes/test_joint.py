@@ -124,6 +124,23 @@ def test_all_that_is_left_whole_costs_what_it_did():
     assert (plan.objective, plan.widths, dict(plan.factors)) == (0.0, whole, {})
 
 
+def test_groups_may_go_as_a_whole():
+    groups = {name: replace(one, min_keep=0) for name, one in WIDE.groups.items()}
+    plan = ccsolve.plan(
+        replace(WIDE, groups=groups), macs=0.05, recipe="joint", min_keep=0, levels=4
+    )
+    assert 0 in plan.widths.values()
+    assert plan.achieved["macs"] <= plan.asked["macs"]
+
+
+def test_where_strides_are_unknown_all_channels_come_in():
+    plan = ccsolve.plan(random_chain((16, 24, 16)), macs=0.4, recipe="joint", levels=6)
+    assert plan.factors
+    net = network(random_chain((16, 24, 16)))
+    for name, (_, into) in decided(plan).ranks.items():
+        assert into == net.layers[name].shape(plan.widths)[1]
+
+
 def test_the_same_plan_again_and_through_a_file(tmp_path):
     given: dict[str, Any] = {"macs": 0.5, "recipe": "joint", "levels": 4}
     one, other = ccsolve.plan(WIDE, **given), ccsolve.plan(WIDE, **given)

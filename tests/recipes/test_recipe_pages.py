@@ -8,7 +8,7 @@ import pytest
 PAGES = Path(__file__).parents[2] / "docs" / "recipes"
 
 
-@pytest.mark.parametrize("name", ["ccp", "cpli", "criteria", "dcff"])
+@pytest.mark.parametrize("name", ["ccp", "cpli", "criteria", "dcff", "joint"])
 def test_the_examples_run(name: str, capsys: pytest.CaptureFixture[str]):
     page = PAGES / f"{name}.md"
     (code,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
