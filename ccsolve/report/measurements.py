@@ -58,12 +58,10 @@ def parse_rows(text: bytes, where: str) -> dict[str, Any]:
 
 
 def _rows_of_validation(validation: Validation) -> list[dict[str, Any]]:
+    names = [str(model) for model in validation.models]
+    names[validation.chosen] += " (chosen)"
     return [
-        {
-            **asdict(point),
-            "budget": point.remain,
-            "series": str(validation.models[point.model]),
-        }
+        {**asdict(point), "budget": point.remain, "series": names[point.model]}
         for point in validation.points
         if point.remain < 1
     ]

@@ -31,7 +31,9 @@ def draw(subject: Subject, folder: Path, kind: str = "svg") -> list[Path]:
     MissingExtra
         matplotlib is not installed.
     """
-    drawn = {"widths": _widths(subject)}
+    drawn: dict[str, Any] = {}
+    if any(plan.widths != dict(plan.sizes) for plan in subject.plans.values()):
+        drawn["widths"] = _widths(subject)
     if subject.curve is not None:
         drawn["front"] = _front(subject, subject.curve)
     if subject.measured:
@@ -99,7 +101,8 @@ def _measured(subject: Subject) -> Any:
     _diagonal(axes, [part for row in subject.measured for part in row[1:3]])
     axes.set(xlabel="predicted rise of the loss", ylabel="measured rise of the loss")
     if len(series(subject.measured)) > 1:
-        axes.legend(frameon=False, fontsize=8)
+        beside = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
+        axes.legend(frameon=False, fontsize=8, **beside)
     tidy(axes, subject.heading)
     return made
 

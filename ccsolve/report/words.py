@@ -76,5 +76,6 @@ def _digits(value: float) -> str:
     """Give three significant digits, zeros at the end included."""
     if value == 0:
         return "0"
-    places = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{places}f}"
+    rounded = float(f"{value:.2e}")
+    places = max(0, 2 - math.floor(math.log10(abs(rounded))))
+    return f"{rounded:.{places}f}"

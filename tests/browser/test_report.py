@@ -175,6 +175,21 @@ def test_the_chart_is_clicked_and_explains_itself(browser: Tab, path: Path):
     assert "loss" in text(browser, ".tip.shown") and "gap" in text(browser, ".tip")
 
 
+def test_a_row_of_widths_explains_itself(browser: Tab, path: Path, subject: Subject):
+    browser.open(path)
+    row = "document.querySelector('#widths-table tbody tr')"
+    browser.ask(f"{row}.scrollIntoView({{block: 'center'}})")
+    place = f"(() => {{ const b = {row}.getBoundingClientRect();"
+    at = browser.ask(f"{place} return [b.left + 20, b.top + 5]; }})()")
+    assert isinstance(at, list)
+    browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=at[0], y=at[1])
+    said = text(browser, ".tip.shown")
+    name, size = next(iter(subject.sizes.items()))
+    assert name in said and f"dense: {size}" in said
+    for plan, made in subject.plans.items():
+        assert f"{plan}: {made.widths[name]}" in said
+
+
 def test_axes_change_between_linear_and_log(browser: Tab, path: Path):
     browser.open(path)
     line = "document.querySelector('path.loss').getAttribute('d')"

@@ -55,7 +55,8 @@ def test_a_validation_gives_every_model_its_series(tmp_path: Path):
     made.save(tmp_path / "validation.json")
     rows = read_sources([str(tmp_path / "validation.json")]).measured
     assert [row[:3] for row in rows] == [(0.5, 0.5, 1.0)] * 2
-    assert [row.series for row in rows] == [str(model) for model in models]
+    first, second = map(str, models)
+    assert [row.series for row in rows] == [f"{first} (chosen)", second]
 
 
 def test_shipped_statistics_are_known_by_name():

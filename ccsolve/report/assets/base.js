@@ -4,8 +4,9 @@ const DASH = "–", THIN = "\u202f";
 
 function digits(value) {
   if (value === 0) return "0";
-  const places = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
-  return value.toFixed(Math.min(places, 100));
+  const rounded = Number(value.toPrecision(3));
+  const places = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(rounded))));
+  return rounded.toFixed(Math.min(places, 100));
 }
 
 function number(value) {
@@ -115,7 +116,7 @@ function mark(x, y, place, size = 6) {
     `M${x - size * 0.8} ${y - size * 0.8}h${size * 1.6}v${size * 1.6}h${-size * 1.6}Z`,
     `M${x} ${y - size}L${x + size} ${y + size * 0.8}H${x - size}Z`,
   ];
-  return svg("path", { d: shapes[place % 3], class: `plan p${place % 6}` });
+  return svg("path", { d: shapes[(place + Math.floor(place / 6)) % 3], class: `plan p${place % 6}` });
 }
 
 // Draw now, and again whenever the width changes.

@@ -11,7 +11,7 @@ function frontChart(data, container, choose) {
 
   function span() {
     const high = Math.max(...losses());
-    if (!log) return [0, high * 1.06 || 1];
+    if (!log) return [Math.min(0, ...losses()), high * 1.06 || 1];
     const positive = losses().filter((loss) => loss > 0);
     const low = positive.length ? Math.min(...positive) : high / 10;
     return [Math.max(low, high * 1e-5) / 1.3, high * 1.4];
@@ -23,10 +23,10 @@ function frontChart(data, container, choose) {
     const x = scale(0, 1, box.left, box.right);
     const [low, high] = span();
     const inner = scale(low, high, box.bottom, box.top, log);
-    const y = (loss) => inner(log ? Math.max(loss ?? 0, low) : Math.max(loss ?? 0, 0));
+    const y = (loss) => inner(Math.max(loss ?? low, low));
     const share = (point) => x(point.cost / front.dense);
     const steps = width < 520 ? [0, 0.25, 0.5, 0.75, 1] : linearTicks(0, 1, 10);
-    const ticks = log ? logTicks(low, high) : linearTicks(0, high, 5);
+    const ticks = log ? logTicks(low, high) : linearTicks(low, high, 5);
     const names = [`${front.name} that remain`, "predicted rise of the loss"];
     const text = (value) => `${Math.round(100 * value)}${THIN}%`;
     const root = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img" });

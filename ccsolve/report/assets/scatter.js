@@ -1,7 +1,7 @@
 // Predicted against measured rises of the loss, with the diagonal.
 function scatterChart(data, container) {
   const rows = data.measured;
-  const values = rows.flatMap((row) => [row.predicted, row.measured]);
+  const values = rows.flatMap((row) => [row.predicted, row.measured, row.repaired ?? row.measured]);
   const positive = values.filter((value) => value > 0);
   const log = positive.length === values.length && Math.max(...values) > 20 * Math.min(...values);
   const high = Math.max(...values, 0) * (log ? 1.5 : 1.08) || 1;
@@ -33,10 +33,16 @@ function scatterChart(data, container) {
     root.append(svg("line", { x1: x(low), y1: y(low), x2: x(high), y2: y(high), class: "diagonal" }));
     for (const row of rows) {
       if (row.error !== null) root.append(whisker(row, x, y));
-      const dot = mark(x(row.predicted), y(row.measured), row.at, 5);
-      dot.addEventListener("pointermove", (event) => explain(event, row));
-      dot.addEventListener("pointerleave", hideTip);
-      root.append(dot);
+      const dots = [mark(x(row.predicted), y(row.measured), row.at, 5)];
+      if (row.repaired !== null) {
+        dots.unshift(mark(x(row.predicted), y(row.repaired), row.at, 4));
+        dots[0].classList.add("hollow");
+      }
+      for (const dot of dots) {
+        dot.addEventListener("pointermove", (event) => explain(event, row));
+        dot.addEventListener("pointerleave", hideTip);
+        root.append(dot);
+      }
     }
     container.replaceChildren(root);
   }

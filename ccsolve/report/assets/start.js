@@ -41,6 +41,17 @@ function budgetBar(data) {
   choose(front.start);
 }
 
+// The columns' names are out of sight where a long table is scrolled.
+function rowTips(table) {
+  const names = [...table.querySelectorAll("thead th")].map((each) => each.textContent);
+  table.tBodies[0].addEventListener("pointermove", (event) => {
+    const cells = [...event.target.closest("tr").cells];
+    const lines = cells.map((cell, at) => `${names[at]}: ${cell.textContent}`);
+    showTip(event, [cells[0].textContent, ...lines.slice(2)]);
+  });
+  table.tBodies[0].addEventListener("pointerleave", hideTip);
+}
+
 function folds() {
   const all = [...document.querySelectorAll("details")];
   for (const each of all) each.open = false;
@@ -61,6 +72,8 @@ function start() {
   folds();
   if (data.front) budgetBar(data);
   if (data.measured.length) scatterChart(data, document.getElementById("measured-chart"));
+  const table = document.getElementById("widths-table");
+  if (table) rowTips(table);
   const canvas = document.getElementById("map");
   if (canvas) likenessMap(data, canvas, document.getElementById("map-group"), document.getElementById("map-text"));
 }

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from ccsolve.plans import Plan
 from ccsolve.report.likeness import ACTIVATIONS, LARGEST, Pair, strongest
 from ccsolve.report.markup import Html, element, table
@@ -138,12 +140,8 @@ def mapped(subject: Subject) -> Mapping[str, list[int]]:
     room = MAPPED
     for name, each in subject.likeness.items():
         n = len(each.matrix)
-        values = [
-            round(100 * value)
-            for row in range(n)
-            for value in each.matrix[row, row + 1 :].tolist()
-        ]
-        if 1 < n and len(values) <= room:
-            room -= len(values)
-            found[name] = values
+        if n > 1 and n * (n - 1) // 2 <= room:
+            room -= n * (n - 1) // 2
+            upper = each.matrix[np.triu_indices(n, 1)]
+            found[name] = np.rint(100 * upper).astype(int).tolist()
     return found

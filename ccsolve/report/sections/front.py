@@ -44,12 +44,20 @@ def front(subject: Subject) -> Html | None:
                 ]
             ),
             _SCALE if curve.places and curve.recipe not in ON_RANKS else None,
+            _without_a_place(subject, curve),
         ],
         element("div", class_="chart js", id="front-chart"),
         _legend(subject, curve),
         element("p", class_="price js", data_show="price", aria_live="polite"),
         fold(f"All {len(curve.points)} points", _table(curve)),
     )
+
+
+def _without_a_place(subject: Subject, curve: Curve) -> str | None:
+    names = [name for name in subject.plans if name not in curve.places]
+    if not names or subject.stats is None:
+        return None
+    return f"Without a place on this scale: {', '.join(names)}."
 
 
 def bar(subject: Subject) -> Html | None:

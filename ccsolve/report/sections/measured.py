@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ccsolve.report import words
 from ccsolve.report.markup import Html, element, join, table
 from ccsolve.report.measurements import Measurement
@@ -13,6 +15,7 @@ from ccsolve.report.sections.shell import (
     section,
 )
 from ccsolve.report.subject import Subject
+from ccsolve.validation.fit import rank_correlation
 
 
 def measured(subject: Subject) -> Html | None:
@@ -26,12 +29,16 @@ def measured(subject: Subject) -> Html | None:
         [
             "Every mark is a network. On the diagonal the loss rises as predicted; "
             "above it, by more.",
+            "Hollow marks are after a repair."
+            if any(row.repaired is not None for row in rows)
+            else None,
             "Whiskers are one standard error of the measurement."
             if any(row.error for row in rows)
             else None,
         ],
         element("div", class_="chart js", id="measured-chart"),
         _legend(rows),
+        _agreement(rows),
         fold(f"All {len(rows)} measurements", _table(rows)),
     )
 
@@ -49,6 +56,24 @@ def _legend(rows: Sequence[Measurement]) -> Html | None:
         element("li", join([plan_mark(at), name])) for at, name in enumerate(names)
     ]
     return element("div", element("ul", *items), class_="legend js")
+
+
+def _agreement(rows: Sequence[Measurement]) -> Html:
+    """Give how well each series agrees with what was measured."""
+    headings = ("networks", "measured / predicted, median", "rank correlation")
+    body = []
+    for name in series(rows):
+        own = [row for row in rows if row.series == name]
+        predicted = np.array([row.predicted for row in own])
+        measured = np.array([row.measured for row in own])
+        ratios = measured[predicted > 0] / predicted[predicted > 0]
+        ratio = float(np.median(ratios)) if len(ratios) else None
+        rank = rank_correlation(predicted, measured) if len(own) > 2 else None
+        texts = (str(len(own)), words.number(ratio), words.number(rank))
+        body.append([name or "all", *map(number_cell, texts)])
+    return table(
+        "How far predictions agree", ["model", *map(number_heading, headings)], body
+    )
 
 
 def _table(rows: Sequence[Measurement]) -> Html:
