@@ -33,9 +33,10 @@ the rows of [the pruning benchmark](benchmarks-pruning.md) that were made the sa
   repair (4,000 at “for the target”): least squares after channels went, batch norms
   measured again after chains, each kept where it helps on held-back samples. No labels
   but those that the statistics take.
-- **Short**: then {steps} steps of {batch} images, shifted and mirrored, towards labels
-  and the dense network's outputs; the learning rate is at most {lr}. The same batches
-  for all methods of a seed.
+- **Short**: then {steps:,} steps of {batch} images, shifted and mirrored, towards
+  labels, the dense network's outputs and its features between the stages; AdamW, the
+  learning rate at most {lr}, batch norms frozen. The same batches for all methods of a
+  seed.
 - **Full**: the papers' epochs. It runs where a GPU is at hand, with
   `--stages full --device cuda --folder STATES`, and goes on from its last epoch.
 

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from benchmarks.papers.scene import Scene
 from benchmarks.papers.training import (
     Full,
     Short,
-    stream,
+    Stream,
     trained_full,
     trained_short,
 )
@@ -51,7 +52,6 @@ class Run:
     settings: Settings
     testing: Images
     made: dict[tuple[str, str], tuple[nn.Module, float]] = field(default_factory=dict)
-    batches: list[Images] = field(default_factory=list)
 
     def model(self, job: Job) -> tuple[nn.Module, float]:
         """Give the untrained network of a job, a new copy, and the seconds it took."""
@@ -71,22 +71,21 @@ class Run:
 
     def train(self, job: Job, model: nn.Module) -> tuple[int, int]:
         """Train in place as the stage says; give steps and epochs."""
+        short, full = self.settings.short, self.settings.full
+        teacher = self.scene.model
         if job.stage == "none":
             return 0, 0
         if job.stage == "short":
-            return trained_short(model, self._stream(), self.settings.short), 0
-        full, teacher = self.settings.full, self.scene.model
+            return trained_short(model, teacher, self.stream, short), 0
         pictures = every_training_image(self.settings.data)
         steps = trained_full(model, pictures, teacher, full, slug(job))
         return steps, full.epochs
 
-    def _stream(self) -> list[Images]:
-        if not self.batches:
-            pictures = every_training_image(self.settings.data)
-            self.batches = stream(
-                pictures, self.scene.model, self.settings.short, self.scene.seed
-            )
-        return self.batches
+    @cached_property
+    def stream(self) -> Stream:
+        """The batches of the short training."""
+        pictures = every_training_image(self.settings.data)
+        return Stream(pictures, self.settings.short, self.scene.seed)
 
 
 def run_all(todo: Iterable[Job], settings: Settings) -> Iterator[Row]:
