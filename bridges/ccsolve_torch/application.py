@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from ccsolve.errors import InvalidProblem, WrongAnswer
 from ccsolve.plans import Plan
 from ccsolve.recipes.admm_plans import RECIPE as ADMM
-from ccsolve.recipes.joint import RECIPE as JOINT
 from ccsolve.statistics import Cost, Statistics
 from ccsolve.statistics.cost import cost_at
 from ccsolve_torch.bundling.recording import recorded
@@ -28,13 +27,13 @@ from ccsolve_torch.graph import Graph, trace
 from ccsolve_torch.identity import fingerprint
 from ccsolve_torch.layers import with_chains
 from ccsolve_torch.linear_conv import combined_for_plan
-from ccsolve_torch.repairing.repairing import (
-    Repair,
-    checked_repair,
-    repaired,
-    with_chains_between,
+from ccsolve_torch.repairing.around_chains import (
+    Way,
+    is_cut,
+    repaired_early,
+    repaired_late,
 )
-from ccsolve_torch.repairing.waists import waists_of
+from ccsolve_torch.repairing.repairing import checked_repair
 from ccsolve_torch.report import Report, checked_names
 from ccsolve_torch.running.footprint import footprint
 from ccsolve_torch.running.latency import measured
@@ -149,6 +148,7 @@ def carried_out(
 ) -> nn.Module:
     """Do what `apply` does, with a graph; `seconds` go into the report."""
     inputs, watch = order.inputs, _Stopwatch(dict(seconds))
+    way = Way(order.repair, order.calibration, order.seed)
     keep = checked_keep(graph, plan.keep)
     dense = cost_at(graph.operations, _widths(checked_keep(graph, {})))
     _check_original(plan, dense)
@@ -157,7 +157,7 @@ def carried_out(
         proof = certificate(model, small, graph, keep, inputs)
         achieved = _checked_cost(small, graph, keep, inputs)
     with watch("repair"):
-        early = _repaired_early(small, model, graph, keep, plan, order)
+        early = repaired_early(small, model, graph, keep, plan, way, order.statistics)
     with watch("surgery"):
         small, factored, achieved = _with_chains(small, plan, order, achieved)
         if plan.primary:
@@ -165,7 +165,7 @@ def carried_out(
             achieved = count(small, order.inputs)
         _check_budgets(plan, achieved)
     with watch("repair"):
-        outcome = _repaired_in_the_end(small, model, graph, keep, plan, order, early)
+        outcome = repaired_late(small, model, graph, keep, plan, way, early)
     with watch("measurement"):
         spaces = footprint(model, inputs), footprint(small, inputs)
         times = measured(model, small, inputs) if order.timed else None
@@ -185,54 +185,12 @@ def carried_out(
         frozen=dict(graph.frozen),
         seconds=watch.spent,
         # Of chains alone there is nothing that gates would have to show.
-        masking=proof.masking if _is_cut(graph, keep) else None,
+        masking=proof.masking if is_cut(graph, keep) else None,
         planned=plan.achieved,
     )
     cut = kept_entries(graph, keep)
     small.surgery = recorded(model, small, cut, inputs)  # pyright: ignore
     return small
-
-
-def _repaired_early(
-    small: nn.Module,
-    dense: nn.Module,
-    graph: Graph,
-    keep: Keep,
-    plan: Plan,
-    order: Order,
-) -> Repair | None:
-    """Fit the layers that lost inputs before chains stand for them; None without.
-
-    A chain's stages are not fitted: what channels took, its layer makes good first. A
-    bottleneck of the recipe "joint" is fitted as one (`Waist`).
-    """
-    waists = waists_of(plan, graph, order.statistics)
-    at_work = bool(plan.factors and _is_cut(graph, keep)) or bool(waists)
-    if order.repair != "least_squares" or not at_work:
-        return None
-    way = order.repair, order.calibration, order.seed
-    return repaired(small, dense, graph, keep, *way, waists)
-
-
-def _repaired_in_the_end(
-    small: nn.Module,
-    dense: nn.Module,
-    graph: Graph,
-    keep: Keep,
-    plan: Plan,
-    order: Order,
-    early: Repair | None,
-) -> Repair:
-    """Repair what is left to repair: nothing where chains are what was fitted."""
-    if early is not None and plan.recipe == JOINT:
-        return early
-    way = order.repair, order.calibration, order.seed
-    outcome = repaired(small, dense, graph, keep, *way)
-    return outcome if early is None else with_chains_between(early, outcome)
-
-
-def _is_cut(graph: Graph, keep: Keep) -> bool:
-    return any(len(keep[name]) < one.size for name, one in graph.groups.items())
 
 
 def _with_chains(
