@@ -1,0 +1,1 @@
+"""What second-order models of the loss predict, against what is measured."""
