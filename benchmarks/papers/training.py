@@ -37,7 +37,7 @@ class Short:
     batch: int = 64
     lr: float = 0.001
     decay: float = 1e-4
-    beta: float = 100.0
+    beta: float = 300.0
 
 
 @dataclass(frozen=True)
