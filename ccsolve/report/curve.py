@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -34,6 +34,7 @@ class Curve:
     points : by rising cost.
     resolution : differences of loss and bound up to this are rounding.
     places : by plan's name, of those whose loss can be told on the curve's scale.
+    rules : which widths or ranks the points may have, as far as these are not all.
     """
 
     over: str
@@ -42,6 +43,7 @@ class Curve:
     points: tuple[FrontPoint, ...]
     resolution: float = 0.0
     places: Mapping[str, Place] = field(default_factory=dict)
+    rules: Mapping[str, Any] = field(default_factory=dict)
 
     def gap(self, point: FrontPoint) -> float:
         """Give a point's relative gap; infinite without a bound."""
@@ -88,8 +90,9 @@ def traced(
 ) -> Curve:
     """Solve a network at some budgets, and exactly at those that plans were asked for.
 
-    Of plans that all have one recipe of ranks the curve is over ranks,
-    else over widths.
+    Of plans that all have one recipe of ranks the curve is over ranks, else over
+    widths. Rules that all plans were held to (``multiple_of``, ``min_keep``, ``fixed``)
+    hold for its points, too.
 
     Parameters
     ----------
@@ -105,19 +108,19 @@ def traced(
         Seconds for each budget, where a program is solved for it.
     """
     recipe, options = _recipe_of(plans.values(), losses)
-    rules = {"recipe": recipe, "time_limit": time_limit, **options}
-    front = pareto(stats, over, points=points, **rules)
+    rules = _rules_of(plans.values(), None if recipe in ON_RANKS else stats)
+    options = {**options, **rules, "recipe": recipe, "time_limit": time_limit}
+    front = pareto(stats, over, points=points, **options)
     asked = sorted({plan.asked[over] for plan in plans.values() if over in plan.asked})
     found = _thinned(front.points, points)
     if asked and recipe in ON_RANKS:
         whole = [math.floor(limit) for limit in asked]
-        found += pareto(stats, over, budgets=whole, **rules).points
+        found += pareto(stats, over, budgets=whole, **options).points
     elif asked:
         again = {"recipe": recipe, "budgets": asked, "time_limit": time_limit}
-        found += front_of(stats, front.losses, over, **again).points
-    return curve_of(
-        Front(over, recipe, _ordered(found), front.dense, front.losses, stats), plans
-    )
+        found += front_of(stats, front.losses, over, **again, **rules).points
+    whole_front = replace(front, points=_ordered(found))
+    return replace(curve_of(whole_front, plans), rules=rules)
 
 
 def read_curve(document: Mapping[str, Any], where: str) -> Curve:
@@ -166,13 +169,27 @@ def _recipe_of(
         made = plans[0].provenance
         kept = {name: made[name] for name in ON_RANKS[recipe] if made.get(name)}
         return recipe, {**kept, "losses": losses or made.get("metric", AUTO)}
-    given = {plan.provenance.get("widths") for plan in plans if _named(plan)}
-    named = given.pop() if len(given) == 1 else AUTO
-    return "ccp", {"losses": losses or named}
+    given = {_losses_of(plan) for plan in plans}
+    named = given.pop() if len(given) == 1 else None
+    return "ccp", {"losses": losses or named or AUTO}
 
 
-def _named(plan: Plan) -> bool:
-    return plan.provenance.get("widths") in (AUTO, *LOSSES, *CURVES)
+def _losses_of(plan: Plan) -> str | None:
+    """Give the name of the losses that the widths were made by; None without one."""
+    found = plan.provenance.get("widths", plan.provenance.get("losses"))
+    return found if found in (AUTO, *LOSSES, *CURVES) else None
+
+
+def _rules_of(plans: Iterable[Plan], stats: Statistics | None) -> dict[str, Any]:
+    """Give the rules that all plans were held to; of widths those of known groups."""
+    plans, found = list(plans), {}
+    for name in ("multiple_of", "min_keep", "fixed"):
+        first, *others = [plan.provenance.get(name) for plan in plans] or [None]
+        if first not in (None, 1, {}) and all(other == first for other in others):
+            found[name] = first
+    if stats is not None and not set(found.get("fixed", ())) <= set(stats.groups):
+        del found["fixed"]
+    return found
 
 
 def _place(front: Front, plan: Plan) -> Place | None:

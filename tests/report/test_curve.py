@@ -108,3 +108,25 @@ def test_bad_fronts_are_refused(change: dict[str, object]):
     document = {"over": "macs", "dense": 10.0, "points": [], **change}
     with pytest.raises(InvalidFile, match=r"front\.json"):
         read_curve(document, "front.json")
+
+
+def test_the_points_keep_the_rules_of_all_plans(stats: Statistics):
+    rules = {"multiple_of": 2, "fixed": {"first": 4}}
+    plans = {str(part): ccsolve.plan(stats, macs=part, **rules) for part in (0.5, 0.7)}
+    curve = traced(stats, plans, "macs", points=1000)
+    assert dict(curve.rules) == rules
+    assert {point.widths["first"] for point in curve.points} == {4}
+    assert {point.widths["second"] % 2 for point in curve.points} == {0}
+    free = {**plans, "free": ccsolve.plan(stats, macs=0.5)}
+    assert not traced(stats, free, "macs").rules
+
+
+def test_ranks_keep_their_rules_too():
+    stats = digits()
+    rules = {"multiple_of": 2, "fixed": {"layer3.1.conv2": 4}}
+    plan = ccsolve.plan(stats, macs=0.5, recipe="svd", **rules)
+    curve = traced(stats, {"svd": plan}, "macs", points=10)
+    assert dict(curve.rules) == rules
+    for point in curve.points:
+        assert all(factor.ranks[0] % 2 == 0 for factor in point.factors.values())
+        assert point.factors["layer3.1.conv2"].ranks == (4,)

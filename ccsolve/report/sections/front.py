@@ -1,6 +1,7 @@
 """The loss-budget front, and the bar that moves along it."""
 
 import math
+from collections.abc import Mapping
 
 from ccsolve.fronts import FrontPoint
 from ccsolve.planning import ON_RANKS
@@ -16,6 +17,9 @@ from ccsolve.report.sections.shell import (
     term,
 )
 from ccsolve.report.subject import Subject
+
+_FEW = 4
+"""Fixed groups that are named; of more the number is told."""
 
 _SCALE = (
     "The scale adds up the groups' losses, and lets no step down count for less than "
@@ -45,6 +49,7 @@ def front(subject: Subject) -> Html | None:
             ),
             _SCALE if curve.places and curve.recipe not in ON_RANKS else None,
             _without_a_place(subject, curve),
+            _rules(curve),
         ],
         element("div", class_="chart js", id="front-chart"),
         _legend(subject, curve),
@@ -58,6 +63,21 @@ def _without_a_place(subject: Subject, curve: Curve) -> str | None:
     if not names or subject.stats is None:
         return None
     return f"Without a place on this scale: {', '.join(names)}."
+
+
+def _rules(curve: Curve) -> str | None:
+    if not curve.rules:
+        return None
+    said = [f"{name.replace('_', ' ')} {_rule(it)}" for name, it in curve.rules.items()]
+    return f"Its points keep to what was asked of the widths: {'; '.join(said)}."
+
+
+def _rule(value: object) -> str:
+    if not isinstance(value, Mapping):
+        return str(value)
+    if len(value) > _FEW:
+        return f"{len(value)} of them"
+    return ", ".join(f"{name} at {size}" for name, size in value.items())
 
 
 def bar(subject: Subject) -> Html | None:
