@@ -56,6 +56,18 @@ WIDTHS: Mapping[str, Choice] = MappingProxyType(
 )
 """One selection at three kinds of widths: alike, by CC's program, by the exact one."""
 
+PAPERS: Mapping[str, Choice] = MappingProxyType(
+    {
+        "CPLI": planned(recipe="cpli"),
+        "He": planned(recipe="he"),
+        "ThiNet": planned(recipe="thinet"),
+        "OSSCAR": planned(recipe="osscar"),
+        "CC": planned(recipe="cc"),
+        "CC, exact": planned(recipe="cc", allocation="exact", time_limit=30.0),
+    }
+)
+"""The papers' recipes, each layer by layer; benchmarks.papers has them by half."""
+
 PEERS: Mapping[str, Choice] = MappingProxyType(
     {
         f"TP {importance}, {scope}": of_peer(importance, scope)
@@ -64,5 +76,7 @@ PEERS: Mapping[str, Choice] = MappingProxyType(
     }
 )
 
-CHOICES: Mapping[str, Choice] = MappingProxyType({**OURS, **PEERS, **WIDTHS, **TRIED})
+CHOICES: Mapping[str, Choice] = MappingProxyType(
+    {**OURS, **PAPERS, **PEERS, **WIDTHS, **TRIED}
+)
 """By name: what gives a plan for a scene and the MACs that may remain."""

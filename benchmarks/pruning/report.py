@@ -55,6 +55,12 @@ _COMPARED = (
         "those that this loss removes last",
     ),
     (
+        "CPLI, He, ThiNet, OSSCAR",
+        "as the recipe has them",
+        "from which the next layer is reconstructed",
+    ),
+    ("CC", "by sensitivity curves, or exact, with ranks of chains", "by units' scores"),
+    (
         "TP ...",
         "alike (uniform), or by ranking all channels together (global)",
         "Torch-Pruning's group importance of that name",
