@@ -6,6 +6,7 @@ import numpy as np
 
 from ccsolve.handling.record import Handling, undecided, whole
 from ccsolve.problems import NetworkSelection, WidthBudget, WidthTable
+from ccsolve.problems.network_form import SINGLE
 from ccsolve.problems.network_points import feasible_point, natural_scale
 
 ENUMERABLE = 18
@@ -17,10 +18,15 @@ def pick(problem: NetworkSelection) -> str:
     return "enumerate_all" if problem.n <= ENUMERABLE else "search_and_bound"
 
 
-def kernels(problem: NetworkSelection) -> tuple[bool, bool]:
-    """Say what decides which methods are called: coupled groups, width products."""
+def kernels(problem: NetworkSelection) -> tuple[bool, bool, bool]:
+    """Say what decides which methods are called, and on which types.
+
+    Whether Q joins no groups, widths are multiplied, and a factor is single precision.
+    """
     pairs = any(g != h for budget in problem.budgets for g, h in _joined(budget))
-    return problem.form.is_separable, pairs
+    separable = problem.form.is_separable
+    single = not separable and problem.factor is not None and problem.n >= SINGLE
+    return separable, pairs, single
 
 
 def _joined(budget: WidthBudget) -> list[tuple[int, int]]:
@@ -30,9 +36,11 @@ def _joined(budget: WidthBudget) -> list[tuple[int, int]]:
     ]
 
 
-def tiny(kind: tuple[bool, bool]) -> NetworkSelection:
-    """Give a program of three groups of that kind."""
-    separable, pairs = kind
+def tiny(kind: tuple[bool, bool, bool]) -> NetworkSelection:
+    """Give a program of three groups of that kind, as small as that may be."""
+    separable, pairs, single = kind
+    if single:
+        return _single(pairs)
     n, labels = 9, np.repeat(np.arange(3), 3)
     H = 1.0 + np.diag(np.arange(1.0, n + 1.0))
     H = np.where(labels[:, None] == labels[None, :], H, 0.0 if separable else 0.2)
@@ -46,6 +54,22 @@ def tiny(kind: tuple[bool, bool]) -> NetworkSelection:
     form: dict[str, Any] = {"blocks": blocks} if separable else {"Q": H}
     return NetworkSelection(
         q=-2.0 * H.sum(axis=1), groups=labels, budgets=budgets, **form
+    )
+
+
+def _single(pairs: bool) -> NetworkSelection:
+    """Give a factor form of just so many channels, nearly all of them fixed."""
+    labels = np.append(np.arange(SINGLE - 1) % 3, 0)
+    fixed = np.zeros(SINGLE, dtype=np.int64)
+    fixed[:12] = -1
+    products = {(0, 1): 1.0, (1, 2): 2.0} if pairs else {}
+    return NetworkSelection(
+        q=-np.ones(SINGLE),
+        groups=labels,
+        budgets=[WidthBudget(14.0, {0: 1.0, 1: 2.0, 2: 1.0}, products)],
+        factor=np.full((1, SINGLE), 0.2),
+        diagonal=np.zeros(SINGLE),
+        fixed=fixed,
     )
 
 

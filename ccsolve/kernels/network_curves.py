@@ -114,21 +114,21 @@ def _wandered(Q, change, sign, value, patience, state, saved):
 
 
 @njit(cache=True)
-def search_by_count(Q, q, least, best, tolerance, patience, state):
+def search_by_count(Q, q, least, best, tolerance, patience, ways, state):
     """Find good points of every count: on the way from none to all, back, and again.
 
     ``least`` (n + 1,) values and ``best`` (n + 1, n) points so far, inf without one.
-    More than `WHOLE` channels go the first way alone. Each way the channel comes, or
-    goes, that is best next; at every count swaps descend, then tabu search goes on for
-    ``patience`` fruitless swaps. O(n²) a swap of the descent up to `WHOLE` channels,
-    O(n) beyond and for tabu.
+    Of ``ways`` more than `WHOLE` channels go the first alone. Each way the channel
+    comes, or goes, that is best next; at every count swaps descend, then tabu search
+    goes on for ``patience`` fruitless swaps. O(n²) a swap of the descent up to `WHOLE`
+    channels, O(n) beyond and for tabu.
     """
     n = q.size
     sign, change, value = np.ones(n), np.empty(n), 0.0
     saved = np.empty((2, n))
     for i in range(n):
         change[i] = Q[i, i] + q[i]
-    for way in range(3 if n <= WHOLE else 1):
+    for way in range(ways if n <= WHOLE else 1):
         side = 1.0 if way % 2 == 0 else -1.0
         for step in range(n + 1):
             count = step if side > 0 else n - step
@@ -136,7 +136,7 @@ def search_by_count(Q, q, least, best, tolerance, patience, state):
             while gain < 0.0:
                 gain = _swapped(Q, change, sign, tolerance)
                 value += gain
-            if 0 < count < n:
+            if patience > 0 and 0 < count < n:
                 value = _wandered(Q, change, sign, value, patience, state, saved)
             if value < least[count]:
                 least[count] = value

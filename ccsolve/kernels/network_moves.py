@@ -20,6 +20,9 @@ from ccsolve.kernels.network_state import (
 NEVER = 1e300
 """Stands for a move that is not allowed."""
 
+WHOLE = 256
+"""Channels of a group up to which all its swaps are looked at where Q joins groups."""
+
 
 class Moves(NamedTuple):
     """The best moves of each group, and what is known of their costs.
@@ -135,8 +138,10 @@ def look(net, walk, moves, now, swaps, whole):
             continue
         first, last = net.start[g], net.start[g + 1]
         if swaps:
+            # Where groups are joined all are stale after every move.
+            pairs = whole and not (net.coupled and last - first > WHOLE)
             moves.swap[g], moves.out[g], moves.into[g] = _swap(
-                rows, change, sign, barred, first, last, whole
+                rows, change, sign, barred, first, last, pairs
             )
         less, more = -step_size(net, walk, g, -1), step_size(net, walk, g, 1)
         moves.down[g] = _step(
@@ -167,17 +172,39 @@ def step_fits(net, walk, moves, g, h, scratch):
 
 
 @njit(cache=True)
-def crossing(net, walk, moves, g, h):
-    """Give what a step down of g and one up of h add beyond the sum of both."""
-    if not net.coupled:
-        return 0.0
-    total = 0.0
-    leave, enter, rows = moves.leave, moves.enter, net.rows
-    first, second = net.start[g], net.start[h]
-    for a in range(-step_size(net, walk, g, -1)):
-        for b in range(step_size(net, walk, h, 1)):
-            total -= 2.0 * entry(rows, leave[first + a], enter[second + b])
-    return total
+def joint_gains(net, walk, moves, out):
+    """Write what a step down of g with one up of h adds, (G, G).
+
+    `NEVER` where there is none, and for g = h.
+    """
+    groups = moves.down.shape[0]
+    downs, ups = np.zeros(groups, np.int64), np.zeros(groups, np.int64)
+    for g in range(groups):
+        downs[g] = -step_size(net, walk, g, -1)
+        ups[g] = step_size(net, walk, g, 1)
+    steps = (net.start, moves.leave, moves.enter, downs, ups)
+    _joined(net.rows, steps, moves.down, moves.up, net.coupled, out)
+
+
+@njit(cache=True)
+def _joined(rows, steps, less, more, coupled, out):
+    values, row_start, low, high, points = rows
+    start, leave, enter, downs, ups = steps
+    for g in range(less.shape[0]):
+        for h in range(less.shape[0]):
+            gain = less[g] + more[h]
+            if g == h or gain >= 0.5 * NEVER:
+                out[g, h] = NEVER
+                continue
+            for a in range(downs[g] if coupled else 0):
+                i = leave[start[g] + a]
+                for b in range(ups[h]):
+                    j = enter[start[h] + b]
+                    if low[i] <= j < high[i]:
+                        gain -= 2.0 * values[row_start[i] + j - low[i]]
+                    for p in range(points.shape[1]):
+                        gain -= 2.0 * points[i, p] * points[j, p]
+            out[g, h] = gain
 
 
 @njit(cache=True)

@@ -5,7 +5,7 @@ from numba import njit
 
 from ccsolve.kernels.network_moves import (
     NEVER,
-    crossing,
+    joint_gains,
     look,
     make_step,
     make_swap,
@@ -13,7 +13,6 @@ from ccsolve.kernels.network_moves import (
     step_size,
 )
 from ccsolve.kernels.network_state import (
-    BEST,
     IMPROVED,
     MOVES,
     VALUE,
@@ -106,18 +105,16 @@ def _best_alone(net, walk, moves, scratch):
 
 
 @njit(cache=True)
-def _best_move(net, walk, moves, scratch):
+def _best_move(net, walk, moves, scratch, joint):
     """Give (gain, group down, group up) of the best move; -1 for no group."""
     best, down, up = _best_alone(net, walk, moves, scratch)
-    less, more, coupled = moves.down, moves.up, net.coupled
-    for h in range(more.shape[0]):
-        for g in range(less.shape[0]):
-            gain = less[g] + more[h]
-            if g == h or gain >= 0.5 * NEVER or (gain >= best and not coupled):
-                continue
-            gain += crossing(net, walk, moves, g, h) if coupled else 0.0
-            if gain < best and step_fits(net, walk, moves, g, h, scratch):
-                best, down, up = gain, g, h
+    joint_gains(net, walk, moves, joint)
+    for g in range(joint.shape[0]):
+        for h in range(joint.shape[0]):
+            gain = joint[g, h]
+            if gain < best and gain < 0.5 * NEVER:
+                if step_fits(net, walk, moves, g, h, scratch):
+                    best, down, up = gain, g, h
     return best, down, up
 
 
@@ -149,7 +146,8 @@ def search(net, walk, moves, tenure, patience, most, state):
     moves, and ``patience`` moves without a better best end it. With 0 a descent: over
     where no move gains more than the tolerance.
     """
-    scratch = np.empty(walk.spent.shape[0])
+    scratch, groups = np.empty(walk.spent.shape[0]), moves.down.shape[0]
+    joint = np.empty((groups, groups))
     for _ in range(most):
         walk.clock[MOVES] += 1
         now = walk.clock[MOVES]
@@ -157,7 +155,7 @@ def search(net, walk, moves, tenure, patience, most, state):
             # What was held may be free again.
             moves.stale[:] = True
         look(net, walk, moves, now, True, patience == 0)
-        gain, down, up = _best_move(net, walk, moves, scratch)
+        gain, down, up = _best_move(net, walk, moves, scratch, joint)
         if gain >= 0.5 * NEVER or (patience == 0 and gain >= -net.tolerance):
             note_best(net, walk)
             return patience == 0 or now - walk.clock[IMPROVED] >= patience
@@ -177,12 +175,12 @@ def search(net, walk, moves, tenure, patience, most, state):
 
 
 @njit(cache=True)
-def restart(net, walk, moves, sign):
-    """Go to the point that ``sign`` gives; what is best so far stays."""
-    best = walk.totals[BEST]
+def restart(net, walk, moves, sign, change, value):
+    """Go to a point given with its changes and value; what is best so far stays."""
     walk.sign[:] = sign
+    walk.change[:] = change
+    walk.totals[VALUE] = value
     begin(net, walk)
-    walk.totals[BEST] = best
     moves.stale[:] = True
     moves.fitting[:] = -1
 

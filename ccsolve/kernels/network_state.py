@@ -5,7 +5,6 @@ channel alone adds to zᵀQz + qᵀz; ``sign`` (n,), -1 for a kept channel and +
 removed one; the widths, and what they cost.
 """
 
-import numpy as np
 from numba import njit
 
 VALUE, BEST = 0, 1
@@ -56,17 +55,7 @@ def flip(net, walk, k):
 
 @njit(cache=True)
 def begin(net, walk):
-    """Fill a walk for the point that its ``sign`` gives; O(n·kept)."""
-    n = walk.sign.shape[0]
-    target = walk.sign.copy()
-    for i in range(n):
-        walk.sign[i] = 1.0
-        walk.change[i] = net.own[i] + net.q[i]
-    walk.totals[VALUE] = 0.0
-    walk.totals[BEST] = np.inf
-    for i in range(n):
-        if target[i] < 0:
-            flip(net, walk, i)
+    """Fill widths and costs for the point that ``sign`` gives; O(n + B·G²)."""
     walk.held[:] = 0
     walk.clock[:] = 0
     for g in range(walk.width.shape[0]):

@@ -14,6 +14,9 @@ from ccsolve.problems.quadratic_form import factor_form
 DENSE_LIMIT = 20_000
 """Largest n for which Q is formed: 3.2 GB of float64."""
 
+SINGLE = 4_000
+"""Channels from which searches multiply a factor out in single precision."""
+
 
 @dataclass(frozen=True, eq=False)
 class NetworkForm:

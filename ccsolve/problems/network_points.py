@@ -1,5 +1,7 @@
 """Points of a NetworkSelection without search: one, and random ones."""
 
+import bisect
+
 import numpy as np
 
 from ccsolve.problems.network import NetworkSelection
@@ -15,22 +17,45 @@ def feasible_point(problem: NetworkSelection) -> np.ndarray:
     return chosen(problem, _shared(problem), separable)
 
 
+def rounded(problem: NetworkSelection, y: np.ndarray) -> np.ndarray:
+    """Give the point nearest to a relaxed one (n,): its widths, its largest entries.
+
+    Widths are those of the ladders next to Σ_{i∈g} y_i; it may break budgets.
+    """
+    totals = np.bincount(problem.groups, weights=y, minlength=problem.count)
+    nearest = [
+        int(allowed[np.abs(allowed - total).argmin()])
+        for allowed, total in zip(problem.widths, totals, strict=True)
+    ]
+    return chosen(problem, np.array(nearest), -y)
+
+
 def random_point(problem: NetworkSelection, rng: np.random.Generator) -> np.ndarray:
     """Give a random feasible point, (n,) bool: random widths, random channels.
 
     From the narrowest network on, groups in random order are widened to a random width
     of those that fit.
     """
-    places = np.zeros(problem.count, dtype=np.int64)
     k = np.array([allowed[0] for allowed in problem.widths])
     for g in rng.permutation(problem.count):
         drawn = int(rng.integers(len(problem.widths[g])))
-        for place in range(drawn, places[g], -1):
-            k[g] = problem.widths[g][place]
-            if problem.fits(k):
-                break
-            k[g] = problem.widths[g][0]
+        k[g] = _widest(problem, k, g, drawn)
     return chosen(problem, k, rng.random(problem.n))
+
+
+def _widest(problem: NetworkSelection, k: np.ndarray, g: int, most: int) -> int:
+    """Give the widest width of a group that fits beside the others', to a place.
+
+    Wider networks never cost less: by bisection.
+    """
+    ladder, trial = problem.widths[g], k.copy()
+
+    def is_too_wide(place: int) -> bool:
+        trial[g] = ladder[place]
+        return not problem.fits(trial)
+
+    found = bisect.bisect_left(range(most + 1), True, key=is_too_wide)
+    return int(ladder[max(found - 1, 0)])
 
 
 def natural_scale(problem: NetworkSelection, points: int = 16, seed: int = 0) -> float:

@@ -10,16 +10,27 @@ from ccsolve.problems import NetworkSelection
 from ccsolve.problems.network_points import feasible_point
 from ccsolve.solution import Solution
 from ccsolve.solvers.network.bounding.compiling import compile_kernels
+from ccsolve.solvers.network.bounding.hull import Hull
 from ccsolve.solvers.network.bounding.raising import CLOSE, HASTY, Found, Raising
-from ccsolve.solvers.network.bounding.separable import Split, as_given, split
-from ccsolve.solvers.network.searching.engine import engine_of
+from ccsolve.solvers.network.bounding.relaxing import relaxed
+from ccsolve.solvers.network.bounding.separable import (
+    Split,
+    as_given,
+    split,
+    split_as_given,
+)
+from ccsolve.solvers.network.searching.engine import engine_of, whole
 from ccsolve.solvers.network.searching.pool import Pool
 
-SHARES = (1.0, 0.5, 0.0)
-"""Shares of the blocks that are tried where groups are coupled."""
+SHARES, SHARED = (1.0, 0.5), 3_000
+"""Shares of the blocks that are tried where groups are coupled, up to n: O(n³)."""
 
-TANGENTS, STALE = 60, 8
-"""Tangents at most, and those without progress after which to end."""
+TANGENTS, STALE, NEGLIGIBLE = 150, 15, 1e-3
+"""Tangents at most, those without progress after which to end, and what is none: a
+part of what is left."""
+
+EASED = 3
+"""Of so many tangents one is taken where the relaxation at fixed slopes has its least."""
 
 
 def solve(problem: NetworkSelection, limits: Limits, *, seed: int = 0) -> Solution:
@@ -34,10 +45,12 @@ def solve(problem: NetworkSelection, limits: Limits, *, seed: int = 0) -> Soluti
     (`ChannelSelection`), and it is solved again, until they meet their points: then
     the network is optimal.
 
-    Where Q couples groups, Q = share·(its blocks) + R. With R + shift·I positive
-    semidefinite and z_i² = z_i, R's part lies above its tangent at any y, and what is
-    left is separable. y starts at the best point and moves towards the minimisers;
-    shares are tried, the best goes on.
+    Where Q couples groups, Q = share·(its blocks) + R; of a factor form R = FᵀF. With
+    R + shift·I positive semidefinite and z_i² = z_i, R's part lies above its tangent at
+    any y, and what is left is separable. y starts at the best point and at the whole
+    network; then it is the best mixture of the minimisers so far, which goes to the
+    Lagrangian bound of the splitting, and in turn the relaxation's minimiser at fixed
+    slopes of the costs, which is near there at once. Shares 0, 1 and 0.5 are tried.
 
     Proven: the bound, by certified eigenvalues, outward rounding, and allocations that
     prove theirs. Of more than four budgets the program is held to those that its
@@ -71,9 +84,13 @@ def bounding(
 
 
 def _raised(raising: Raising, pool: Pool, seed: int) -> Iterator[Step]:
-    """Support the curves, then prove at the widths of the bound until they close."""
+    """Finish and support the curves, then prove at the widths of the bound."""
     found = raising.lowest()
     yield _point_step(raising.problem, found, found.bound)
+    if raising.hasty:
+        yield from _empty(raising.finished(found))
+        found = raising.lowest()
+        yield _point_step(raising.problem, found, found.bound)
     for _ in raising.supported(found, seed):
         yield Step()
     while True:
@@ -90,50 +107,75 @@ def _raised(raising: Raising, pool: Pool, seed: int) -> Iterator[Step]:
 
 
 def _tangents(raising: Raising, pool: Pool, seed: int) -> Iterator[Step]:
-    """Try the shares from the same point, go on with the best, then prove there."""
+    """Move the tangent of a first splitting, try shares there, prove by the best."""
     problem = raising.problem
-    assert pool.x is not None
-    point, trials = pool.x.astype(np.float64), []
     raising.care = HASTY
-    for share in SHARES:
-        parted = split(problem, share)
-        function = parted.tangent_at(point)
-        yield from _empty(raising.begin(function, keep_spectra=False))
+    parted = _first_split(problem)
+    best, point = yield from moved(raising, parted, pool, _begun(problem, pool))
+    for share in SHARES if problem.n <= SHARED else ():
+        trial = split(problem, share)
+        yield from _empty(raising.begin(trial.tangent_at(point), keep_spectra=False))
         yield _point_step(problem, raising.nearest())
         found = raising.lowest()
         yield _point_step(problem, found, found.bound)
-        trials.append((found.bound, share, parted))
-    parted = max(trials, key=lambda trial: trial[:2])[2]
-    best = yield from _moved(raising, parted, pool)
-    yield from _empty(raising.begin(parted.tangent_at(best)))
+        if found.bound > best:
+            start = [point, *_begun(problem, pool)[:1]]
+            best, point = yield from moved(raising, trial, pool, start)
+            parted = trial
     raising.care = CLOSE
+    yield from _empty(raising.begin(parted.tangent_at(point), keep_spectra=False))
+    yield _point_step(problem, raising.nearest())
     yield from _raised(raising, pool, seed)
 
 
-def _moved(
-    raising: Raising, parted: Split, pool: Pool
-) -> Generator[Step, None, np.ndarray]:
-    """Move the tangent's point towards the minimisers; give the best of its places.
+def _first_split(problem: NetworkSelection) -> Split:
+    """Leave to the groups what is given apart from a factor; of a dense Q nothing."""
+    return split(problem, 0.0) if problem.Q is not None else split_as_given(problem)
 
-    The bound is concave in the point, and the minimiser less the point an ascent
-    direction of it in the metric of the rest: steps as Frank and Wolfe's.
+
+def _begun(problem: NetworkSelection, pool: Pool) -> list[np.ndarray]:
+    """Give where to take the first tangents: the best point, the whole network."""
+    assert pool.x is not None
+    return [pool.x.astype(np.float64), whole(problem).astype(np.float64)]
+
+
+def moved(
+    raising: Raising, parted: Split, pool: Pool, starts: list[np.ndarray]
+) -> Generator[Step, None, tuple[float, np.ndarray]]:
+    """Take tangents at the starts, then at mixtures of the minimisers found.
+
+    Gives the best bound and its place. Ends where no mixture promises more.
     """
     assert pool.x is not None
-    point = pool.x.astype(np.float64)
-    best, at, stale = -math.inf, point, 0
+    hull = Hull(parted)
+    hull.add(pool.x)
+    pool.waiting = True
+    best, at, stale, promised = -math.inf, starts[0], 0, math.inf
+    eased, prices = starts[0], np.zeros(len(raising.problem.budgets))
     raising.spheres = {}
     for turn in range(TANGENTS):
+        left = promised - best
+        if turn < len(starts):
+            point = starts[turn]
+        elif turn % EASED == 0 and prices.any():
+            slopes = raising.slopes(raising.nearest_places(eased), prices)
+            point = eased = relaxed(parted, slopes, eased)
+            pool.guide, pool.waiting = point, False
+        else:
+            point, promised = hull.mixed()
         yield from _empty(raising.begin(parted.tangent_at(point)))
         found = raising.lowest()
         yield _point_step(raising.problem, found, found.bound)
-        gained = found.bound > best + 1e-4 * abs(best)
         if found.bound > best:
             best, at = found.bound, point
-        stale = 0 if gained else stale + 1
-        if stale >= STALE:
+        prices = found.prices if found.prices.any() else prices
+        least = NEGLIGIBLE * max(pool.objective - best, 0.0)
+        stale = 0 if promised - best < left - least else stale + 1
+        if stale >= STALE or promised - best <= least:
             break
-        point = point + 2.0 / (turn + 3.0) * (found.point - point)
-    return at
+        hull.add(found.point)
+    pool.waiting = False
+    return best, at
 
 
 def _empty(work: Iterable[None]) -> Iterator[Step]:

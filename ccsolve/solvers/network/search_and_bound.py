@@ -9,7 +9,7 @@ import numpy as np
 from ccsolve.iterate import Limits, Step, run
 from ccsolve.problems import NetworkSelection
 from ccsolve.problems.checks import whole_number
-from ccsolve.problems.network_points import feasible_point
+from ccsolve.problems.network_points import feasible_point, rounded
 from ccsolve.solution import Solution
 from ccsolve.solvers.network.curves import bounding
 from ccsolve.solvers.network.searching.engine import Engine, engine_of
@@ -27,8 +27,9 @@ def solve(
 ) -> Solution:
     """Search and bound in turn; proven: the bound, as `curves` has it.
 
-    The greedy point and its descent; the first points and the first bound of `curves`;
-    then, for each of its further steps, ``turns`` steps of `tabu` from the best point.
+    The greedy point and its descent, as `local_search` has it; then, for each step of
+    `curves`, ``turns`` steps of `tabu`: from the best point, and where Q joins groups
+    from what the relaxation rounds to, which is far better than any greedy point.
     Each part goes on from the best point that any has found: curves take its groups for
     points of theirs, and combine them anew. Under a time limit the search goes on when
     the bound can rise no more.
@@ -50,22 +51,25 @@ def _steps(
     engine = engine_of(problem, seed)
     yield from pool.watch(engine.shrunk())
     yield from pool.watch(engine.searched(0, 0))
-    bounds = pool.watch(bounding(problem, limits, seed, pool))
-    for step in bounds:
-        yield step
-        if step.bound > -math.inf:
-            break
     searched = pool.watch(_searched(engine, pool))
-    for step in bounds:
+    for step in pool.watch(bounding(problem, limits, seed, pool)):
         yield step
-        yield from itertools.islice(searched, turns)
+        yield from itertools.islice(searched, 0 if pool.waiting else turns)
     if limits.time_limit < math.inf or limits.step_limit is not None:
         yield from searched
 
 
 def _searched(engine: Engine, pool: Pool) -> Iterator[Step]:
-    """Search by tabu from the best point of all for ever."""
+    """Descend, then search by tabu for ever: from the last guide, or the best point of all."""
+    yield from engine.descended()
     for turn in itertools.count():
-        if pool.x is not None and pool.objective < engine.objective:
+        guide, pool.guide = pool.guide, None
+        if guide is not None:
+            engine.forget()
+            engine.start(rounded(engine.problem, guide))
+            yield from engine.shrunk()
+            yield from engine.descended()
+        elif pool.x is not None and pool.objective < engine.objective:
             engine.start(np.asarray(pool.x))
-        yield from search(engine, TENURE, PATIENCE, kick=turn)
+        kick = 0 if guide is not None else turn
+        yield from search(engine, TENURE, PATIENCE, kick=kick)

@@ -75,7 +75,7 @@ def test_lines_and_proofs_only_raise_bounds(monkeypatch: pytest.MonkeyPatch):
 def value(function: Separable, problem: NetworkSelection, z: np.ndarray) -> float:
     total = function.constant + function.linear @ z
     for own, block in zip(problem.members, function.blocks, strict=True):
-        total += z[own] @ block @ z[own]
+        total += 0.0 if block is None else z[own] @ block @ z[own]
     return float(total)
 
 

@@ -56,7 +56,7 @@ def test_moves_keep_values_and_costs(
     family: str, formed: bool, monkeypatch: pytest.MonkeyPatch
 ):
     if not formed:
-        monkeypatch.setattr(layout, "DENSE_LIMIT", 0)
+        monkeypatch.setattr(layout, "FORMED_LIMIT", 0)
     engine = engine_of(MAKERS[family](0), seed=0)
     rng = np.random.default_rng(0)
     check(engine)
@@ -138,7 +138,8 @@ def test_least_by_count_looks_at_every_point(seed: int):
 def test_searches_by_count_find_what_there_is(seed: int):
     Q, q = quadratic(9, seed)
     least, best = np.full(10, np.inf), np.zeros((10, 9), dtype=bool)
-    search_by_count(Q, q, least, best, 1e-12, 30, np.array([1], dtype=np.uint64))
+    state = np.array([1], dtype=np.uint64)
+    search_by_count(Q, q, least, best, 1e-12, 30, 3, state)
     exact, _ = np.empty(10), least_by_count(Q, q, np.empty(10), best.copy())
     least_by_count(Q, q, exact, best.copy())
     np.testing.assert_allclose(least, exact, atol=1e-9)

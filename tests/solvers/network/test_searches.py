@@ -73,7 +73,7 @@ def test_other_seeds_and_options_search_elsewhere(coupled: NetworkSelection):
     testing.check_option("local_search", coupled, "kick", (1, 6), step_limit=400)
     testing.check_option("tabu", coupled, "restarts", (0, 3), step_limit=400)
     testing.check_option("tabu", coupled, "patience", (1, 4000), step_limit=30)
-    testing.check_option("search_and_bound", coupled, "turns", (0, 9), step_limit=20)
+    testing.check_option("search_and_bound", coupled, "turns", (0, 9), step_limit=250)
 
 
 @pytest.mark.parametrize(

@@ -59,9 +59,19 @@ class Coupling:
         method = one_budget if len(self.active) == 1 else several_budgets
         return method.solve(program, limits)
 
-    def places(self, x: np.ndarray) -> np.ndarray:
-        """Give the place on its ladder that each group's choice begins at, (G,)."""
-        return np.array([int(r[j]) for r, j in zip(self.rungs, x, strict=True)])
+    def places(
+        self, x: np.ndarray, losses: Sequence[np.ndarray], *, least: bool
+    ) -> np.ndarray:
+        """Give the place on its ladder of each group's choice, (G,).
+
+        Where its interval begins; ``least``: where the interval's loss is least.
+        """
+        found = []
+        for loss, rungs, j in zip(losses, self.rungs, x, strict=True):
+            first = int(rungs[j])
+            end = int(rungs[j + 1]) if j + 1 < len(rungs) else len(loss)
+            found.append(first + int(loss[first:end].argmin()) if least else first)
+        return np.array(found)
 
     def prices(self, found: Solution) -> np.ndarray:
         """Give the prices of all budgets, (B,), 0 for those left out."""

@@ -11,7 +11,11 @@ from ccsolve.linalg.exact_sums import sum_down
 from ccsolve.problems import NetworkSelection
 from ccsolve.problems.option_tables import MOST_BUDGETS
 from ccsolve.solvers.network.bounding.coupling import Coupling, coupling_of
-from ccsolve.solvers.network.bounding.sections import Section, section_of
+from ccsolve.solvers.network.bounding.sections import (
+    Section,
+    linear_section_of,
+    section_of,
+)
 from ccsolve.solvers.network.bounding.separable import Separable
 from ccsolve.solvers.network.bounding.spheres import Spheres
 
@@ -20,6 +24,9 @@ CLOSE, HASTY = (400, 1e-9), (20, 1e-6)
 
 PROMPT = 100
 """Channels up to which a section is had at once: a few hundredths of a second."""
+
+LARGE = 512
+"""Channels of a section from which branch and bound has fewer steps, as 1/n²."""
 
 SUPPORT_STEPS, PROOF_STEPS, TRIALS = 2_000, 60, 4
 """Steps of a supporting line, and of a first proof; each next has four times as many,
@@ -51,6 +58,7 @@ class Raising:
     care : steps and gap of the allocations.
     spheres : by group the spectrum of its free channels' block, kept between functions
         that differ in their linear part alone.
+    hasty : groups whose section is not finished.
     """
 
     problem: NetworkSelection
@@ -60,6 +68,7 @@ class Raising:
     sections: list[Section] = field(init=False, default_factory=list)
     constant: float = field(init=False, default=0.0)
     spheres: dict[int, Spheres] = field(init=False, default_factory=dict)
+    hasty: set[int] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         """Begin with the first budgets."""
@@ -76,22 +85,32 @@ class Raising:
         if not keep_spectra:
             self.spheres = {}
         self.constant, self.sections = function.constant, []
+        self.hasty = set()
         for g in range(self.problem.count):
             self.sections.append(self._section(g, function))
-            if len(self.problem.members[g]) > PROMPT:
-                yield
+            if function.blocks[g] is not None:
+                yield from _worked(self.sections[g])
 
     def _section(self, g: int, function: Separable) -> Section:
         problem, own = self.problem, self.problem.members[g]
         fixed = np.full(len(own), -1) if problem.fixed is None else problem.fixed[own]
+        block, linear = function.blocks[g], function.linear[own]
+        if block is None:
+            return linear_section_of(linear, fixed, problem.widths[g])
+        hasty = int((fixed == -1).sum()) > PROMPT
+        if hasty:
+            self.hasty.add(g)
         return section_of(
-            function.blocks[g],
-            function.linear[own],
-            fixed,
-            problem.widths[g],
-            self.spheres,
-            g,
+            block, linear, fixed, problem.widths[g], self.spheres, g, hasty=hasty
         )
+
+    def finished(self, found: Found) -> Iterator[None]:
+        """Finish the hasty sections, where the gap is widest at the widths first."""
+        gaps = self.gaps(found)
+        for g in sorted(self.hasty, key=lambda g: -gaps[g]):
+            self.sections[g].finish(self.spheres[g], g)
+            self.hasty.discard(g)
+            yield from _worked(self.sections[g])
 
     def offer(self, z: np.ndarray | None) -> None:
         """Take a point's groups where they are the best known of their widths."""
@@ -121,7 +140,7 @@ class Raising:
         if solution.x is None:
             places = np.zeros(self.problem.count, dtype=np.int64)
         else:
-            places = self.coupling.places(solution.x)
+            places = self.coupling.places(solution.x, losses, least=least)
         bound = sum_down([solution.bound, self.constant]) if least else -math.inf
         prices = self.coupling.prices(solution)
         return Found(bound, places, self._point(places), prices)
@@ -156,7 +175,7 @@ class Raising:
             if gaps[g] <= 0 or gaps[g] < share * widest:
                 return
             section, place = self.sections[g], int(found.places[g])
-            steps = PROOF_STEPS * 4 ** int(section.attempts[place])
+            steps = _fewer(PROOF_STEPS * 4 ** int(section.attempts[place]), section)
             left = self.limits.remaining()
             limits = Limits(
                 time_limit=left, step_limit=steps, gap=1e-7, resolution=section.error
@@ -170,7 +189,7 @@ class Raising:
         With prices of the budgets, what a channel of the group costs beside the others'
         widths. Sections whose line may rise most come first.
         """
-        slopes = self._slopes(found)
+        slopes = self.slopes(found.places, found.prices)
         gaps = np.array(
             [
                 section.supported_gap(slope)
@@ -183,27 +202,38 @@ class Raising:
                 continue
             limits = Limits(
                 time_limit=self.limits.remaining(),
-                step_limit=SUPPORT_STEPS,
+                step_limit=_fewer(SUPPORT_STEPS, section),
                 gap=1e-7,
                 resolution=section.error,
             )
             section.support(float(slopes[g]), limits, seed)
             yield
 
-    def _slopes(self, found: Found) -> np.ndarray:
+    def nearest_places(self, y: np.ndarray) -> np.ndarray:
+        """Give the places on the ladders next to the widths of a relaxed point, (G,)."""
+        problem = self.problem
+        totals = np.bincount(problem.groups, weights=y, minlength=problem.count)
+        return np.array(
+            [
+                int(np.abs(ladder - total).argmin())
+                for ladder, total in zip(problem.widths, totals, strict=True)
+            ]
+        )
+
+    def slopes(self, places: np.ndarray, prices: np.ndarray) -> np.ndarray:
         """Give the price of a channel of each group at the widths found, (G,)."""
         ladders = self.problem.widths
-        k = np.array([w[p] for w, p in zip(ladders, found.places, strict=True)])
+        k = np.array([w[p] for w, p in zip(ladders, places, strict=True)])
         slopes = np.zeros(len(k))
-        priced = np.flatnonzero(found.prices)
-        for g, place in enumerate(found.places):
+        priced = np.flatnonzero(prices)
+        for g, place in enumerate(places):
             low = int(ladders[g][max(place - 1, 0)])
             high = int(ladders[g][min(place + 1, len(ladders[g]) - 1)])
             for t in priced if high > low else ():
                 budget, ends = self.problem.budgets[t], [k.copy(), k.copy()]
                 ends[0][g], ends[1][g] = low, high
                 rise = budget.at(ends[1]) - budget.at(ends[0])
-                slopes[g] += found.prices[t] * rise / (high - low)
+                slopes[g] += prices[t] * rise / (high - low)
         return slopes
 
     def gaps(self, found: Found) -> np.ndarray:
@@ -221,6 +251,17 @@ class Raising:
             rounding = 8.0 * section.error + 2e-7 * size
             gaps[g] = 0.0 if tired or gap <= rounding else gap
         return gaps
+
+
+def _worked(section: Section) -> Iterator[None]:
+    """Yield the more often the larger a section, so that a search has its share."""
+    for _ in range((len(section.q) // PROMPT) ** 2):
+        yield
+
+
+def _fewer(steps: int, section: Section) -> int:
+    """Give the steps of a branch and bound: of large sections each takes O(n²)."""
+    return max(20, int(steps * min(1.0, (LARGE / max(len(section.q), 1)) ** 2)))
 
 
 def _begun(problem: NetworkSelection) -> int:

@@ -39,14 +39,16 @@ class Spheres:
     vectors: np.ndarray
     floor: float
 
-    def bounds(self, linear: np.ndarray, keeps: np.ndarray) -> np.ndarray:
+    def bounds(
+        self, linear: np.ndarray, keeps: np.ndarray, *, boxes: bool = True
+    ) -> np.ndarray:
         """Bound min zᵀMz + linearᵀz over 1ᵀz = keep, for every keep in 1..n-1.
 
         For each the minimum over the sphere through the points, as `eigenvalue_bound`
-        has it, all multipliers bisected at once; then the convex relaxation over the
-        box, where n and the keeps are few enough for a second. The bound is the better
-        tangent at the two, of the form shifted by what is proven convex and lowered by
-        its rounding. O(n²) a keep and round.
+        has it, all multipliers bisected at once; with ``boxes`` then the convex
+        relaxation over the box, where n and the keeps are few enough for a second. The
+        bound is the better tangent at the two, of the form shifted by what is proven
+        convex and lowered by its rounding. O(n²) a keep and round.
         """
         M, n = self.form.matrix, self.form.n
         assert M is not None
@@ -57,7 +59,7 @@ class Spheres:
         shifts = np.minimum(_multipliers(self.values, along, keeps), self.floor)
         Z = share - 0.5 * (self.vectors @ (along / (self.values[:, None] - shifts)))
         on_spheres = self._tangents(linear, keeps, Z, shifts)
-        rounds = min(_ROUNDS, _PRODUCTS // (len(keeps) * n * n))
+        rounds = min(_ROUNDS, _PRODUCTS // (len(keeps) * n * n)) if boxes else 0
         if rounds < _FEWEST:
             return on_spheres
         Z = self._in_boxes(linear, keeps, np.clip(Z, 0.0, 1.0), rounds)

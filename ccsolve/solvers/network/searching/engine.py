@@ -47,6 +47,8 @@ class Engine:
     def chunk(self) -> int:
         """Moves of one step."""
         per_move = self.problem.n * (4 + self.net.rows.points.shape[1]) + 100
+        if self.net.coupled:
+            per_move += 20 * self.problem.n + 10 * self.problem.count**2
         return max(1, _WORK // per_move)
 
     @property
@@ -61,9 +63,17 @@ class Engine:
 
     def start(self, z: np.ndarray) -> None:
         """Go to a point (n,); it need not be within the budgets."""
-        sign = np.where(np.asarray(z)[self.order], -1.0, 1.0)
-        restart(self.net, self.walk, self.moves, sign)
+        given = np.asarray(z, dtype=np.float64)
+        sign = np.where(given[self.order] > 0.5, -1.0, 1.0)
+        slope = 2.0 * self.problem.form.multiply(given) + self.problem.q
+        change = self.net.own + sign * slope[self.order]
+        value = self.problem.objective(given) - self.problem.constant
+        restart(self.net, self.walk, self.moves, sign, change, value)
         note_best(self.net, self.walk)
+
+    def forget(self) -> None:
+        """Take no point for the best so far."""
+        self.walk.totals[BEST] = np.inf
 
     def best(self) -> np.ndarray:
         """Give the best point so far, (n,) bool."""

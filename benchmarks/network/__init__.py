@@ -1,0 +1,1 @@
+"""Speed, points and bounds of whole-network programs against their peers."""

@@ -1,0 +1,152 @@
+"""Whole-network programs against SCIP, Gurobi and a greedy.
+
+    python -m benchmarks.network --data DIR [--state FOLDER]
+    python -m benchmarks.network --cases "chain of 160 channels, coupled"
+    python -m benchmarks.network --report                      from the rows alone
+
+DIR holds CIFAR-10 and trained weights (benchmarks/cifar10.py says how). Statistics of
+ResNet-20 and ResNet-56 on 1,500 test images are collected into FOLDER once, a quarter
+of an hour. One thread; each contender runs in a process of its own. Rows go to OUT as
+they come: what has a row is not run again; delete the file to begin anew.
+"""
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.json_lines import append_rows, read_rows
+from benchmarks.network import drawing, report
+from benchmarks.network.cases import CASES, Case, collect, problem_of
+from benchmarks.network.contenders import CONTENDERS, at_times, timed
+from benchmarks.network.memory import peak
+from benchmarks.network.rows import Row
+from benchmarks.network.schedule import TIMES, limit_of
+from benchmarks.network.scorer import faults, value
+from benchmarks.selection.workers import ONE_THREAD
+from ccsolve.bench.rows import environment
+from ccsolve.problems.network_points import natural_scale
+
+ROWS = Path(__file__).parents[1] / "results" / "network.jsonl"
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks-network.md"
+
+
+def main() -> int:
+    """Run what has no row yet, write the page, and give the exit code."""
+    asked = _asked()
+    if asked.one is not None:
+        name, contender, limit = asked.one
+        row = measured(_case(name), contender, float(limit), asked.state)
+        print(json.dumps(asdict(row)))
+        return 0
+    if not asked.report:
+        if asked.data is not None:
+            collect(asked.data, asked.state)
+        append_rows(asked.out, _run(asked))
+    if asked.page is not None:
+        rows = read_rows(asked.out, Row)
+        drawing.curves(rows, asked.page.parent / "figures")
+        asked.page.write_text(report.page(rows), encoding="utf-8")
+        print(f"written: {asked.page}")
+    return 0
+
+
+def _run(asked: argparse.Namespace) -> Iterator[Row]:
+    done = {(row.case, row.contender, row.limit) for row in read_rows(asked.out, Row)}
+    for case in CASES:
+        if (asked.cases and case.name not in asked.cases) or (
+            case.network and not asked.state.is_dir()
+        ):
+            continue
+        for contender in asked.contenders or CONTENDERS:
+            limit = limit_of(case, contender)
+            if limit is None or (case.name, contender, limit) in done:
+                continue
+            row = _apart(asked, case, contender, limit)
+            print(row.case, row.contender, row.status, row.values[-1:], row.bounds[-1:],
+                  flush=True)  # fmt: skip
+            yield row
+
+
+def _apart(asked: argparse.Namespace, case: Case, contender: str, limit: float) -> Row:
+    """Measure in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.network", "--state", str(asked.state)]
+    command += ["--one", case.name, contender, str(limit)]
+    env = {**os.environ, **ONE_THREAD}
+    ran = subprocess.run(command, env=env, capture_output=True, text=True)
+    if ran.returncode:
+        note = (ran.stderr.strip().splitlines() or ["no message"])[-1]
+        return Row(case.name, contender, f"failed: {note}", 0, limit)
+    return Row(**json.loads(ran.stdout.splitlines()[-1]))
+
+
+def measured(case: Case, contender: str, limit: float, state: Path | None) -> Row:
+    """Run a contender on a case and score its last point by the referee."""
+    problem = problem_of(case, state)
+    run, seconds = timed(CONTENDERS[contender], problem, limit)
+    about = {
+        "channels": problem.n,
+        "limit": limit,
+        "version": run.version,
+        "note": run.note,
+        "machine": str(environment()["machine"]),
+    }
+    if run.x is None:
+        return Row(case.name, contender, run.status, **about)
+    parts = problem.parts()
+    wrong, scored = faults(parts, run.x), value(parts, np.asarray(run.x, bool))
+    status = f"refused: breaks {', '.join(wrong)}" if wrong else run.status
+    times = sorted({*(t for t in TIMES if t < limit), limit})
+    values, bounds = at_times(run, [*times[:-1], math.inf])
+    return Row(
+        case.name,
+        contender,
+        status,
+        times=[*times],
+        values=[*values[:-1], scored],
+        bounds=bounds,
+        scale=natural_scale(problem),
+        seconds=seconds,
+        memory=peak(),
+        **about,
+    )
+
+
+def _case(name: str) -> Case:
+    return next(case for case in CASES if case.name == name)
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.network",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", type=Path, help="images and trained weights")
+    parser.add_argument(
+        "--state",
+        type=Path,
+        default=Path("build/network"),
+        help="folder of the collected statistics",
+    )
+    parser.add_argument("--cases", nargs="+", choices=[case.name for case in CASES])
+    parser.add_argument("--contenders", nargs="+", choices=list(CONTENDERS))
+    parser.add_argument("--one", nargs=3, metavar=("CASE", "CONTENDER", "SECONDS"))
+    parser.add_argument("--out", type=Path, default=ROWS, help="file of the rows")
+    parser.add_argument("--report", action="store_true", help="run nothing")
+    parser.add_argument("--page", type=Path, help="write the report there")
+    asked = parser.parse_args()
+    if asked.report and asked.page is None:
+        asked.page = PAGE
+    return asked
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

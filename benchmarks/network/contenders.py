@@ -1,0 +1,120 @@
+"""Who solves: each gives the points and bounds it had over time, and its last point."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+import ccsolve
+from benchmarks.network import mixed_integer
+from ccsolve import NetworkSelection
+from ccsolve.iterate import Limits, Step
+from ccsolve.solvers.network.bounding.raising import HASTY, Raising
+from ccsolve.solvers.network.bounding.separable import split
+from ccsolve.solvers.network.curves import moved
+from ccsolve.solvers.network.searching.pool import Pool
+
+
+@dataclass
+class Run:
+    """What a contender did: (seconds, value or None, bound or None) as they came."""
+
+    trace: list[tuple[float, float | None, float | None]] = field(default_factory=list)
+    x: np.ndarray | None = None
+    status: str = "ran"
+    version: str = ""
+    note: str = ""
+
+
+Contender = Callable[[NetworkSelection, float], Run]
+
+
+def ours(method: str, **options: Any) -> Contender:
+    """Give a method of ccsolve."""
+
+    def run(problem: NetworkSelection, limit: float) -> Run:
+        found = ccsolve.solve(problem, method, time_limit=limit, gap=1e-6, **options)
+        trace: list[tuple[float, float | None, float | None]] = [
+            (at.seconds, _finite(at.objective), _finite(at.bound)) for at in found.trace
+        ]
+        x = None if found.x is None else np.asarray(found.x)
+        version = ccsolve.__version__
+        return Run(trace, x, version=version, note=found.stop.value)
+
+    return run
+
+
+def block_lagrangian(problem: NetworkSelection, limit: float) -> Run:
+    """Give the bound that leaves the blocks to the groups, whole, and no other share.
+
+    What is beside the blocks is made convex by a multiple of the identity; the tangent
+    of that is moved as `curves` does.
+    """
+    if problem.form.is_separable:
+        return Run(status="the form is separable")
+    limits, pool = Limits(time_limit=limit), Pool()
+    z = ccsolve.solve(problem, "local_search", time_limit=1.0).x
+    list(pool.watch([Step(z, problem.objective(z))]))
+    raising = Raising(problem, limits, care=HASTY)
+    steps = moved(raising, split(problem, 1.0), pool, [z.astype(np.float64)])
+    trace: list[tuple[float, float | None, float | None]] = []
+    best = -np.inf
+    for step in pool.watch(steps):
+        best = max(best, step.bound)
+        trace.append((limits.seconds(), _finite(pool.objective), _finite(best)))
+        if limits.remaining() <= 0:
+            break
+    return Run(trace, np.asarray(pool.x), version=ccsolve.__version__)
+
+
+def scip(form: str) -> Contender:
+    """Give SCIP on one of the ways to state the program."""
+    return lambda problem, limit: Run(**mixed_integer.scip(problem, limit, form))
+
+
+def gurobi(problem: NetworkSelection, limit: float) -> Run:
+    """Give Gurobi with its free licence, for programs that fit."""
+    return Run(**mixed_integer.gurobi(problem, limit))
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+MANY = 10**6
+"""Restarts: the clock ends the search."""
+
+CONTENDERS: Mapping[str, Contender] = MappingProxyType(
+    {
+        "ccsolve search_and_bound": ours("search_and_bound"),
+        "ccsolve tabu": ours("tabu", restarts=MANY),
+        "ccsolve local_search": ours("local_search", restarts=MANY),
+        "ccsolve greedy": ours("greedy"),
+        "block Lagrangian": block_lagrangian,
+        "SCIP native": scip("native"),
+        "SCIP linearised": scip("linearised"),
+        "Gurobi": gurobi,
+    }
+)
+
+
+def at_times(
+    run: Run, times: list[float]
+) -> tuple[list[float | None], list[float | None]]:
+    """Give the value and the bound that were there at each of the times."""
+    values, bounds = [], []
+    for limit in times:
+        seen = [point for point in run.trace if point[0] <= limit]
+        values.append(min((v for _, v, _ in seen if v is not None), default=None))
+        bounds.append(max((b for _, _, b in seen if b is not None), default=None))
+    return values, bounds
+
+
+def timed(contender: Contender, problem: NetworkSelection, limit: float) -> Any:
+    """Run a contender; give its run and the seconds it took in all."""
+    start = time.perf_counter()
+    run = contender(problem, limit)
+    return run, time.perf_counter() - start
