@@ -23,7 +23,7 @@ _FEW = 4
 
 _SCALE = (
     "The scale adds up the groups' losses, and lets no step down count for less than "
-    "the one before: plans stand on it at or above the front, whatever they made least "
+    "the one before: plans stand on it at or above the front, whatever they minimised "
     "themselves. The front's bounds and gaps are over widths, on this scale."
 )
 

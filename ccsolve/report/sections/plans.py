@@ -21,7 +21,7 @@ _BOUND = " is a value that no other choice can fall below; it is proven, not est
 _GAP = " is how far the plan can at most be above the best there is, of its own value."
 _MEASURE = (
     "The second-order loss, ½uᵀHu of the channels u that go, group by group, is one "
-    "measure for all plans, whatever each made least."
+    "measure for all plans, whatever each minimised."
 )
 _PRICE = " is what the predicted loss would fall by per unit of budget added."
 
@@ -128,7 +128,7 @@ def _values(subject: Subject) -> Html:
     headings = [
         "plan",
         "recipe",
-        "made least",
+        "minimised",
         *map(number_heading, ("value", "bound", "gap")),
         *([] if subject.stats is None else [number_heading("second-order loss")]),
         number_heading("channels"),
@@ -179,8 +179,9 @@ def _note(subject: Subject, names: list[str], text: str) -> Html:
     """Give a note, with the plans that it is about unless that is every plan."""
     if len(names) == len(subject.plans):
         return element("li", text)
-    marked = [part for name in names for part in (plan_name(subject, name), " ")]
-    return element("li", *marked, text)
+    first, *others = [plan_name(subject, name) for name in names]
+    marked = [part for other in others for part in (", ", other)]
+    return element("li", first, *marked, ": ", text)
 
 
 def _prices(plan: Plan) -> Iterator[str]:
