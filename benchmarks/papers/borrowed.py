@@ -21,6 +21,7 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "CCP, allocated": "ccp",
         "L1, allocated": "l1, allocated",
         "refit, allocated": "refit, allocated",
+        "joint": "joint",
     }
 )
 """By the pruning benchmark's name: this one's, at half of the MACs."""

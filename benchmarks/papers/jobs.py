@@ -9,7 +9,7 @@ from ccsolve.recipes.ranked import PAPERS
 
 STAGES = ("none", "short", "full")
 
-BEST = ("l1, allocated", "refit, allocated")
+BEST = ("joint", "l1, allocated", "refit, allocated")
 """The methods that are held against the targets, with more calibration images."""
 
 COSTLY = ("ablation", "class_wise", "dcp", "sfp")
@@ -42,16 +42,16 @@ AT: Mapping[str, tuple[str, ...]] = MappingProxyType(
                 "ccp",
                 "ccp, uniform",
             ),
-            *("joint", "svd", "svd, same part", "tucker", "tucker, same part"),
+            *("svd", "svd, same part", "tucker", "tucker, same part"),
             *BEST,
             *_PUBLISHED,
             *_RUN,
             *_OTHERS,
         ),
-        "DCFF": ("dcff", "l1, uniform", "dcff, allocated", *BEST, "joint"),
+        "DCFF": ("dcff", "l1, uniform", "dcff, allocated", *BEST),
         "CCP-AC": ("ccp-ac", "L1 at ccp-ac's widths", "ccp", *BEST),
-        "TT 2.8x": ("tt", "tt, same part", "admm_tt", "tucker", "svd"),
-        "TT 3.1x": ("tt", "tt, same part", "admm_tt", "tucker", "svd"),
+        "TT 2.8x": ("tt", "tt, same part", "admm_tt", "tucker", "svd", "joint"),
+        "TT 3.1x": ("tt", "tt, same part", "admm_tt", "tucker", "svd", "joint"),
         "LinearConv": ("linear_conv", "linear_conv, one ratio", "svd"),
     }
 )
