@@ -34,12 +34,27 @@ def with_factor(seed: int) -> NetworkSelection:
     return changed(made, factor=factor, diagonal=np.ones(9))
 
 
+def everything(seed: int) -> NetworkSelection:
+    """Give joined groups, tables, multiples, a fixing, and a group that may go."""
+    return chain(
+        [4, 5, 4],
+        seed,
+        coupled=True,
+        tables=True,
+        multiple_of=[2, 1, 2],
+        min_keep=[1, 0, 1],
+        fixed=[1] + [-1] * 12,
+        share=0.6,
+    )
+
+
 PROGRAMS: dict[str, Callable[[int], NetworkSelection]] = {
     **FAMILIES,
     "without budgets": without_budgets,
     "one group": one_group,
     "nothing free": nothing_free,
     "factor": with_factor,
+    "everything": everything,
 }
 ROWS = rows_of(NetworkSelection)
 by_name = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

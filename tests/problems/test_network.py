@@ -16,6 +16,7 @@ from ccsolve.problems.network_points import (
     feasible_point,
     natural_scale,
     random_point,
+    rounded,
 )
 
 LABELS = [1, 0, 1, 0, 1]
@@ -107,6 +108,17 @@ def test_points_without_search_are_feasible(family: str):
         for _ in range(5):
             assert made.violation(random_point(made, rng)) == 0
         assert natural_scale(made) > 0
+
+
+def test_relaxed_points_round_to_widths_of_the_ladders():
+    made = FAMILIES["twos"](0)
+    y = np.random.default_rng(0).random(made.n)
+    z = rounded(made, y)
+    for own, ladder in zip(made.members, made.widths, strict=True):
+        width = int(z[own].sum())
+        assert width in ladder
+        assert abs(width - y[own].sum()) <= abs(ladder - y[own].sum()).min() + 1e-9
+        assert y[own][z[own]].min(initial=1.0) >= y[own][~z[own]].max(initial=0.0)
 
 
 def test_the_narrowest_network_must_keep_its_budgets():

@@ -30,7 +30,7 @@ TANGENTS, STALE, NEGLIGIBLE = 150, 15, 1e-3
 part of what is left."""
 
 EASED = 3
-"""Of so many tangents one is taken where the relaxation at fixed slopes has its least."""
+"""One tangent of so many is taken where the relaxation at fixed slopes is least."""
 
 
 def solve(problem: NetworkSelection, limits: Limits, *, seed: int = 0) -> Solution:
@@ -149,7 +149,6 @@ def moved(
     assert pool.x is not None
     hull = Hull(parted)
     hull.add(pool.x)
-    pool.waiting = True
     best, at, stale, promised = -math.inf, starts[0], 0, math.inf
     eased, prices = starts[0], np.zeros(len(raising.problem.budgets))
     raising.spheres = {}
@@ -160,7 +159,7 @@ def moved(
         elif turn % EASED == 0 and prices.any():
             slopes = raising.slopes(raising.nearest_places(eased), prices)
             point = eased = relaxed(parted, slopes, eased)
-            pool.guide, pool.waiting = point, False
+            pool.guide = point
         else:
             point, promised = hull.mixed()
         yield from _empty(raising.begin(parted.tangent_at(point)))
@@ -174,7 +173,6 @@ def moved(
         if stale >= STALE or promised - best <= least:
             break
         hull.add(found.point)
-    pool.waiting = False
     return best, at
 
 

@@ -50,18 +50,17 @@ def _steps(
     yield from pool.watch([Step(z, problem.objective(z))])
     engine = engine_of(problem, seed)
     yield from pool.watch(engine.shrunk())
-    yield from pool.watch(engine.searched(0, 0))
+    yield from pool.watch(engine.descended())
     searched = pool.watch(_searched(engine, pool))
     for step in pool.watch(bounding(problem, limits, seed, pool)):
         yield step
-        yield from itertools.islice(searched, 0 if pool.waiting else turns)
+        yield from itertools.islice(searched, turns)
     if limits.time_limit < math.inf or limits.step_limit is not None:
         yield from searched
 
 
 def _searched(engine: Engine, pool: Pool) -> Iterator[Step]:
-    """Descend, then search by tabu for ever: from the last guide, or the best point of all."""
-    yield from engine.descended()
+    """Search by tabu for ever, from the last guide or the best point of all."""
     for turn in itertools.count():
         guide, pool.guide = pool.guide, None
         if guide is not None:

@@ -13,10 +13,19 @@ from ccsolve.problems.generate_network import FAMILIES, chain
 from ccsolve.problems.network_points import random_point
 from ccsolve.solution import Claim
 from ccsolve.solvers.network.bounding import coupling, sections
+from ccsolve.solvers.network.bounding import hull as hull_module
 from ccsolve.solvers.network.bounding.coupling import coupling_of
+from ccsolve.solvers.network.bounding.hull import Hull
 from ccsolve.solvers.network.bounding.raising import Raising
-from ccsolve.solvers.network.bounding.sections import section_of
-from ccsolve.solvers.network.bounding.separable import Separable, as_given, split
+from ccsolve.solvers.network.bounding.relaxing import relaxed
+from ccsolve.solvers.network.bounding.sections import linear_section_of, section_of
+from ccsolve.solvers.network.bounding.separable import (
+    Separable,
+    Split,
+    as_given,
+    split,
+    split_as_given,
+)
 from ccsolve.solvers.network.bounding.spheres import spheres_of
 
 
@@ -92,6 +101,107 @@ def test_minorants_touch_where_they_are_taken(share: float, coupled: NetworkSele
     for _ in range(50):
         other = rng.integers(0, 2, coupled.n).astype(float)
         assert value(inside, coupled, other) <= coupled.objective(other)
+
+
+def factored(seed: int, **changes: Any) -> NetworkSelection:
+    made = chain([6, 7, 6], seed)
+    factor = np.random.default_rng(seed).standard_normal((4, 19))
+    parts: dict[str, Any] = {"factor": factor, "diagonal": np.ones(19), **changes}
+    return NetworkSelection(**(made.parts() | parts))
+
+
+@pytest.mark.parametrize("blocks", [True, False])
+def test_a_factor_is_convex_as_it_is_given(blocks: bool):
+    problem = factored(0) if blocks else factored(0, blocks=None)
+    parted, rng = split_as_given(problem), np.random.default_rng(0)
+    z = random_point(problem, rng).astype(float)
+    touching = parted.tangent_at(z)
+    assert value(touching, problem, z) == pytest.approx(problem.objective(z))
+    inside = parted.tangent_at(rng.random(problem.n))
+    for _ in range(50):
+        other = rng.integers(0, 2, problem.n).astype(float)
+        assert value(touching, problem, other) <= problem.objective(other)
+        assert value(inside, problem, other) <= problem.objective(other)
+
+
+def splits(coupled: NetworkSelection) -> list[Split]:
+    return [split(coupled, 0.0), split(coupled, 0.4), split_as_given(factored(1))]
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_mixtures_are_the_best_of_their_points(at: int, coupled: NetworkSelection):
+    parted = splits(coupled)[at]
+    problem, rng = parted.problem, np.random.default_rng(0)
+    hull = Hull(parted)
+    for _ in range(6):
+        hull.add(random_point(problem, rng))
+    _, found = hull.mixed()
+    weights = rng.dirichlet(np.ones(6), size=200)
+    for a in np.concatenate([np.eye(6), weights]):
+        point = a @ np.array(hull.points)
+        convex = point @ parted.rest.slope(parted.rest.image(point))
+        worth = convex + a @ np.array(hull.values) + problem.constant
+        assert worth >= found - 1e-6 * abs(found)
+    z = hull.points[0]
+    own = parted.own_value(z) + z @ parted.rest.slope(parted.rest.image(z))
+    assert own + problem.constant == pytest.approx(problem.objective(z))
+
+
+def test_a_full_hull_drops_its_least_weight(
+    coupled: NetworkSelection, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(hull_module, "MOST", 4)
+    hull, rng = Hull(split(coupled, 0.0)), np.random.default_rng(0)
+    values = []
+    for _ in range(9):
+        hull.add(random_point(coupled, rng))
+        values.append(hull.mixed()[1])
+    assert len(hull.points) == len(hull.values) == len(hull.weights) == 4
+    assert values[3] <= values[0]
+
+
+@pytest.mark.parametrize("at", [0, 2])
+def test_relaxed_points_keep_budgets_and_are_stationary(
+    at: int, coupled: NetworkSelection
+):
+    parted = splits(coupled)[at]
+    problem = parted.problem
+    slopes = np.linspace(0.5, 1.0, problem.count)
+    y = relaxed(parted, slopes, np.full(problem.n, 0.5))
+    assert y.min() >= 0
+    assert y.max() <= 1
+    widths = np.bincount(problem.groups, weights=y, minlength=problem.count)
+    assert problem.fits(widths)
+    bound = ccsolve.solve(problem, "curves", time_limit=None, step_limit=60).bound
+    assert bound <= ccsolve.solve(problem, "tabu", time_limit=None).objective
+
+
+def test_sections_without_a_block_are_exact():
+    q = np.array([3.0, -1.0, 2.0, -4.0, 0.5])
+    section = linear_section_of(q, np.array([-1, -1, 1, -1, 0]), np.arange(1, 5))
+    np.testing.assert_allclose(section.upper, [2.0, -2.0, -3.0, 0.0])
+    np.testing.assert_allclose(section.lower, section.upper, atol=1e-11)
+    assert (section.lower <= section.upper).all()
+    for place, width in enumerate(range(1, 5)):
+        z = section.mask(place, 5)
+        assert z.sum() == width
+        assert q[z].sum() == pytest.approx(section.upper[place])
+    section.offer(np.array([True, True, True]))
+    assert section.upper[3] == pytest.approx(0.0)
+
+
+def test_hasty_sections_are_finished_to_the_same_bounds(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(sections, "ENUMERABLE", 0)
+    Q, q, spheres = matrix(8, 4), -np.arange(8.0) * 3, {}
+    free, widths = np.full(8, -1), np.arange(9)
+    whole = section_of(Q, q, free, widths, {}, 0)
+    hasty = section_of(Q, q, free, widths, spheres, 0, hasty=True)
+    assert (hasty.lower <= whole.lower + 1e-9).all()
+    hasty.finish(spheres[0], 0)
+    np.testing.assert_allclose(hasty.lower, whole.lower, atol=1e-9)
+    np.testing.assert_allclose(hasty.upper, whole.upper)
 
 
 def test_a_separable_form_is_its_own_minorant(wide: NetworkSelection):

@@ -81,6 +81,17 @@ def test_moves_keep_values_and_costs(
     check(engine)
 
 
+def test_large_factors_are_laid_out_in_single_precision(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    problem = with_factor(0)
+    double = engine_of(problem, 0).net.rows.values
+    monkeypatch.setattr(layout, "SINGLE", 0)
+    single = engine_of(problem, 0).net.rows.values
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, double, rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize("family", MAKERS)
 def test_costs_of_steps_are_those_of_the_widths(family: str):
     problem = MAKERS[family](1)

@@ -210,7 +210,7 @@ class Raising:
             yield
 
     def nearest_places(self, y: np.ndarray) -> np.ndarray:
-        """Give the places on the ladders next to the widths of a relaxed point, (G,)."""
+        """Give the places on the ladders next to a relaxed point's widths, (G,)."""
         problem = self.problem
         totals = np.bincount(problem.groups, weights=y, minlength=problem.count)
         return np.array(

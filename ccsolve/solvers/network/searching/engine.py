@@ -25,6 +25,9 @@ from ccsolve.solvers.network.searching.layout import network_of
 _WORK = 2_000_000
 """Entries of Q that one step of the search may read: a few milliseconds."""
 
+_CHAIN = 40
+"""Moves that both chains of a group are taken for."""
+
 
 @dataclass(frozen=True, eq=False)
 class Engine:
@@ -124,12 +127,14 @@ class Engine:
 
     def _chained(self) -> Generator[Step, None, bool]:
         """Try a chain from every group, both ways; say whether any gained."""
-        gained = False
+        gained, known, every = False, self.value, max(1, self.chunk // _CHAIN)
         for g in range(self.problem.count):
-            known = self.value
             for direction in (1, -1):
                 gained |= chain(self.net, self.walk, self.moves, g, direction)
-            yield self.step(known)
+            if (g + 1) % every == 0:
+                yield self.step(known)
+                known = self.value
+        yield self.step(known)
         return gained
 
     def walked(self, tenure: int, patience: int) -> Iterator[Step]:

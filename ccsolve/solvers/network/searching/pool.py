@@ -17,13 +17,11 @@ class Pool:
     ----------
     x : the best point (n,) bool so far, None before the first one.
     guide : a point (n,) of a relaxation in [0, 1], near to which to search next.
-    waiting : whether a first guide is on its way: until then searching is worth little.
     """
 
     x: np.ndarray | None = None
     objective: float = math.inf
     guide: np.ndarray | None = None
-    waiting: bool = False
 
     def watch(self, steps: Iterable[Step]) -> Iterator[Step]:
         """Give the steps on."""
