@@ -55,6 +55,11 @@ class Narrow:
         return self.reads is not None and self.makes is not None
 
     @property
+    def pointwise(self) -> bool:
+        """Whether it has no kernel of more than one weight."""
+        return prod(self.chain.shape[2:]) == 1
+
+    @property
     def beyond(self) -> Widths:
         """The width of the group it makes, where all its filters count."""
         return {self.makes: self.whole[self.makes]} if self.between else {}  # pyright: ignore
@@ -70,13 +75,18 @@ class Narrow:
         return _cost(self.chain, self.shape(widths), self.sound(widths, ranks))
 
     def sound(self, widths: Widths, ranks: Ranks | None) -> Ranks | None:
-        """Give ranks that it has room for at the widths, None where that saves none."""
+        """Give ranks that it has room for at the widths, None where that saves none.
+
+        None too where few channels come in and no one knows where strides stand.
+        """
         shape = self.shape(widths)
         if ranks is None or 0 in shape:
             return None
         n, c, *kernel = shape
-        out = min(ranks[0], n, ranks[1] * prod(kernel))
+        out = min(ranks[0], n, min(ranks[1], c) * prod(kernel))
         into = min(ranks[1], c, out * prod(kernel))
+        if into < c and not (self.pointwise or self.chain.strides):
+            return None  # what a map ahead of the stride costs is not known
         made = _cost(self.chain, shape, (out, into))["params"]
         return (out, into) if made < prod(shape) else None
 

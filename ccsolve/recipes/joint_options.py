@@ -51,14 +51,16 @@ class Grid:
     def pairs(self, layer: Narrow, widths: Widths) -> tuple[list[int], list[int]]:
         """Give the channels that may come in and go out of a layer.
 
-        Without a kernel all come in: the two sides are then the same. So they do where
-        it is not known what a map ahead of the kernel's stride costs.
+        Without a kernel all are given: the two sides are then the same. All come in
+        where it is not known what a map ahead of the kernel's stride costs.
         """
         n, c, *kernel = layer.shape({**widths, **layer.beyond})
         near = layer.sound(widths, self.chosen.get(layer.layer.name))
         outs = self.counts(n, near and near[0])
-        if np.prod(kernel) <= 1 or not layer.chain.strides:
+        if layer.pointwise:
             return [c], outs
+        if not layer.chain.strides:
+            return [c], [out for out in outs if out * np.prod(kernel) >= c] or outs[-1:]
         return self.counts(c, near and near[1]), outs
 
 
@@ -117,9 +119,11 @@ def _own(
     losses = layer.losses(widths, ins, outs)
     for i, into in enumerate(ins):
         for o, out in enumerate(outs):
-            if layer.sound({**widths, **layer.beyond}, (out, into)) == (out, into):
-                cost = [layer.costs(at, (out, into)) for at in places]
-                named = {layer.layer.name: (out, into)}
+            # Without a kernel as few as go out come in, and nothing is lost by that.
+            ranks = (out, out) if layer.pointwise else (out, into)
+            if layer.sound({**widths, **layer.beyond}, ranks) == ranks:
+                cost = [layer.costs(at, ranks) for at in places]
+                named = {layer.layer.name: ranks}
                 yield Choice(named, float(losses[i, o]), _column(cost, grid))
 
 

@@ -8,7 +8,8 @@ from ccsolve.recipes.compression.asked import level as compression_level
 
 LEVELS: Mapping[str, str] = {
     **dict.fromkeys(("cpli", *cpli.ANCESTORS, "refit"), "moments"),
-    **dict.fromkeys(("admm_tt", "joint", "linear_conv", "svd", "tt", "tucker"), "moments"),
+    **dict.fromkeys(("admm_tt", "joint", "linear_conv"), "moments"),
+    **dict.fromkeys(("svd", "tt", "tucker"), "moments"),
     **dict.fromkeys(("cc", "taylor_weight"), "gradients"),
 }
 """Recipes that need more of layers than weights."""

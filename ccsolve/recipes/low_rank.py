@@ -130,6 +130,8 @@ def tt(
     takes fewer weights, see `stages_of`. The loss counted is what truncation loses at
     most, the sum of the bonds' tails, in the weights. About 1,000 ranks are offered.
 
+    All but `modes` are as of the recipe "svd", errors too.
+
     Parameters
     ----------
     modes
@@ -137,8 +139,6 @@ def tt(
         layers of one group; or (n_out, kernel, n_in), where that loses less. Or layer
         -> modes as `Factor` has them; (n_out, kernel, n_in) for all others. Takes the
         metric "weights", and no budget on latency.
-
-    Other parameters and errors as of the recipe "svd".
     """
     rules = _tt_rules(stats, limits, modes, metric, (multiple_of, min_keep))
     search = Search(time_limit, gap, seed)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import ccsolve
 import ccsolve_torch as cct
@@ -33,6 +34,21 @@ def test_a_plan_costs_what_it_says(make, loader, name: str) -> None:
     assert {"macs": counted.macs, "params": counted.params} == dict(plan.achieved)
     assert {layer.name for layer in small.report.factored} == set(plan.factors)
     assert torch.isfinite(small(x)).all()
+
+
+def test_layers_without_a_kernel_become_bottlenecks(loader) -> None:
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 14, 1), nn.ReLU())
+    head = (nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(56, 12), nn.Linear(12, 4))
+    model, x = nn.Sequential(*layers, *head).eval(), loader[0][0]
+    whole = {name: one.size for name, one in cct.trace(model, x).groups.items()}
+    stats, plan = planned(model, loader, macs=0.85, leave_out=["0"], fixed=whole)
+    assert {"2", "6"} & set(plan.factors)
+    small: Any = cct.apply(
+        model, plan, x, calibration=loader, statistics=stats, timed=False
+    )
+    counted = cct.count(small, x)
+    assert {"macs": counted.macs, "params": counted.params} == dict(plan.achieved)
 
 
 def test_chains_are_the_weights_that_were_fitted(residual, loader, tmp_path) -> None:

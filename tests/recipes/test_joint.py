@@ -124,6 +124,27 @@ def test_all_that_is_left_whole_costs_what_it_did():
     assert (plan.objective, plan.widths, dict(plan.factors)) == (0.0, whole, {})
 
 
+@pytest.mark.parametrize("stride", [None, 1])
+def test_layers_without_a_kernel_get_the_best_rank_there_is(stride: int | None):
+    stats = random_chain((16, 24, 16))
+    stats = stats if stride is None else with_runs(stats, stride=stride)
+    whole = {name: group.size for name, group in stats.groups.items()}
+    rest = [name for name in stats.layers if name != "classifier"]
+    limit = stats.cost().params - 200
+    given: dict[str, Any] = {"fixed": whole, "leave_out": rest, "levels": None}
+    plan = ccsolve.plan(stats, params=limit, recipe="joint", **given)
+    layer = network(stats, fixed=whole).layers["classifier"]
+    n, c = layer.shape(whole)
+    ranks = [r for r in range(1, n) if n * c - r * (n + c) >= 200]
+    assert decided(plan).ranks == {"classifier": (ranks[-1], ranks[-1])}
+    assert plan.achieved["params"] <= limit
+    # Of all maps of the rank the best: the tail of the weight in both metrics.
+    held = layer.bottleneck(whole)
+    root = np.linalg.cholesky(held.moments)
+    tail = np.linalg.svd(held.root @ held.weight @ root, compute_uv=False)[ranks[-1] :]
+    assert plan.objective == pytest.approx(0.5 * layer.scale * float(tail @ tail))
+
+
 def test_groups_may_go_as_a_whole():
     groups = {name: replace(one, min_keep=0) for name, one in WIDE.groups.items()}
     plan = ccsolve.plan(
@@ -139,6 +160,7 @@ def test_where_strides_are_unknown_all_channels_come_in():
     net = network(random_chain((16, 24, 16)))
     for name, (_, into) in decided(plan).ranks.items():
         assert into == net.layers[name].shape(plan.widths)[1]
+        assert net.layers[name].sound(plan.widths, (1, into)) is None  # 9 would come in
 
 
 def test_the_same_plan_again_and_through_a_file(tmp_path):
