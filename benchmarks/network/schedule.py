@@ -5,10 +5,10 @@ from benchmarks.network.cases import Case
 TIMES = (1.0, 5.0, 25.0, 60.0)
 """Seconds at which points and bounds are told."""
 
-LONG, SHORT = 600.0, 60.0
+LONG, SHORT = 600.0, 30.0
 """Seconds of SCIP on the first case, by the better form, and elsewhere."""
 
-OURS, OTHERS, SEARCHES, LARGE = 60.0, 25.0, 5.0, 150.0
+OURS, OTHERS, SEARCHES, LARGE = 60.0, 25.0, 5.0, 100.0
 """Seconds of our method on the first and the coupled case, on others, of the searches
 alone, and of ours on the largest case."""
 

@@ -12,7 +12,7 @@ from ccsolve.solution import Solution
 from ccsolve.solvers.network.bounding.compiling import compile_kernels
 from ccsolve.solvers.network.bounding.hull import Hull
 from ccsolve.solvers.network.bounding.raising import CLOSE, HASTY, Found, Raising
-from ccsolve.solvers.network.bounding.relaxing import relaxed
+from ccsolve.solvers.network.bounding.relaxing import Relaxation
 from ccsolve.solvers.network.bounding.separable import (
     Split,
     as_given,
@@ -29,7 +29,7 @@ TANGENTS, STALE, NEGLIGIBLE = 150, 15, 1e-3
 """Tangents at most, those without progress after which to end, and what is none: a
 part of what is left."""
 
-EASED = 3
+EASED = 2
 """One tangent of so many is taken where the relaxation at fixed slopes is least."""
 
 
@@ -147,7 +147,7 @@ def moved(
     Gives the best bound and its place. Ends where no mixture promises more.
     """
     assert pool.x is not None
-    hull = Hull(parted)
+    hull, relaxation = Hull(parted), Relaxation(parted)
     hull.add(pool.x)
     best, at, stale, promised = -math.inf, starts[0], 0, math.inf
     eased, prices = starts[0], np.zeros(len(raising.problem.budgets))
@@ -158,7 +158,7 @@ def moved(
             point = starts[turn]
         elif turn % EASED == 0 and prices.any():
             slopes = raising.slopes(raising.nearest_places(eased), prices)
-            point = eased = relaxed(parted, slopes, eased)
+            point = eased = relaxation.least(slopes, eased)
             pool.guide = point
         else:
             point, promised = hull.mixed()

@@ -17,7 +17,7 @@ from ccsolve.solvers.network.bounding import hull as hull_module
 from ccsolve.solvers.network.bounding.coupling import coupling_of
 from ccsolve.solvers.network.bounding.hull import Hull
 from ccsolve.solvers.network.bounding.raising import Raising
-from ccsolve.solvers.network.bounding.relaxing import relaxed
+from ccsolve.solvers.network.bounding.relaxing import Relaxation
 from ccsolve.solvers.network.bounding.sections import linear_section_of, section_of
 from ccsolve.solvers.network.bounding.separable import (
     Separable,
@@ -167,7 +167,7 @@ def test_relaxed_points_keep_budgets_and_are_stationary(
     parted = splits(coupled)[at]
     problem = parted.problem
     slopes = np.linspace(0.5, 1.0, problem.count)
-    y = relaxed(parted, slopes, np.full(problem.n, 0.5))
+    y = Relaxation(parted).least(slopes, np.full(problem.n, 0.5))
     assert y.min() >= 0
     assert y.max() <= 1
     widths = np.bincount(problem.groups, weights=y, minlength=problem.count)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ccsolve import NetworkSelection
+from ccsolve.kernels.network_boxes import descend_factor, descend_matrix
 from ccsolve.kernels.network_curves import (
     box_minima,
     least_by_count,
@@ -174,3 +175,23 @@ def test_box_minima_are_stationary():
         np.testing.assert_allclose(slope[free], level, rtol=1e-3)
         assert (slope[z < 1e-6] >= level - 1e-2 * abs(level)).all()
         assert (slope[z > 1 - 1e-6] <= level + 1e-2 * abs(level)).all()
+
+
+@pytest.mark.parametrize("kind", ["matrix", "factor"])
+def test_coordinates_descend_to_stationary_points_of_the_box(kind: str):
+    rng = np.random.default_rng(0)
+    rows, linear = rng.standard_normal((8, 12)) + 0.5, -rng.random(8) * 20
+    M, free, y = rows @ rows.T, np.ones(8, dtype=bool), np.full(8, 0.5)
+    free[2] = False
+    if kind == "matrix":
+        descend_matrix(M, 0.1, linear, free, y, M @ y + 0.1 * y, 3000)
+        slope = 2.0 * (M @ y + 0.1 * y) + linear
+    else:
+        squares = np.square(rows).sum(axis=1)
+        descend_factor(rows, squares, linear, free, y, rows.T @ y, 3000)
+        slope = 2.0 * (M @ y) + linear
+    assert y[2] == 0.5
+    assert y.min() >= 0
+    assert y.max() <= 1
+    for at, g in zip(y[free], slope[free], strict=True):
+        assert abs(g) < 1e-6 or (g > 0 and at == 0) or (g < 0 and at == 1)
