@@ -7,7 +7,11 @@ import numpy as np
 
 from benchmarks.honesty.rows import Row
 from benchmarks.honesty.settings import MODELS
+from benchmarks.pruning.scoring import mcnemar
 from ccsolve.validation.fit import rank_correlation
+
+PLAIN = "blocks"
+"""The model that the others are held against."""
 
 _NAMES = {"resnet20": "ResNet-20", "resnet56": "ResNet-56"}
 
@@ -31,8 +35,9 @@ Rises are of the mean cross-entropy above the dense network's on the same images
 *Seen* are the images that the statistics are of: 1,000 training images, or test images
 0 to 999. *Unseen* are test images 0 to 1,999, or 1,000 to 1,999 where the first half is
 seen; ± is the standard error. *Repaired* is on the unseen images, too, after least
-squares on 1,000 training images. ρ is the shrinkage; “shrunk” estimates it by Ledoit
-and Wolf's rule, for blocks the mean over the groups.
+squares on 1,000 training images; p is McNemar's, of the repaired network against that
+of “blocks”, on the same images. ρ is the shrinkage; “shrunk” estimates it by Ledoit and
+Wolf's rule, for blocks the mean over the groups.
 
 | model | curvature | gradient |
 |---|---|---|
@@ -104,9 +109,9 @@ def _section(rows: list[Row]) -> Iterator[str]:
 def _table(rows: list[Row]) -> Iterator[str]:
     yield (
         "| model | ρ | predicted | seen | unseen | unseen / predicted | right, cut | "
-        "repaired | right, repaired |"
+        "repaired | right, repaired | p |"
     )
-    yield "|---|---|---|---|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
     for row in rows:
         cells = (
             row.model,
@@ -118,8 +123,18 @@ def _table(rows: list[Row]) -> Iterator[str]:
             f"{row.accuracy(repaired=False):.1f} %",
             f"{row.repaired_rise:.3f} ± {row.repaired_error:.3f}",
             f"{row.accuracy(repaired=True):.1f} %",
+            _against_blocks(row, rows),
         )
         yield f"| {' | '.join(cells)} |"
+
+
+def _against_blocks(row: Row, rows: list[Row]) -> str:
+    """Give McNemar's p of the repaired network against that of plain blocks."""
+    plain = [other for other in rows if other.model == PLAIN]
+    if not plain or row.model == PLAIN:
+        return "-"
+    pair = (each.outcomes(repaired=True) for each in (row, plain[0]))
+    return f"{mcnemar(*pair):.2g}"
 
 
 def _choices(rows: list[Row]) -> Iterator[str]:

@@ -57,6 +57,7 @@ def test_the_page_ranks_and_chooses() -> None:
     assert "whole" in line.split("|")[-2]
     assert "## ResNet-20, statistics of training images" in text
     assert rows[0].accuracy(repaired=True) == 100 - rows[0].accuracy(repaired=False)
+    assert all("| - |" in each for each in text.splitlines() if "| blocks | 0" in each)
     assert rows[0].job == Job("resnet20", 0, "trained", "diagonal", 50)
 
 
