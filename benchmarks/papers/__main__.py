@@ -51,7 +51,7 @@ def main() -> int:
         print("interrupted; the rows so far are kept", file=sys.stderr)
         return 130
     if asked.page is not None:
-        rows = [*read_rows(asked.out, Row), *borrowed()]
+        rows = _with_borrowed(read_rows(asked.out, Row))
         asked.page.write_text(report.page(rows), encoding="utf-8")
         print(f"written: {asked.page}")
     return 0
@@ -60,7 +60,7 @@ def main() -> int:
 def _shown(asked: argparse.Namespace) -> Iterator[Row]:
     """Run the jobs that have no row, and say each row's accuracy."""
     torch.set_num_threads(asked.threads)
-    done = {row.job for row in (*read_rows(asked.out, Row), *borrowed())}
+    done = {row.job for row in _with_borrowed(read_rows(asked.out, Row))}
     every = jobs.jobs(
         asked.networks, asked.stages, asked.points, asked.recipes, asked.seeds
     )
@@ -80,6 +80,12 @@ def _shown(asked: argparse.Namespace) -> Iterator[Row]:
             flush=True,
         )
         yield row
+
+
+def _with_borrowed(rows: list[Row]) -> list[Row]:
+    """Give these rows and, of jobs that have none, the pruning benchmark's."""
+    own = {row.job for row in rows}
+    return [*rows, *(row for row in borrowed() if row.job not in own)]
 
 
 def _asked() -> argparse.Namespace:
