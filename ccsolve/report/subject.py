@@ -32,7 +32,7 @@ class Subject:
     Raises
     ------
     InvalidProblem
-        No plan, or plans and statistics are of different networks.
+        No plan, or plans, statistics and curve are of different networks.
     """
 
     plans: Mapping[str, Plan]
@@ -48,6 +48,8 @@ class Subject:
         (first, plan), *others = self.plans.items()
         for name, other in others:
             _check_same(f"plan {name!r}", other.sizes, f"plan {first!r}", plan.sizes)
+        if self.curve is not None:
+            _check_curve(self.curve, f"plan {first!r}", plan.sizes)
         if self.stats is not None:
             sizes = {name: group.size for name, group in self.stats.groups.items()}
             _check_same(f"plan {first!r}", plan.sizes, "the statistics", sizes)
@@ -89,6 +91,17 @@ def _check_same(
             f"{other} {len(others)} of {sum(others.values())}, or by other names; "
             "expected one network"
         )
+
+
+def _check_curve(curve: Curve, name: str, sizes: Mapping[str, int]) -> None:
+    for point in curve.points:
+        for group, width in point.widths.items():
+            if not 0 <= width <= sizes.get(group, -1):
+                there = f"{sizes[group]} channels" if group in sizes else "none"
+                raise InvalidProblem(
+                    f"the front keeps {width} channels of group {group!r}, of which "
+                    f"{name} has {there}; expected one network"
+                )
 
 
 def _check_fingerprint(name: str, plan: Plan, stats: Statistics) -> None:

@@ -87,8 +87,8 @@ def validate(
     Raises
     ------
     InvalidProblem
-        No models or budgets, an unknown `by`, or measurements of another shape or not
-        finite.
+        No models, no budget below what the dense network takes, an unknown `by`, or
+        measurements of another shape or not finite.
     MissingStatistics
         A model needs what was not collected.
     """
@@ -97,6 +97,7 @@ def validate(
     limits = absolute_limits(stats, asked)
     _check(tried, limits, by)
     dense = {name: float(stats.cost().of(name)) for name in limits}
+    limits = _binding_first(limits, dense)
     budgets = limits_along(
         dense, limits, whole_number("points", points, 1, MOST_POINTS)
     )
@@ -115,6 +116,20 @@ def validate(
     masks = np.stack([point_of(plan) for plan in plans])
     predicted = np.array([[each.objective(z) for z in masks] for each in programs])
     return _validation(stats, tried, found, predicted, rises, after, by)
+
+
+def _binding_first(
+    limits: Mapping[str, float], dense: Mapping[str, float]
+) -> dict[str, float]:
+    """Give the limits, first one that takes something away: paths are along it."""
+    ordered = dict(sorted(limits.items(), key=lambda one: one[1] >= dense[one[0]]))
+    if all(limit >= dense[name] for name, limit in limits.items()):
+        said = ", ".join(f"{name} = {limit:.0f}" for name, limit in limits.items())
+        raise InvalidProblem(
+            f"budgets {said}: the dense network keeps to them; expected one that is "
+            "below what it takes"
+        )
+    return ordered
 
 
 def measured_by(measure: Measure, plans: Sequence[Plan]) -> Array:

@@ -11,7 +11,9 @@ FLOOR = 1e-3
 
 
 def rank_correlation(predicted: Array, measured: Array) -> float:
-    """Give Spearman's rank correlation; 0 where either is constant."""
+    """Give Spearman's rank correlation; 0 where either is constant, or empty."""
+    if not len(predicted):
+        return 0.0
     first, second = (np.asarray(rankdata(part)) for part in (predicted, measured))
     first, second = first - first.mean(), second - second.mean()
     size = float(np.sqrt((first @ first) * (second @ second)))

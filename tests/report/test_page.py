@@ -182,6 +182,8 @@ def test_plans_and_statistics_must_be_of_one_network(
         Subject({"plan": plan, "other": other})
     with pytest.raises(InvalidProblem, match="expected one network"):
         Subject({"plan": plan}, others)
+    with pytest.raises(InvalidProblem, match="'third', of which plan 'plan' has none"):
+        Subject({"plan": plan}, curve=traced(others, {}, "macs", points=3))
     with pytest.raises(InvalidProblem, match="no plan"):
         Subject({})
     elsewhere = Plan(recipe="x", keep=plan.keep, sizes=plan.sizes, fingerprint="xyz")

@@ -58,6 +58,14 @@ def test_paths_go_from_the_dense_network_to_what_is_asked() -> None:
         assert np.all(np.diff([point.predicted for point in path]) >= -1e-9)
 
 
+def test_paths_are_along_a_budget_that_takes_something_away() -> None:
+    both = validate(STATS, true_rises, macs=1.0, params=0.5, **QUICK)
+    assert both.resource == "params"
+    assert [point.remain for point in both.path(0)] == pytest.approx([1, 0.5**0.5, 0.5])
+    with pytest.raises(InvalidProblem, match="dense network keeps"):
+        validate(STATS, true_rises, macs=1.0, params=10**9, **QUICK)
+
+
 def test_every_model_predicts_every_network() -> None:
     for place in range(len(MODELS)):
         own = [k for k, point in enumerate(FOUND.points) if point.model == place]
