@@ -210,7 +210,8 @@ def gurobi(problem: NetworkSelection, limit: float) -> dict[str, Any]:
             best = m.cbGet(grb.GRB.Callback.MIP_OBJBST)
             bound = m.cbGet(grb.GRB.Callback.MIP_OBJBND)
             at = m.cbGet(grb.GRB.Callback.RUNTIME)
-            seen.append((at, *(v if abs(v) < 1e90 else None for v in (best, bound))))
+            told = [v if abs(v) < 1e90 else None for v in (best, bound)]
+            seen.append((at, told[0], told[1]))
 
     try:
         model.optimize(note)
