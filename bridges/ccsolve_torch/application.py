@@ -108,8 +108,9 @@ def apply(
     Raises
     ------
     InvalidProblem
-        The plan is for another model or input size, the options contradict, or the
-        model is a wrapper (`nn.DataParallel`) or has no weights (device meta).
+        The plan is for another model, input size or statistics, the options
+        contradict, or the model is a wrapper (`nn.DataParallel`) or has no weights
+        (device meta).
     WrongAnswer
         The smaller model is not the model with closed gates, or misses the budget.
     """
@@ -117,6 +118,7 @@ def apply(
     _check_plan(plan)
     if check_fingerprint:
         _check_fingerprint(model, plan)
+    _check_statistics(statistics, plan, check_fingerprint)
     inputs = tuple(value.to(device_of(model)) for value in as_inputs(example_inputs))
     mode = checked_repair(repair, calibration)
     order = Order(inputs, calibration, mode, timed, seed, statistics)
@@ -240,6 +242,21 @@ def _check_fingerprint(model: nn.Module, plan: Plan) -> None:
             f"plan: made for the fingerprint {plan.fingerprint[:12]!r}, this model has "
             f"{found[:12]!r}; collect and plan again, or give "
             f"check_fingerprint=False to use the plan for other weights"
+        )
+
+
+def _check_statistics(given: Statistics | None, plan: Plan, strict: bool) -> None:
+    if given is None:
+        return
+    if not isinstance(given, Statistics):
+        raise InvalidProblem(
+            f"statistics: a {type(given).__name__}; expected the Statistics that the "
+            f"plan was made from, or None"
+        )
+    if strict and given.fingerprint != plan.fingerprint:
+        raise InvalidProblem(
+            f"statistics: of the fingerprint {given.fingerprint[:12]!r}, the plan was "
+            f"made for {plan.fingerprint[:12]!r}; give those that it was made from"
         )
 
 

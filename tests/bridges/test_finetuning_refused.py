@@ -96,6 +96,7 @@ def test_a_diverging_training_is_stopped(mlp, clouds) -> None:
         ({"beta": 1.0, "teacher": nn.Linear(5, 3)}, "beta 1.0: is for hints"),
         ({"hints": ["0"], "beta": 0.0, "teacher": nn.Linear(5, 3)}, "beta 0.0"),
         ({"hints": ["0"], "teacher": nn.Linear(5, 3)}, "no module of the teacher"),
+        ({"hints": ["0", "0"], "teacher": nn.Linear(5, 3)}, "each name once"),
         ({"hints": ["9"], "teacher": nn.Linear(5, 3)}, "no module of the model"),
         (
             {"hints": ["0"], "teacher": nn.Sequential(nn.Linear(5, 3))},
@@ -108,6 +109,24 @@ def test_bad_options_are_refused(mlp, clouds, options, message) -> None:
     with pytest.raises(InvalidProblem, match=message):
         finetune(mlp, clouds, **options)
     assert same(before, state(mlp)) and not mlp.training
+    assert all(not module._forward_hooks for module in mlp.modules())
+
+
+def test_hints_have_to_run(mlp, clouds) -> None:
+    model, teacher = Idle(mlp), Idle(copy.deepcopy(mlp))
+    with pytest.raises(InvalidProblem, match="'spare', which the forward pass does"):
+        finetune(model, clouds, teacher=teacher, hints=["spare"])
+
+
+class Idle(nn.Module):
+    """Has a layer that it does not run."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner, self.spare = inner, nn.Linear(5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner(x)
 
 
 def test_bad_models_and_loaders_are_refused(mlp, clouds) -> None:

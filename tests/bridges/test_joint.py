@@ -9,6 +9,7 @@ from torch import nn
 
 import ccsolve
 import ccsolve_torch as cct
+from ccsolve.errors import InvalidProblem
 from ccsolve.statistics import Statistics
 
 pytestmark = pytest.mark.torch
@@ -93,6 +94,26 @@ def test_without_statistics_all_outputs_count_alike(residual, loader) -> None:
     small: Any = cct.apply(residual, plan, x, calibration=loader, timed=False)
     assert torch.isfinite(small(x)).all()
     assert small.report.repair.asked == "least_squares"
+
+
+def test_statistics_of_other_networks_are_refused(residual, loader) -> None:
+    x = loader[0][0]
+    _, plan = planned(residual, loader, leave_out=())
+    wide = type(residual)()
+    wide.first.conv1 = nn.Conv2d(6, 9, 3, padding=1, bias=False)
+    wide.first.bn1 = nn.BatchNorm2d(9)
+    wide.first.conv2 = nn.Conv2d(9, 6, 3, padding=1, bias=False)
+    others = cct.collect(wide.eval(), loader, layers="moments")
+    given: dict[str, Any] = {"calibration": loader, "timed": False}
+    with pytest.raises(InvalidProblem, match="statistics: of the fingerprint"):
+        cct.apply(residual, plan, x, statistics=others, **given)
+    assert "first.conv1" in plan.factors
+    given["check_fingerprint"] = False
+    with pytest.raises(InvalidProblem, match="9 outputs, where the model's has 5"):
+        cct.apply(residual, plan, x, statistics=others, **given)
+    wrong: Any = "stats.safetensors"
+    with pytest.raises(InvalidProblem, match="statistics: a str"):
+        cct.apply(residual, plan, x, statistics=wrong, **given)
 
 
 def test_compress_goes_all_the_way_and_on_again(residual, loader, tmp_path) -> None:

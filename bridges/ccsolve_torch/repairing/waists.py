@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ccsolve.errors import InvalidProblem
 from ccsolve.factors import Factor
 from ccsolve.plans import Plan
 from ccsolve.recipes.joint import RECIPE
@@ -57,6 +58,12 @@ class Waist:
         scale = affine.scale.cpu()
         if self.curvature is None:
             return torch.eye(len(scale), dtype=torch.float64)
+        outputs = len(scale) if left is None else len(left)
+        if len(self.curvature) != outputs:
+            raise InvalidProblem(
+                f"statistics of a layer with {len(self.curvature)} outputs, where the "
+                f"model's has {outputs}; give those that the plan was made from"
+            )
         own = self.curvature if left is None else self.curvature[left][:, left]
         safe = torch.where(scale == 0, torch.ones_like(scale), scale)
         return own / torch.outer(safe, safe)

@@ -27,6 +27,8 @@ def pull_of(hints: Sequence[str], beta: float | None) -> float:
     """Give the weight of the distance of features."""
     if isinstance(hints, str):
         raise InvalidProblem(f"hints {hints!r}; expected a sequence of names")
+    if len(set(hints)) < len(hints):
+        raise InvalidProblem(f"hints {list(hints)}; expected each name once")
     if not hints and beta is not None:
         raise InvalidProblem(
             f"beta {beta!r}: is for hints; give hints=, or leave it out"
@@ -57,16 +59,18 @@ def hinted(
     if teacher is None:
         raise InvalidProblem("hints: are features of a teacher; give teacher= as well")
     ours, theirs = Features(), Features()
-    hooks = [
-        _module(source, name, who).register_forward_hook(_keeping(seen, name))
+    found = [
+        (_module(source, name, who), _keeping(seen, name))
         for source, seen, who in ((model, ours, "model"), (teacher, theirs, "teacher"))
         for name in names
     ]
+    # Only once all are found, so that no hook is left where one is not.
+    hooks = [module.register_forward_hook(keep) for module, keep in found]
 
     def both(outputs: Any, targets: Tensor, inputs: Inputs) -> Tensor:
         value = aim(outputs, targets, inputs)
         distances = [
-            _distance(name, ours.pop(name), theirs.pop(name)) for name in names
+            _distance(name, _taken(ours, name), _taken(theirs, name)) for name in names
         ]
         return value + beta * sum(distances) / len(names)
 
@@ -85,6 +89,15 @@ def _module(source: nn.Module, name: str, who: str) -> nn.Module:
             f"modules of both, such as {_examples(source)}"
         )
     return found
+
+
+def _taken(seen: Features, name: str) -> Tensor:
+    if name not in seen:
+        raise InvalidProblem(
+            f"hints name {name!r}, which the forward pass does not run; expected "
+            f"modules that every pass runs"
+        )
+    return seen.pop(name)
 
 
 def _examples(source: nn.Module) -> str:
