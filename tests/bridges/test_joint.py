@@ -62,6 +62,9 @@ def test_chains_are_the_weights_that_were_fitted(residual, loader, tmp_path) -> 
     if "least_squares" in small.report.repair.done:
         # The fit has the ranks already: making the chains loses nothing more.
         assert all(layer.error < 1e-4 for layer in small.report.factored)
+        refits = {fit.layer: fit for fit in small.report.repair.refits}
+        for name, factor in plan.factors.items():
+            assert refits[name].choice.endswith(f"then ranks {factor.ranks}")
     cct.save(small, tmp_path / "bundle")
     loaded: Any = cct.load(lambda: residual, tmp_path / "bundle")
     torch.testing.assert_close(loaded(x), small(x))

@@ -45,7 +45,8 @@ class Refit:
     without these samples: the one that is used has seen them. `residual` says whether
     the skip's drift was corrected; `choice` what did best: "ridge 0.001", "means" where
     only the shift of the means was taken, "unchanged" where nothing helped and the
-    layer stayed.
+    layer stayed. Of a layer that becomes a bottleneck `after` is of the fit of its
+    ranks, which `choice` names.
     """
 
     layer: str
@@ -194,18 +195,18 @@ def _fit(fitting: Fitting, key: str, pairs: list[Pair]) -> Refit:
     rows, tests = sums[False].over_ranks(), sums[True].over_ranks()
     held = tests if tests.rows else None
     choice = chosen(start, rows, held, fitting.settings.ridges, affine.free_bias)
-    fit = choice.fit
+    said = "unchanged" if choice.fit is start else _choice(choice.fit.ridge)
     if key in fitting.waists:
-        every = rows if held is None else rows.plus(held)
-        left = remaining(site, fitting.keep)
-        fit = fitting.waists[key].narrowed(fit, every, affine, left)
-    affine.write(fit)
+        waist, left = fitting.waists[key], remaining(site, fitting.keep)
+        choice = waist.chosen(choice, start, rows, held, affine, left)
+        said = f"{said}, then ranks {waist.ranks}"
+    affine.write(choice.fit)
     return Refit(
         layer=site.name,
         before=choice.before,
         after=choice.after,
         residual=fitting.habits[key].summed,
-        choice="unchanged" if choice.fit is start else _choice(choice.fit.ridge),
+        choice=said,
     )
 
 

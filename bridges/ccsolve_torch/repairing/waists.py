@@ -15,7 +15,7 @@ from ccsolve.recipes.joint_bottlenecks import Bottleneck
 from ccsolve.statistics import Statistics
 from ccsolve_torch.graph import Graph
 from ccsolve_torch.repairing.affine import Affine
-from ccsolve_torch.repairing.regression import Fit, Moments
+from ccsolve_torch.repairing.regression import Choice, Fit, Moments
 
 RIDGE = 1e-3
 """In units of the columns' mean variance."""
@@ -31,6 +31,28 @@ class Waist:
 
     ranks: tuple[int, int]
     curvature: Tensor | None
+
+    def chosen(
+        self,
+        free: Choice,
+        start: Fit,
+        rows: Moments,
+        held: Moments | None,
+        affine: Affine,
+        left: Tensor | None,
+    ) -> Choice:
+        """Give the fit of these ranks to all rows, from what was chosen without them.
+
+        Its error is that of the same fit without the held-back rows, on these.
+        """
+        every = rows if held is None else rows.plus(held)
+        fit = self.narrowed(free.fit, every, affine, left)
+        if held is None:
+            return Choice(fit, free.before, rows.error(fit))
+        kept = free.fit is start
+        unseen = start if kept else rows.solve(start, free.fit.ridge, affine.free_bias)
+        after = held.error(self.narrowed(unseen, rows, affine, left))
+        return Choice(fit, free.before, after)
 
     def narrowed(
         self, fit: Fit, rows: Moments, affine: Affine, left: Tensor | None
