@@ -52,19 +52,25 @@ def test_layers_without_a_kernel_become_bottlenecks(loader) -> None:
     assert {"macs": counted.macs, "params": counted.params} == dict(plan.achieved)
 
 
-def test_chains_are_the_weights_that_were_fitted(residual, loader, tmp_path) -> None:
+@pytest.mark.parametrize("whole", [True, False])
+def test_chains_are_the_weights_that_were_fitted(
+    residual, loader, tmp_path, whole: bool
+) -> None:
     x = loader[0][0]
-    stats, plan = planned(residual, loader)
+    widths = {name: one.size for name, one in cct.trace(residual, x).groups.items()}
+    # With all channels the network without bottlenecks is the dense one, far nearer.
+    fixed = widths if whole else None
+    stats, plan = planned(residual, loader, fixed=fixed, macs=0.7)
     assert plan.factors
     small: Any = cct.apply(
         residual, plan, x, calibration=loader, statistics=stats, timed=False
     )
-    if "least_squares" in small.report.repair.done:
-        # The fit has the ranks already: making the chains loses nothing more.
-        assert all(layer.error < 1e-4 for layer in small.report.factored)
-        refits = {fit.layer: fit for fit in small.report.repair.refits}
-        for name, factor in plan.factors.items():
-            assert refits[name].choice.endswith(f"then ranks {factor.ranks}")
+    assert "least_squares" in small.report.repair.done
+    # The fit has the ranks already: making the chains loses nothing more.
+    assert all(layer.error < 1e-4 for layer in small.report.factored)
+    refits = {fit.layer: fit for fit in small.report.repair.refits}
+    for name, factor in plan.factors.items():
+        assert refits[name].choice.endswith(f"then ranks {factor.ranks}")
     cct.save(small, tmp_path / "bundle")
     loaded: Any = cct.load(lambda: residual, tmp_path / "bundle")
     torch.testing.assert_close(loaded(x), small(x))

@@ -1,5 +1,6 @@
 """Which repair a smaller network gets, and whether it is kept."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -97,6 +98,9 @@ def repaired(
     judges = calibration.held_back or calibration.fitting
     trial = _Trial(small, Yardstick.of(dense, judges))
     trial.distances["cut"] = trial.best = trial.yardstick.distance(small)
+    if waists:
+        # The cut network has no bottlenecks yet: what has them is not held against it.
+        trial.best = math.inf
     refits: list[Refit] = []
     if mode == "least_squares":
         settings = Settings(seed=seed)
@@ -163,7 +167,7 @@ class _Trial:
 
     model: nn.Module
     yardstick: Yardstick
-    best: float = float("inf")
+    best: float = math.inf
     done: list[str] = field(default_factory=list)
     distances: dict[str, float] = field(default_factory=dict)
 
