@@ -1,5 +1,6 @@
 """The figure of the report: points and bounds of every contender over time."""
 
+import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -49,12 +50,9 @@ def _line(axes: Any, row: Row, style: dict[str, Any]) -> None:
 
 
 def _legend(drawn: Any, styles: dict[str, dict[str, Any]]) -> None:
-    import matplotlib.lines
-
+    lines: Any = importlib.import_module("matplotlib.lines")
     handles = [
-        matplotlib.lines.Line2D(
-            [], [], color=look["color"], marker=look["marker"], label=name
-        )
+        lines.Line2D([], [], color=look["color"], marker=look["marker"], label=name)
         for name, look in styles.items()
     ]
     drawn.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8)

@@ -11,7 +11,8 @@ _HEAD = """\
 # Whole networks as one program, measured
 
 All channels of a network at once: least loss of removals under budgets on products of
-widths. One core, one thread; every contender in a process of its own. Made by
+widths. One thread on one core, of which other work had a half and more during this run:
+seconds are of the wall, for all contenders. Each in a process of its own. Made by
 
     python -m benchmarks.network --data DIR --page docs/benchmarks-network.md
 
