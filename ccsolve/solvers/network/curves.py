@@ -128,6 +128,16 @@ def _tangents(raising: Raising, pool: Pool, seed: int) -> Iterator[Step]:
     yield from _raised(raising, pool, seed)
 
 
+def _first_prices(parted: Split) -> np.ndarray:
+    """Give prices at which a whole budget costs what the linear term is in size, (B,).
+
+    A tangent that no budget binds tells none.
+    """
+    limits = np.array(parted.problem.limits)
+    limits[limits <= 0] = np.inf
+    return float(np.abs(parted.linear).sum()) / limits
+
+
 def _first_split(problem: NetworkSelection) -> Split:
     """Leave to the groups what is given apart from a factor; of a dense Q nothing."""
     return split(problem, 0.0) if problem.Q is not None else split_as_given(problem)
@@ -150,7 +160,7 @@ def moved(
     hull, relaxation = Hull(parted), Relaxation(parted)
     hull.add(pool.x)
     best, at, stale, promised = -math.inf, starts[0], 0, math.inf
-    eased, prices = starts[0], np.zeros(len(raising.problem.budgets))
+    eased, prices = starts[0], _first_prices(parted)
     raising.spheres = {}
     for turn in range(TANGENTS):
         left = promised - best
