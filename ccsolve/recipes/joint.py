@@ -52,7 +52,8 @@ def plan(
     network as it is built: one `RateAllocation` over widths and the efficient ranks at
     each (`Program`), then one over finer ranks at these widths; classes that still fit
     are put back. The objective is the sum of all; the bound is over the widths and
-    ranks that the first program offers, for prices are its duals.
+    ranks that the first program offers, for prices are its duals; -inf where what
+    came after it loses less.
 
     Parameters
     ----------
@@ -98,7 +99,7 @@ def plan(
     found = _refined(network, limits, grid, first, search)
     decision = _put_back(network, limits, found)
     loss = network.loss(decision)
-    bound, prices = _proven(solution, limits)
+    bound, prices = _proven(solution, limits, loss)
     return Plan(
         recipe=RECIPE,
         keep={n: network.removals[n].kept(k) for n, k in decision.widths.items()},
@@ -106,7 +107,7 @@ def plan(
         factors={name: factor(ranks) for name, ranks in decision.ranks.items()},
         achieved=network.cost(decision),
         objective=loss,
-        bound=min(bound, loss),
+        bound=bound,
         prices=prices,
         resolution=solution.resolution if solution else 0.0,
         provenance={
@@ -216,12 +217,17 @@ def _require_attainable(
 
 
 def _proven(
-    solution: Solution | None, limits: Mapping[str, float]
+    solution: Solution | None, limits: Mapping[str, float], loss: float
 ) -> tuple[float, dict[str, float]]:
-    """Give bound and prices; where there was nothing to choose there are none."""
+    """Give bound and prices; where there was nothing to choose there are none.
+
+    Nor is there a bound where finer ranks lose less than it: it is not over those.
+    """
     paid = None if solution is None else solution.duals.get("budgets")
     prices = {} if paid is None else dict(zip(limits, paid.tolist(), strict=True))
-    return -math.inf if solution is None else solution.bound, prices
+    if solution is None or solution.bound > loss + solution.resolution:
+        return -math.inf, prices
+    return min(solution.bound, loss), prices
 
 
 def _record(

@@ -1,6 +1,7 @@
 """The joint recipe against all decisions there are, its own parts, and refusals."""
 
 import itertools
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -67,7 +68,7 @@ def test_a_small_program_is_solved_to_the_optimum(seed: int, macs: float):
     net, limits = network(stats), dict(plan.asked)
     least = min(net.loss(d) for d in every_decision(net) if net.fits(limits, d))
     assert plan.objective == pytest.approx(least, rel=1e-9)
-    assert plan.bound <= least * (1 + 1e-9)
+    assert plan.bound <= least * (1 + 1e-9) and plan.gap < 1e-5
     assert plan.objective == pytest.approx(net.loss(decided(plan)))
 
 
@@ -88,6 +89,19 @@ def test_budgets_hold_and_what_is_decided_is_admissible(options: dict[str, Any])
         n, c = net.layers[name].shape(plan.widths)[:2]
         assert out % multiple == 0 or out == n
         assert into % multiple == 0 or into == c
+
+
+def test_no_bound_is_claimed_of_what_the_first_program_did_not_offer():
+    plans = [
+        ccsolve.plan(WIDE, macs=part, recipe="joint", levels=2, leave_out=())
+        for part in (0.4, 0.5, 0.6, 0.7)
+    ]
+    assert any(plan.bound == -math.inf and plan.gap == math.inf for plan in plans)
+    exact = [
+        ccsolve.plan(WIDE, macs=part, recipe="joint", levels=None, leave_out=())
+        for part in (0.5, 0.7)
+    ]
+    assert all(-math.inf < plan.bound <= plan.objective for plan in exact)
 
 
 @pytest.mark.parametrize("macs", [0.3, 0.6])
