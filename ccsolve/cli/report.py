@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ccsolve.cli.inputs import Json, Seed, require_writable
+from ccsolve.cli.inputs import Json, require_writable
 from ccsolve.errors import InvalidProblem
 from ccsolve.problems.checks import real_number, whole_number
 
@@ -48,8 +48,12 @@ def report(
         str | None,
         typer.Option(help="The front's losses by width; the plans' own if not given."),
     ] = None,
-    points: Annotated[int, typer.Option(help="Budgets of the front, about.")] = 40,
-    time_limit: Annotated[float, typer.Option(help="Seconds for each budget.")] = 2.0,
+    points: Annotated[
+        int | None, typer.Option(help="Budgets of the front, about; by default 40.")
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(help="Seconds for each budget; by default 2.")
+    ] = None,
     title: Annotated[
         str, typer.Option(help="Of the page; the network's name if not given.")
     ] = "",
@@ -58,7 +62,9 @@ def report(
         typer.Option(metavar="DIR", help="Draw figures for papers into this folder."),
     ] = None,
     format: Annotated[str, typer.Option(help="Of figures: svg, png, pdf.")] = "svg",
-    seed: Seed = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="Of the plan that is made where none is given.")
+    ] = None,
     json: Json = False,
 ) -> int:
     """Write a page on one plan of a network, or on several of them compared.
@@ -77,8 +83,10 @@ def report(
         stats=stats,
         over=over,
         losses=losses,
-        points=whole_number("points", points, 2, 10_000),
-        time_limit=real_number("time_limit", time_limit, 0.0),
+        points=None if points is None else whole_number("points", points, 2, 10_000),
+        time_limit=(
+            None if time_limit is None else real_number("time_limit", time_limit, 0.0)
+        ),
         title=title,
         seed=seed,
     )

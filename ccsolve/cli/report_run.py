@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ccsolve import data
 from ccsolve.cli import console
 from ccsolve.cli.outcome import DONE
-from ccsolve.errors import InvalidFile
+from ccsolve.errors import InvalidFile, InvalidProblem
 from ccsolve.planning import plan
 from ccsolve.plans import Plan
 from ccsolve.report import page
@@ -22,6 +22,7 @@ SHIPPED = "resnet56_cifar10"
 """Statistics that are reported on where nothing is given."""
 
 HALF = 0.5
+POINTS, SECONDS = 40, 2.0
 
 
 class Asked(NamedTuple):
@@ -31,10 +32,10 @@ class Asked(NamedTuple):
     stats: str | None
     over: str | None
     losses: str | None
-    points: int
-    time_limit: float
+    points: int | None
+    time_limit: float | None
     title: str
-    seed: int
+    seed: int | None
 
 
 def run(
@@ -62,7 +63,9 @@ def _make(folder: Path) -> None:
 
 
 def _subject(asked: Asked) -> Subject:
-    sources = _with_a_plan(read_sources(asked.files, asked.stats), asked)
+    given = read_sources(asked.files, asked.stats)
+    _require_of_use(asked, given)
+    sources = _with_a_plan(given, asked)
     # Plans and statistics are compared before anything is solved.
     subject = Subject(
         sources.plans, sources.stats, sources.curve, sources.measured, asked.title
@@ -71,12 +74,27 @@ def _subject(asked: Asked) -> Subject:
     return Subject(subject.plans, subject.stats, curve, subject.measured, subject.title)
 
 
+def _require_of_use(asked: Asked, given: Sources) -> None:
+    """Refuse options that would change nothing."""
+    if asked.seed is not None and given.plans:
+        raise InvalidProblem("--seed: is of a plan that is made, and one is given")
+    names = ("over", "losses", "points", "time_limit")
+    front = [name for name in names if getattr(asked, name) is not None]
+    if front and given.curve is not None:
+        why = "is of a front that is solved, and one is given; leave one of them out"
+    elif front and given.plans and given.stats is None:
+        why = "is of a front, which takes statistics; give --stats"
+    else:
+        return
+    raise InvalidProblem(f"--{front[0].replace('_', '-')}: {why}")
+
+
 def _with_a_plan(sources: Sources, asked: Asked) -> Sources:
     """Make a plan where none is given, of shipped statistics where none are."""
     if sources.plans:
         return sources
     stats = sources.stats or Statistics.load(data.path(SHIPPED))
-    made = plan(stats, macs=HALF, seed=asked.seed)
+    made = plan(stats, macs=HALF, seed=asked.seed or 0)
     return Sources({"half of the MACs": made}, sources.curve, sources.measured, stats)
 
 
@@ -88,8 +106,8 @@ def _traced(sources: Sources, asked: Asked) -> Curve | None:
         sources.plans,
         asked.over or _resource(sources.plans.values()),
         losses=asked.losses,
-        points=asked.points,
-        time_limit=asked.time_limit,
+        points=POINTS if asked.points is None else asked.points,
+        time_limit=SECONDS if asked.time_limit is None else asked.time_limit,
     )
 
 

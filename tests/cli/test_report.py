@@ -110,3 +110,32 @@ def test_figures_without_matplotlib_are_refused_before_the_work(
     out = ("-o", tmp_path / "page.html", "--figures", tmp_path)
     assert "ccsolve[report]" in refused("report", plan, *out)
     assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--points", 5), ("--losses", "taylor"), ("--over", "macs"), ("--time-limit", 1)],
+)
+def test_options_of_a_front_that_is_not_solved_are_refused(
+    document: Document,
+    refused: Refused,
+    plan: Path,
+    network: Path,
+    tmp_path: Path,
+    option: str,
+    value: Any,
+):
+    front, out = tmp_path / "front.json", ("-o", tmp_path / "page.html")
+    document("pareto", network, "-o", front)
+    alone = refused("report", plan, option, value, *out)
+    assert f"{option}: is of a front, which takes statistics" in alone
+    assert f"{option}: is of a front that is solved" in refused(
+        *("report", plan, front, option, value, *out)
+    )
+
+
+def test_a_seed_of_no_plan_that_is_made_is_refused(
+    refused: Refused, plan: Path, tmp_path: Path
+):
+    out = ("-o", tmp_path / "page.html")
+    assert "--seed" in refused("report", plan, "--seed", 1, *out)
