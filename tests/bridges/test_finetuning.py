@@ -95,7 +95,7 @@ def test_hints_move_features_towards_those_of_the_teacher(mlp, clouds) -> None:
     teacher = nn.Sequential(nn.Linear(5, 12), nn.Tanh(), nn.Linear(12, 3))
     x = torch.cat([x for x, _ in clouds])
 
-    def apart(model: nn.Module) -> float:
+    def apart(model: nn.Sequential) -> float:
         with torch.no_grad():
             wanted = teacher[0](x)
             return float((model[0](x) - wanted).norm() / wanted.norm())

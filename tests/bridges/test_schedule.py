@@ -126,9 +126,8 @@ def test_records_survive_a_resume_and_a_bundle(residual, loader, tmp_path) -> No
     again = in_steps(residual, loader, folder=tmp_path / "run")
     assert again.report.steps == first.report.steps
     cct.save(first, tmp_path / "bundle")
-    assert cct.load(type(residual), tmp_path / "bundle").report.steps == (
-        first.report.steps
-    )
+    loaded: Any = cct.load(type(residual), tmp_path / "bundle")
+    assert loaded.report.steps == first.report.steps
 
 
 @pytest.mark.parametrize(
