@@ -11,8 +11,9 @@ _HEAD = """\
 # Whole networks as one program, measured
 
 All channels of a network at once: least loss of removals under budgets on products of
-widths. One thread on one core, of which other work had a half and more during this run:
-seconds are of the wall, for all contenders. Each in a process of its own. Made by
+widths. One thread on one core, each in a process of its own; seconds are of the wall.
+While ours ran other work had a half and more of the core, while SCIP ran for its 600 s
+next to none: ours are the slower for it. Made by
 
     python -m benchmarks.network --data DIR --page docs/benchmarks-network.md
 
