@@ -44,7 +44,7 @@ def test_the_scorer_agrees_with_the_problem(family: str):
 
 
 def test_the_scorer_takes_factors_and_names_what_is_broken():
-    made = chain([3, 4], 0, multiple_of=2, min_keep=1)
+    made = chain([3, 4], 0, share=0.9, multiple_of=2, min_keep=1)
     changes: dict[str, Any] = {
         "factor": np.arange(14.0).reshape(2, 7),
         "diagonal": np.ones(7),
