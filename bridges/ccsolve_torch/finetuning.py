@@ -150,13 +150,9 @@ def finetune(
     InvalidProblem
         For malformed options, an empty loader, and where the loss is not finite.
     """
-    if not isinstance(epochs, int):
-        raise InvalidProblem(f"epochs {epochs!r}; expected an integer")
-    check(epochs=(epochs, 1, math.inf), warmup=(warmup, 0, BELOW_ONE))
-    check(label_smoothing=(label_smoothing, 0, BELOW_ONE))
+    _check_options(epochs, warmup, label_smoothing, clip)
     softness, share = _distilling(teacher, temperature, alpha)
     pull = pull_of(hints, beta)
-    check(clip=(1.0 if clip is None else clip, TINY, math.inf))
     _check_models(model, teacher)
     aim = penalised(objective(loss, label_smoothing, teacher, softness, share), penalty)
     weights = _Weights(model)
@@ -188,6 +184,16 @@ def finetune(
             if progress is not None:
                 progress(epoch)
     return Training(tuple(done), weights.number, before)
+
+
+def _check_options(
+    epochs: int, warmup: float, label_smoothing: float, clip: float | None
+) -> None:
+    if not isinstance(epochs, int):
+        raise InvalidProblem(f"epochs {epochs!r}; expected an integer")
+    check(epochs=(epochs, 1, math.inf), warmup=(warmup, 0, BELOW_ONE))
+    check(label_smoothing=(label_smoothing, 0, BELOW_ONE))
+    check(clip=(1.0 if clip is None else clip, TINY, math.inf))
 
 
 def _distilling(

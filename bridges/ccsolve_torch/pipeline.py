@@ -163,10 +163,8 @@ def compress(
         A budget that the narrowest network allowed does not keep.
     """
     checked_names(checked_model(model))
-    whole_number("steps", steps, 1, MOST_STEPS)
-    whole_number("seed", seed, 0, LARGEST_SEED)
-    if folder is not None and not isinstance(folder, str | PathLike):
-        raise InvalidProblem(f"folder: {type(folder).__name__}; expected a path")
+    _check_numbers(steps, seed)
+    _check_folder(folder)
     checked_repair(repair, loader)
     falling = checked_schedule(schedule, steps)
     _check_functions(finetune=finetune, progress=progress)
@@ -174,6 +172,7 @@ def compress(
         _check_again(samples)
     budgets = given(macs=macs, params=params, latency=latency, memory=memory)
     check_recipe(recipe, budgets, options, steps=steps, sequential=sequential)
+    taken = {"loss": loss, "curvature": curvature, **_beside(auxiliary)}
     job = Job(
         model=model,
         loader=loader,
@@ -182,13 +181,7 @@ def compress(
         recipe=recipe,
         options=recipe_options(recipe, options, seed=seed, curvature=curvature),
         repair=repair,
-        collecting=_collecting(
-            level_of(recipe, options),
-            collecting,
-            loss=loss,
-            curvature=curvature,
-            **_beside(auxiliary),
-        ),
+        collecting=_collecting(level_of(recipe, options), collecting, **taken),
         declared=checked_declared(declared),
         finetune=finetune,
         progress=progress or logged,
@@ -201,6 +194,16 @@ def compress(
     )
     with failing_together():
         return _compressed(job, folder)
+
+
+def _check_numbers(steps: int, seed: int) -> None:
+    whole_number("steps", steps, 1, MOST_STEPS)
+    whole_number("seed", seed, 0, LARGEST_SEED)
+
+
+def _check_folder(folder: object) -> None:
+    if folder is not None and not isinstance(folder, str | PathLike):
+        raise InvalidProblem(f"folder: {type(folder).__name__}; expected a path")
 
 
 def _compressed(job: Job, folder: str | Path | None) -> nn.Module:

@@ -106,14 +106,17 @@ def pareto(
     front = ccsolve.pareto(read_statistics(stats), **recipe_options(further, options))
     document = _document(front)
     if output is not None:
-        with replacing(output) as temporary:
-            temporary.write_text(dump_json(document, indent=1) + "\n", encoding="utf-8")
+        _write(document, output)
     if json:
         console.show_json(document | {"output": output and str(output)})
     else:
-        written = [] if output is None else [f"written: {output}"]
-        console.show(_table(front), *written)
+        console.show(_table(front), *([f"written: {output}"] if output else []))
     return DONE
+
+
+def _write(document: dict[str, Any], output: Path) -> None:
+    with replacing(output) as temporary:
+        temporary.write_text(dump_json(document, indent=1) + "\n", encoding="utf-8")
 
 
 def _document(front: "Front") -> dict[str, Any]:

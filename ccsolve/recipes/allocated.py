@@ -63,28 +63,24 @@ def plan(
         "shrinkage": shrinkage,
         "target": target,
     }
+    search: dict[str, Any] = {
+        "allocation": allocation,
+        "multiple_of": multiple_of,
+        "min_keep": min_keep,
+        "seed": seed,
+    }
     removals = removals_by(stats, losses, _model(losses, asked))
-    found = allocated(
-        stats,
-        limits,
-        {name: removal.loss for name, removal in removals.items()},
-        allocation=allocation,
-        multiple_of=multiple_of,
-        min_keep=min_keep,
-        fixed=fixed,
-        time_limit=time_limit,
-        seed=seed,
-    )
-    if criterion is None:
-        keep = {name: removals[name].kept(k) for name, k in found.widths.items()}
-    else:
-        keep = {
-            name: best(score(stats, name, criterion, seed=seed), width)
-            for name, width in found.widths.items()
-        }
+    curves = {name: removal.loss for name, removal in removals.items()}
+    limited = {"fixed": fixed, "time_limit": time_limit}
+    found = allocated(stats, limits, curves, **limited, **search)
     return Plan(
         recipe="allocated",
-        keep=keep,
+        keep={
+            name: removals[name].kept(width)
+            if criterion is None
+            else best(score(stats, name, criterion, seed=seed), width)
+            for name, width in found.widths.items()
+        },
         sizes={name: group.size for name, group in stats.groups.items()},
         prices=found.prices,
         # The losses are of the removals' own choices.
@@ -95,11 +91,8 @@ def plan(
             "losses": losses,
             "criterion": criterion,
             **(asked if losses == TAYLOR else {}),
-            "allocation": allocation,
-            "multiple_of": multiple_of,
-            "min_keep": min_keep,
+            **search,
             "fixed": dict(fixed or {}),
-            "seed": seed,
             "predicted loss": found.predicted,
             "solver": dict(found.solver),
             "bound": "over all admissible widths, on these losses",
