@@ -125,7 +125,7 @@ def finetune(
         With a teacher: names of modules of both that give tensors of the same shape,
         such as the residual blocks that end a stage. Added is beta, default 50, times
         the mean over them of ‖f - v‖² / ‖v‖², features f of the model and v of the
-        teacher. A few hundred steps regain more with them than from outputs alone.
+        teacher.
     amp
         "auto": on a GPU forward and loss run in bfloat16, or float16 with scaled
         losses where the GPU lacks it; elsewhere, and with "off", in the model's own
