@@ -44,7 +44,7 @@ def axis_by_axis(layer: nn.Module, part: float) -> Factor:
     return Factor("tt", part, modes=(n, *kernel, c))
 
 
-def check(layer: nn.Module, factor: Factor, x: Tensor) -> nn.Module:
+def assert_equals_layer(layer: nn.Module, factor: Factor, x: Tensor) -> nn.Module:
     """Compare the chain with the layer holding its product; give the chain."""
     layer = layer.double()
     held: Any = layer.weight
@@ -100,7 +100,7 @@ def test_chains_of_convolutions_equal_the_layer(axes: int) -> None:
         x = torch.randn(2, layer.in_channels, *INPUT[:axes]).double()  # pyright: ignore
         for factor in [*factors(axes), axis_by_axis(layer, 0.6)]:
             weight.data = torch.randn_like(weight)
-            check(layer, factor, x)
+            assert_equals_layer(layer, factor, x)
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -112,7 +112,7 @@ def test_chains_of_linear_layers_equal_the_layer(bias: bool) -> None:
         ((12, 8), Factor("tt", (2, 3, 2), modes=(4, 2, 3, 4))),
         ((5, 1), Factor("svd", 1)),
     ]:
-        whole = check(
+        whole = assert_equals_layer(
             nn.Linear(*sizes, bias=bias), factor, torch.randn(2, 3, sizes[0]).double()
         )
         kinds = {type(part) for part in whole.children()}
@@ -218,7 +218,7 @@ def test_any_geometry(drawn: tuple[nn.Module, Factor]) -> None:
     torch.manual_seed(0)
     axes = weight_of(layer).ndim - 3
     x = torch.randn(1, layer.in_channels, *INPUT[:axes]).double()  # pyright: ignore
-    whole = check(layer, factor, x)
+    whole = assert_equals_layer(layer, factor, x)
     assert len(list(whole.children())) != 1
 
 
@@ -244,7 +244,7 @@ def test_trains_as_chains(axes: int) -> None:
             pointwise or (1 in conv.kernel_size and isinstance(conv, TRANSPOSED))
         ):
             for factor in trains(layer):
-                whole = check(layer, factor, x)
+                whole = assert_equals_layer(layer, factor, x)
                 held += sum(isinstance(part, TrainMap) for part in whole.modules())
     assert held > 0
 
@@ -252,15 +252,19 @@ def test_trains_as_chains(axes: int) -> None:
 def test_trains_of_linear_layers_and_of_strided_kernels_of_one_weight() -> None:
     torch.manual_seed(0)
     for factor in trains(nn.Linear(4, 6)):
-        check(nn.Linear(4, 6), factor, torch.randn(3, 5, 4, dtype=torch.float64))
-        check(nn.Linear(4, 6, bias=False), factor, torch.randn(4, dtype=torch.float64))
+        assert_equals_layer(
+            nn.Linear(4, 6), factor, torch.randn(3, 5, 4, dtype=torch.float64)
+        )
+        assert_equals_layer(
+            nn.Linear(4, 6, bias=False), factor, torch.randn(4, dtype=torch.float64)
+        )
         x = torch.randn(2, 4, 7, 6, dtype=torch.float64)
-        check(nn.Conv2d(4, 6, 1, stride=(2, 3)), factor, x)
-        check(nn.Conv2d(4, 6, 1, stride=2, padding="valid"), factor, x[0])
+        assert_equals_layer(nn.Conv2d(4, 6, 1, stride=(2, 3)), factor, x)
+        assert_equals_layer(nn.Conv2d(4, 6, 1, stride=2, padding="valid"), factor, x[0])
     thin, x = Factor("tt", (1, 1, 1), modes=(3, 3, 3, 3)), torch.randn(2, 9, 7, 6)
     for layer in (nn.Conv2d(9, 9, 1, padding=1), nn.ConvTranspose2d(9, 9, 1, stride=2)):
         with pytest.raises(Unsupported, match="kernel of one weight"):
-            check(layer, thin, x)
+            assert_equals_layer(layer, thin, x)
 
 
 def test_maps_are_applied_core_by_core() -> None:

@@ -13,7 +13,7 @@ from tests.bridges.plans import every_other
 pytestmark = pytest.mark.torch
 
 
-def refused(model: Any, loader: Any, message: str, **options: Any) -> None:
+def assert_refused(model: Any, loader: Any, message: str, **options: Any) -> None:
     """Compress with options that are refused in one line, whatever the loader."""
     with pytest.raises(InvalidProblem, match=message) as caught:
         cct.compress(model, loader, **{"macs": 0.5, **options})
@@ -23,12 +23,12 @@ def refused(model: Any, loader: Any, message: str, **options: Any) -> None:
 @pytest.mark.parametrize("repair", [None, "none"])
 def test_what_can_be_read_once_is_refused(residual, loader, repair) -> None:
     for once in (iter(loader), (batch for batch in loader)):
-        refused(residual, once, "generator|iterator", repair=repair)
+        assert_refused(residual, once, "generator|iterator", repair=repair)
         assert len(list(once)) == len(loader)
 
 
 def test_wrappers_are_refused(residual, loader) -> None:
-    refused(nn.DataParallel(residual), loader, "the module inside")
+    assert_refused(nn.DataParallel(residual), loader, "the module inside")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_wrappers_are_refused(residual, loader) -> None:
     ],
 )
 def test_malformed_options_are_refused(residual, loader, options, message) -> None:
-    refused(residual, loader, message, **options)
+    assert_refused(residual, loader, message, **options)
 
 
 @pytest.mark.parametrize("recipe", ["svd", "tucker", "tt", "cc"])
@@ -116,13 +116,13 @@ class Unread:
 
 @pytest.mark.parametrize("model", [lambda x: x, None, nn.Linear])
 def test_what_is_no_module_is_refused(loader, model) -> None:
-    refused(model, loader, "model: .*expected an nn.Module")
+    assert_refused(model, loader, "model: .*expected an nn.Module")
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.*is deprecated:DeprecationWarning")
 def test_scripted_modules_are_refused(residual, loader) -> None:
     scripted = torch.jit.trace(residual, loader[0][0])
-    refused(scripted, loader, "TorchScript; expected the module it was made of")
+    assert_refused(scripted, loader, "TorchScript; expected the module it was made of")
 
 
 class Reporting(nn.Module):
@@ -141,9 +141,11 @@ class Reporting(nn.Module):
 
 def test_names_of_records_that_are_taken_are_refused(residual, loader) -> None:
     x = loader[0][0]
-    refused(Reporting(residual), loader, "attribute 'report' is a method of its own")
+    assert_refused(
+        Reporting(residual), loader, "attribute 'report' is a method of its own"
+    )
     residual.surgery = nn.Linear(1, 1)
-    refused(residual, loader, "attribute 'surgery' is a Linear of its own")
+    assert_refused(residual, loader, "attribute 'surgery' is a Linear of its own")
     with pytest.raises(InvalidProblem, match="'surgery'"):
         cct.apply(residual, every_other(residual, x), x)
     with pytest.raises(InvalidProblem, match="'surgery'"):

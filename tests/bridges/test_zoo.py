@@ -95,15 +95,15 @@ def test_a_class_stands_in_its_axes_as_often_as_its_neighbours(name: str) -> Non
 
 @every
 def test_half_of_everything_goes(name: str) -> None:
-    removing_is_masking(name, 1)
+    assert_removing_is_masking(name, 1)
 
 
 @networks(())
 def test_another_half_of_everything_goes(name: str) -> None:
-    removing_is_masking(name, 2)
+    assert_removing_is_masking(name, 2)
 
 
-def removing_is_masking(name: str, seed: int) -> None:
+def assert_removing_is_masking(name: str, seed: int) -> None:
     """Compare with closed gates; at another batch size than the one traced."""
     model, graph = traced(name)
     x = CASES[name].inputs(3, seed)

@@ -9,7 +9,7 @@ import torch
 
 from ccsolve_torch.surgery import remove_channels
 from tests.bridges.zoo import CASES
-from tests.bridges.zoo.cutting import cut_half, few, networks, same, traced
+from tests.bridges.zoo.cutting import assert_same, cut_half, few, networks, traced
 
 pytestmark = [
     pytest.mark.torch,
@@ -29,7 +29,7 @@ def test_the_smaller_network_is_saved_and_loaded(name: str) -> None:
     other.load_state_dict(torch.load(file, weights_only=True))
     x = CASES[name].inputs(4)
     with torch.no_grad():
-        same(small(*x), other(*x), 0.0)
+        assert_same(small(*x), other(*x), 0.0)
 
 
 @few
@@ -38,7 +38,7 @@ def test_the_smaller_network_is_exported(name: str) -> None:
     x = CASES[name].inputs(2)
     program = torch.export.export(small, x)
     with torch.no_grad():
-        same(small(*x), program.module()(*x), 1e-5)
+        assert_same(small(*x), program.module()(*x), 1e-5)
 
 
 @networks(("ResNet", "FusedHeadSize"))
@@ -54,4 +54,4 @@ def test_onnxruntime_computes_what_the_smaller_network_computes(name: str) -> No
     names = [item.name for item in session.get_inputs()]
     found = session.run(None, dict(zip(names, (v.numpy() for v in x), strict=True)))
     with torch.no_grad():
-        same(small(*x), [torch.from_numpy(value) for value in found], 1e-4)
+        assert_same(small(*x), [torch.from_numpy(value) for value in found], 1e-4)

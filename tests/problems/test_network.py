@@ -177,7 +177,7 @@ def test_a_point_of_another_shape_is_refused():
     assert not problem().violation([np.nan, 0, 0, 0, 0]) <= 0
 
 
-def same(first: NetworkSelection, second: NetworkSelection) -> None:
+def assert_same(first: NetworkSelection, second: NetworkSelection) -> None:
     for seed in range(4):
         z = np.random.default_rng(seed).integers(0, 2, first.n)
         assert first.objective(z) == second.objective(z)
@@ -194,19 +194,19 @@ def test_copies_and_files_give_the_same_problem(
     made = FAMILIES[family](1)
     if again == "file":
         ccsolve.write(tmp_path / "p.npz", made)
-        same(made, ccsolve.read(tmp_path / "p.npz"))
+        assert_same(made, ccsolve.read(tmp_path / "p.npz"))
     else:
         other = (
             copy.deepcopy(made) if again == "copy" else pickle.loads(pickle.dumps(made))
         )
-        same(made, other)
+        assert_same(made, other)
         assert not other.q.flags.writeable
 
 
 def test_files_hold_every_part(tmp_path: Path):
     made = problem(**parts(), names=["stem", "tail"], multiple_of=[1, 2], constant=2.0)
     ccsolve.write(tmp_path / "p.npz", made)
-    same(made, ccsolve.read(tmp_path / "p.npz"))
+    assert_same(made, ccsolve.read(tmp_path / "p.npz"))
     solution = ccsolve.solve(made)
     ccsolve.write(tmp_path / "s.npz", solution)
     ccsolve.verify(made, ccsolve.read(tmp_path / "s.npz"))

@@ -88,7 +88,7 @@ class Failing:
         yield from self.loader
 
 
-def fail_together(rank: int, port: int, folder: str) -> None:
+def assert_both_fail(rank: int, port: int, folder: str) -> None:
     """Be one of two processes, of which one fails; both must end."""
     torch.set_num_threads(1)
     distributed.init_process_group(
@@ -130,7 +130,7 @@ def in_two_processes(work: Callable[[int, int, str], None], folder: Path) -> Non
 
 
 def test_where_one_process_fails_all_do(tmp_path: Path) -> None:
-    in_two_processes(fail_together, tmp_path)
+    in_two_processes(assert_both_fail, tmp_path)
 
 
 def fail() -> None:

@@ -77,7 +77,7 @@ def tensors(outputs: Any) -> list[Tensor]:
     return pytree.tree_leaves(outputs)
 
 
-def same(a: Any, b: Any, tolerance: float) -> None:
+def assert_same(a: Any, b: Any, tolerance: float) -> None:
     pairs = list(zip(tensors(a), tensors(b), strict=True))
     assert pairs
     for one, other in pairs:
