@@ -9,32 +9,23 @@ to begin anew. All instances are generated: no data are needed.
 """
 
 import argparse
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
+from benchmarks import command
 from benchmarks.allocation import report
 from benchmarks.allocation.rows import Row
 from benchmarks.allocation.running import run_all
 from benchmarks.allocation.suites import SUITES
-from benchmarks.json_lines import append_rows, read_rows
-
-ROWS = Path(__file__).parents[1] / "results" / "allocation.jsonl"
-PAGE = Path(__file__).parents[2] / "docs" / "benchmarks-allocation.md"
+from benchmarks.json_lines import read_rows
 
 
 def main() -> int:
     """Run what has no row yet, write the page, and give the exit code."""
-    asked = _asked()
-    try:
-        if not asked.report:
-            append_rows(asked.out, _shown(asked))
-    except KeyboardInterrupt:
-        print("interrupted; the rows so far are kept", file=sys.stderr)
-        return 130
-    asked.page.write_text(report.page(read_rows(asked.out, Row)), encoding="utf-8")
-    print(f"written: {asked.page}")
-    return 0
+    return command.run(_asked(), _shown, _page)
+
+
+def _page(asked: argparse.Namespace) -> str:
+    return report.page(read_rows(asked.out, Row))
 
 
 def _shown(asked: argparse.Namespace) -> Iterator[Row]:
@@ -49,17 +40,10 @@ def _shown(asked: argparse.Namespace) -> Iterator[Row]:
 
 def _asked() -> argparse.Namespace:
     names = [suite.name for suite in SUITES]
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.allocation",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.parser("allocation", __doc__)
     parser.add_argument("--suites", nargs="+", default=names, choices=names)
     parser.add_argument("--seeds", type=int, help="0 to K - 1; each suite's own else")
-    parser.add_argument("--out", type=Path, default=ROWS, help="file of the rows")
-    parser.add_argument("--page", type=Path, default=PAGE, help="the report")
-    parser.add_argument("--report", action="store_true", help="run nothing")
-    return parser.parse_args()
+    return command.parsed(parser, "allocation")
 
 
 if __name__ == "__main__":

@@ -22,16 +22,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.json_lines import append_rows, read_rows
+from benchmarks import command
+from benchmarks.json_lines import read_rows
 from benchmarks.low_rank import drawing, report
 from benchmarks.low_rank.cases import CASES, Case
 from benchmarks.low_rank.measuring import extra_memory, is_large, is_ours, timed
 from benchmarks.low_rank.rows import Row
 from benchmarks.selection.workers import ONE_THREAD
-
-ROWS = Path(__file__).parents[1] / "results" / "low_rank.jsonl"
-PAGE = Path(__file__).parents[2] / "docs" / "benchmarks-low-rank.md"
-
 
 LEAST = 2_000_000
 """Entries from which memory is measured."""
@@ -48,14 +45,13 @@ def main() -> int:
         name, contender = asked.memory
         print(extra_memory(_case(name), contender, asked.data))
         return 0
-    if not asked.report:
-        append_rows(asked.out, _shown(asked))
-    if asked.page is not None:
-        rows = read_rows(asked.out, Row)
-        drawing.times(rows, asked.page.parent / "figures")
-        asked.page.write_text(report.page(rows), encoding="utf-8")
-        print(f"written: {asked.page}")
-    return 0
+    return command.run(asked, _shown, _page)
+
+
+def _page(asked: argparse.Namespace) -> str:
+    rows = read_rows(asked.out, Row)
+    drawing.times(rows, asked.page.parent / "figures")
+    return report.page(rows)
 
 
 def _shown(asked: argparse.Namespace) -> Iterator[Row]:
@@ -95,23 +91,13 @@ def _case(name: str) -> Case:
 
 
 def _asked() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.low_rank",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.parser("low_rank", __doc__)
     parser.add_argument("--data", type=Path, help="trained weights")
     parser.add_argument("--cases", nargs="+", choices=[case.name for case in CASES])
     parser.add_argument("--contenders", nargs="+", help="of those of each kind")
     parser.add_argument("--no-memory", action="store_true", help="times alone")
     parser.add_argument("--memory", nargs=2, metavar=("CASE", "CONTENDER"))
-    parser.add_argument("--out", type=Path, default=ROWS, help="file of the rows")
-    parser.add_argument("--report", action="store_true", help="run nothing")
-    parser.add_argument("--page", type=Path, help="write the report there")
-    asked = parser.parse_args()
-    if asked.report and asked.page is None:
-        asked.page = PAGE
-    return asked
+    return command.parsed(parser, "low_rank")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.json_lines import append_rows, read_rows
+from benchmarks import command
+from benchmarks.json_lines import read_rows
 from benchmarks.network import drawing, report
 from benchmarks.network.cases import CASES, Case, collect, problem_of
 from benchmarks.network.contenders import CONTENDERS, at_times, timed
@@ -34,9 +35,6 @@ from benchmarks.selection.workers import ONE_THREAD
 from ccsolve.bench.rows import environment
 from ccsolve.problems.network_points import natural_scale
 
-ROWS = Path(__file__).parents[1] / "results" / "network.jsonl"
-PAGE = Path(__file__).parents[2] / "docs" / "benchmarks-network.md"
-
 
 def main() -> int:
     """Run what has no row yet, write the page, and give the exit code."""
@@ -46,16 +44,15 @@ def main() -> int:
         row = measured(_case(name), contender, float(limit), asked.state)
         print(json.dumps(asdict(row)))
         return 0
-    if not asked.report:
-        if asked.data is not None:
-            collect(asked.data, asked.state)
-        append_rows(asked.out, _run(asked))
-    if asked.page is not None:
-        rows = read_rows(asked.out, Row)
-        drawing.curves(rows, asked.page.parent / "figures")
-        asked.page.write_text(report.page(rows), encoding="utf-8")
-        print(f"written: {asked.page}")
-    return 0
+    if asked.data is not None and not asked.report:
+        collect(asked.data, asked.state)
+    return command.run(asked, _run, _page)
+
+
+def _page(asked: argparse.Namespace) -> str:
+    rows = read_rows(asked.out, Row)
+    drawing.curves(rows, asked.page.parent / "figures")
+    return report.page(rows)
 
 
 def _run(asked: argparse.Namespace) -> Iterator[Row]:
@@ -124,11 +121,7 @@ def _case(name: str) -> Case:
 
 
 def _asked() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.network",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.parser("network", __doc__)
     parser.add_argument("--data", type=Path, help="images and trained weights")
     parser.add_argument(
         "--state",
@@ -139,13 +132,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--cases", nargs="+", choices=[case.name for case in CASES])
     parser.add_argument("--contenders", nargs="+", choices=list(CONTENDERS))
     parser.add_argument("--one", nargs=3, metavar=("CASE", "CONTENDER", "SECONDS"))
-    parser.add_argument("--out", type=Path, default=ROWS, help="file of the rows")
-    parser.add_argument("--report", action="store_true", help="run nothing")
-    parser.add_argument("--page", type=Path, help="write the report there")
-    asked = parser.parse_args()
-    if asked.report and asked.page is None:
-        asked.page = PAGE
-    return asked
+    return command.parsed(parser, "network")
 
 
 if __name__ == "__main__":

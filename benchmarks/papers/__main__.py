@@ -16,13 +16,13 @@ accuracy is reported on 2,000 to 9,999, and on all beside them.
 """
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
-from benchmarks.json_lines import append_rows, read_rows
+from benchmarks import command
+from benchmarks.json_lines import read_rows
 from benchmarks.papers import jobs, report
 from benchmarks.papers.borrowed import borrowed
 from benchmarks.papers.methods import METHODS
@@ -31,30 +31,17 @@ from benchmarks.papers.rows import Row
 from benchmarks.papers.running import Settings, run_all
 from benchmarks.papers.training import Full, Short
 from benchmarks.pruning.scene import DEPTHS
-from ccsolve.errors import CcsolveError
 
-ROWS = Path(__file__).parents[1] / "results" / "papers.jsonl"
-PAGE = Path(__file__).parents[2] / "docs" / "benchmarks-papers.md"
 NETWORKS = tuple(sorted(DEPTHS, reverse=True))
 
 
 def main() -> int:
     """Run what has no row yet, write the page, and give the exit code."""
-    asked = _asked()
-    try:
-        if not asked.report:
-            append_rows(asked.out, _shown(asked))
-    except CcsolveError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the rows so far are kept", file=sys.stderr)
-        return 130
-    if asked.page is not None:
-        rows = _with_borrowed(read_rows(asked.out, Row))
-        asked.page.write_text(report.page(rows), encoding="utf-8")
-        print(f"written: {asked.page}")
-    return 0
+    return command.run(_asked(), _shown, _page)
+
+
+def _page(asked: argparse.Namespace) -> str:
+    return report.page(_with_borrowed(read_rows(asked.out, Row)))
 
 
 def _shown(asked: argparse.Namespace) -> Iterator[Row]:
@@ -89,11 +76,7 @@ def _with_borrowed(rows: list[Row]) -> list[Row]:
 
 
 def _asked() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.papers",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command.parser("papers", __doc__)
     parser.add_argument("--data", type=Path, help="images and weights")
     parser.add_argument("--networks", nargs="+", default=NETWORKS, choices=NETWORKS)
     parser.add_argument("--recipes", nargs="+", choices=list(METHODS), metavar="NAME")
@@ -109,15 +92,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu", help='of "full"')
     parser.add_argument("--folder", type=Path, default=Path("papers-states"))
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=ROWS, help="file of the rows")
-    parser.add_argument("--report", action="store_true", help="run nothing")
-    parser.add_argument("--page", type=Path, help="write the report there")
-    asked = parser.parse_args()
-    if asked.report and asked.page is None:
-        asked.page = PAGE
-    if not asked.report and asked.data is None:
-        parser.error("--data DIR is needed for a run; --report runs nothing")
-    return asked
+    return command.parsed(parser, "papers", data_needed=True)
 
 
 if __name__ == "__main__":
