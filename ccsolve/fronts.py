@@ -211,7 +211,7 @@ def front_of(
     if nested:
         solved = iter(_nested(list(solved), work))
     # What was asked for is given; of evenly spaced budgets those that pay.
-    chosen = solved if budgets is not None else _falling(solved)
+    chosen = solved if budgets is not None else falling(solved)
     return Front(over, recipe, tuple(chosen), dense, losses, stats)
 
 
@@ -282,7 +282,7 @@ def _priced(alone: FrontPoint, found: FrontPoint) -> FrontPoint:
     )
 
 
-def _falling(points: Iterator[FrontPoint]) -> Iterator[FrontPoint]:
+def falling(points: Iterator[FrontPoint]) -> Iterator[FrontPoint]:
     """Leave out what a smaller budget does as well."""
     best = np.inf
     for point in points:

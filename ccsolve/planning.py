@@ -8,6 +8,7 @@ from typing import Any
 
 from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve.fronts import Front, front_of
+from ccsolve.joint_fronts import front_of_joint
 from ccsolve.plans import Plan
 from ccsolve.problems.checks import whole_number
 from ccsolve.rank_fronts import front_of_ranks
@@ -59,6 +60,14 @@ ON_RANKS: Mapping[str, Sequence[str]] = {
 }
 """Recipes that take ranks from the layers' losses, and what options fronts of them have
 beside those of all."""
+
+ON_BOTH: Mapping[str, Sequence[str]] = {
+    "joint": ("levels", "leave_out", "rank_multiple"),
+}
+"""The same of recipes that decide widths and ranks together."""
+
+OF_CHAINS: Mapping[str, Sequence[str]] = {**ON_RANKS, **ON_BOTH}
+"""All recipes whose fronts have chains: plans lie on them by their own objective."""
 
 
 def plan(
@@ -170,7 +179,7 @@ def pareto(
         chooses the channels by programs of their own, whose objective is another.
         "allocated" takes losses that come with an order, see `removals_by`.
         "svd", "tucker" and "tt": a front over ranks, with the points' factors those
-        that `plan` gives at their budget.
+        that `plan` gives at their budget. "joint": over both, at evenly spaced budgets.
     losses
         How a group's loss is predicted at every width, see `losses_by`; of recipes of
         ranks the metric.
@@ -193,7 +202,8 @@ def pareto(
     seed
         For losses that are searched for.
     **options
-        Of recipes of ranks: ``times``, of "svd" ``split`` and of "tt" ``modes``.
+        Of recipes of ranks: ``times``, of "svd" ``split`` and of "tt" ``modes``; of
+        "joint" ``levels``, ``leave_out`` and ``rank_multiple``.
 
     Returns
     -------
@@ -216,35 +226,25 @@ def pareto(
     wanted = None if budgets is None else absolute_amounts(over, budgets, original)
     points = whole_number("points", points, 2, 10**6)
     rules = {"multiple_of": multiple_of, "min_keep": min_keep, "fixed": fixed}
-    if recipe in ON_RANKS:
-        return front_of_ranks(
-            stats,
-            over,
-            recipe=recipe,
-            metric=losses,
-            budgets=wanted,
-            time_limit=time_limit,
-            n_jobs=n_jobs,
-            seed=seed,
-            **rules,
-            **options,
-        )
-    return front_of(
-        stats,
-        losses_by(stats, losses, seed=seed),
-        over,
-        recipe=recipe,
-        budgets=wanted,
-        points=points,
-        time_limit=time_limit,
-        n_jobs=n_jobs,
-        nested=nested,
+    solving: dict[str, Any] = {
+        "budgets": wanted,
+        "time_limit": time_limit,
+        "n_jobs": n_jobs,
         **rules,
-    )
+        **options,
+    }
+    if recipe in ON_RANKS:
+        solving |= {"recipe": recipe, "metric": losses}
+        return front_of_ranks(stats, over, seed=seed, **solving)
+    solving["points"] = points
+    if recipe in ON_BOTH:
+        return front_of_joint(stats, over, seed=seed, **solving)
+    found = losses_by(stats, losses, seed=seed)
+    return front_of(stats, found, over, recipe=recipe, nested=nested, **solving)
 
 
 def _check_nested(nested: bool, recipe: str, losses: str) -> None:
-    if nested and (recipe in ON_RANKS or losses in CURVES):
+    if nested and (recipe in OF_CHAINS or losses in CURVES):
         raise Unsupported(
             f"nested=True with recipe {recipe!r} and losses {losses!r}: there is no "
             f"order in which all go; take losses {', '.join(LOSSES)}"
@@ -254,12 +254,13 @@ def _check_nested(nested: bool, recipe: str, losses: str) -> None:
 def _check_front(
     recipe: str, over: str, losses: str, options: Mapping[str, Any]
 ) -> None:
-    if recipe not in (*ON_LOSSES, *ON_RANKS):
+    further = {**dict.fromkeys(ON_LOSSES, ()), **OF_CHAINS}
+    if recipe not in further:
         raise Unsupported(
             f"recipe {recipe!r} has no losses at every width; expected one of "
-            f"{', '.join((*ON_LOSSES, *ON_RANKS))}"
+            f"{', '.join(further)}"
         )
-    known = ON_RANKS.get(recipe, ())
+    known = further[recipe]
     for name in options:
         if name not in known:
             raise Unsupported(
@@ -269,6 +270,11 @@ def _check_front(
     if over not in RESOURCES:
         raise InvalidProblem(
             f"resource {over!r}; expected one of {', '.join(RESOURCES)}"
+        )
+    if recipe in ON_BOTH and losses != AUTO:
+        raise Unsupported(
+            f"losses {losses!r} with recipe {recipe!r}, whose losses are those after a "
+            f"refit; leave {AUTO!r}"
         )
     if recipe == "allocated" and losses in CURVES:
         raise Unsupported(

@@ -58,7 +58,7 @@ def pareto(
         int, typer.Option(help="Budgets, where not every breakpoint comes from a sort.")
     ] = 50,
     recipe: Annotated[
-        str, typer.Option(help="Whose: ccp, allocated, svd, tucker, tt.")
+        str, typer.Option(help="Whose: ccp, allocated, svd, tucker, tt, joint.")
     ] = "ccp",
     losses: Annotated[
         str,

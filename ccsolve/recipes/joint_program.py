@@ -99,11 +99,10 @@ class Program:
     A node's options are its widths, and at each the efficient choices of ranks
     (`choices`). What a layer costs between two groups stands in tables of pairs, so
     that costs are the network's own; the losses are, but for the filters of such a
-    layer (`Narrow.bottleneck`).
+    layer (`Narrow.bottleneck`). Options and costs are found once, for all budgets.
     """
 
     network: Network
-    limits: Mapping[str, float]
     grid: Grid
     widths: Mapping[str, Sequence[int]]
 
@@ -123,17 +122,24 @@ class Program:
         """Node -> its options."""
         return {name: list(self._options(name)) for name in self.homes}
 
+    @cached_property
+    def costs(self) -> tuple[Array, list[Array], Tables]:
+        """What is fixed (B,), what options cost (K, B), and pairs (K, K', B)."""
+        return _Costs(self).tables()
+
     def solved(
-        self, *, time_limit: float, seed: int
+        self, limits: Mapping[str, float], *, time_limit: float, seed: int
     ) -> tuple[Decision, Solution | None]:
-        """Solve; without a point in time each node takes its first option.
+        """Solve for limits of the grid's kinds, in their order.
+
+        Without a point in time each node takes its first option.
 
         Where nothing can be chosen there is no program, and no solution.
         """
         widths = {name: each[-1] for name, each in self.widths.items()}
         if not self.options:
             return Decision(widths, {}), None
-        solution = solve(self._program(), time_limit=time_limit, seed=seed)
+        solution = solve(self._within(limits), time_limit=time_limit, seed=seed)
         places = np.zeros(len(self.options), int) if solution.x is None else solution.x
         ranks: dict[str, Ranks] = {}
         for (node, each), place in zip(self.options.items(), places, strict=True):
@@ -155,11 +161,11 @@ class Program:
                 found.append(Option(width, choice, lost + choice.loss))
         return found
 
-    def _program(self) -> RateAllocation:
-        fixed, own, pairs = _Costs(self).tables()
-        budgets = np.maximum(np.array(list(self.limits.values())) - fixed, 0.0)
+    def _within(self, limits: Mapping[str, float]) -> RateAllocation:
+        fixed, own, pairs = self.costs
+        left = np.array([limits[kind] for kind in self.grid.kinds]) - fixed
         losses = [[o.loss for o in each] for each in self.options.values()]
-        return RateAllocation(losses, own, budgets, pairs)
+        return RateAllocation(losses, own, np.maximum(left, 0.0), pairs)
 
 
 class _Costs:
@@ -167,7 +173,7 @@ class _Costs:
 
     def __init__(self, program: Program) -> None:
         """Take the plain network's tables."""
-        self.program, self.kinds = program, list(program.limits)
+        self.program, self.kinds = program, list(program.grid.kinds)
         self.options, self.widths = program.options, program.widths
         self.place = {name: index for index, name in enumerate(self.options)}
         self.whole = {name: each[-1] for name, each in self.widths.items()}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ccsolve.errors import InvalidFile
 from ccsolve.factors import factor_of
 from ccsolve.fronts import Front, FrontPoint, front_of
-from ccsolve.planning import ON_RANKS, pareto
+from ccsolve.planning import OF_CHAINS, ON_RANKS, pareto
 from ccsolve.plans import Plan
 from ccsolve.recipes.ladders import Ladder, loss_at
 from ccsolve.recipes.removals import AUTO, CURVES, LOSSES
@@ -64,7 +64,7 @@ def curve_of(front: Front, plans: Mapping[str, Plan] = MappingProxyType({})) -> 
     """Give a front as a curve, with the plans whose place on it is known.
 
     A plan of widths stands at the sum of its groups' losses as the front adds them up,
-    made convex (`Ladder`): never below the front. A plan of ranks stands at its own
+    made convex (`Ladder`): never below the front. A plan with chains stands at its own
     objective, on a front of its recipe.
     """
     largest = max((float(abs(loss).max()) for loss in front.losses.values()), default=0)
@@ -90,9 +90,9 @@ def traced(
 ) -> Curve:
     """Solve a network at some budgets, and exactly at those that plans were asked for.
 
-    Of plans that all have one recipe of ranks the curve is over ranks, else over
-    widths. Rules that all plans were held to (``multiple_of``, ``min_keep``, ``fixed``)
-    hold for its points, too.
+    Of plans that all have one recipe of ranks the curve is over ranks, of plans of
+    "joint" over both, else over widths. Rules that all plans were held to
+    (``multiple_of``, ``min_keep``, ``fixed``) hold for its points, too.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def traced(
     front = pareto(stats, over, points=points, **options)
     asked = sorted({plan.asked[over] for plan in plans.values() if over in plan.asked})
     found = _thinned(front.points, points)
-    if asked and recipe in ON_RANKS:
+    if asked and recipe in OF_CHAINS:
         whole = [math.floor(limit) for limit in asked]
         found += pareto(stats, over, budgets=whole, **options).points
     elif asked:
@@ -164,10 +164,10 @@ def _recipe_of(
     """Give the recipe of the front, and its options, that say what the plans were."""
     plans = list(plans)
     recipes = {plan.recipe for plan in plans}
-    if len(recipes) == 1 and recipes <= set(ON_RANKS):
+    if len(recipes) == 1 and recipes <= set(OF_CHAINS):
         (recipe,) = recipes
         made = plans[0].provenance
-        kept = {name: made[name] for name in ON_RANKS[recipe] if made.get(name)}
+        kept = {name: made[name] for name in OF_CHAINS[recipe] if name in made}
         return recipe, {**kept, "losses": losses or made.get("metric", AUTO)}
     given = {_losses_of(plan) for plan in plans}
     named = given.pop() if len(given) == 1 else None
@@ -196,7 +196,7 @@ def _place(front: Front, plan: Plan) -> Place | None:
     cost = plan.achieved.get(front.over)
     if cost is None:
         return None
-    if front.recipe in ON_RANKS:
+    if front.recipe in OF_CHAINS:
         known = plan.recipe == front.recipe and math.isfinite(plan.objective)
         return Place(cost, plan.objective) if known else None
     if plan.factors or plan.primary or set(plan.sizes) != set(front.losses):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from ccsolve.fronts import FrontPoint
-from ccsolve.planning import ON_RANKS
+from ccsolve.planning import OF_CHAINS
 from ccsolve.report import words
 from ccsolve.report.curve import Curve
 from ccsolve.report.markup import Html, element, join, table
@@ -47,7 +47,7 @@ def front(subject: Subject) -> Html | None:
                     "own widths, bound and price.",
                 ]
             ),
-            _SCALE if curve.places and curve.recipe not in ON_RANKS else None,
+            _SCALE if curve.places and curve.recipe not in OF_CHAINS else None,
             _without_a_place(subject, curve),
             _rules(curve),
         ],
