@@ -11,6 +11,7 @@ from torch import nn
 
 from ccsolve.errors import InvalidProblem
 from ccsolve.problems.checks import whole_number
+from ccsolve.recipes.default import AUTO
 from ccsolve.recipes.levels import level_of
 from ccsolve_torch.advancing import State, advanced, finished, resumed
 from ccsolve_torch.collecting.losses import PerSample
@@ -23,6 +24,7 @@ from ccsolve_torch.repairing.repairing import checked_repair
 from ccsolve_torch.report import checked_names
 from ccsolve_torch.running.ranks import decided, failing_together
 from ccsolve_torch.running.state import Loader, checked_model, evaluating, first_inputs
+from ccsolve_torch.stepwise.choosing import narrowed
 from ccsolve_torch.stepwise.job import (
     Ground,
     Job,
@@ -33,7 +35,7 @@ from ccsolve_torch.stepwise.job import (
     recipe_options,
 )
 from ccsolve_torch.stepwise.recognition import asked
-from ccsolve_torch.stepwise.refusing import check_recipe
+from ccsolve_torch.stepwise.refusing import check_names, check_recipe
 from ccsolve_torch.stepwise.resuming import Store
 from ccsolve_torch.stepwise.steps import checked_schedule
 
@@ -54,7 +56,7 @@ def compress(
     schedule: str | Sequence[float] = "geometric",
     nested: bool = False,
     unseen: Loader | None = None,
-    recipe: str = "ccp",
+    recipe: str = AUTO,
     sequential: bool = False,
     repair: str | None = None,
     loss: str | PerSample = "cross_entropy",
@@ -111,7 +113,10 @@ def compress(
         default those of `loader`. Given, it is measured for a single step, too. They
         decide nothing.
     recipe, **options
-        See `ccsolve.plan`. A recipe that has `curvature` is given it, and the seed.
+        See `ccsolve.plan`. The default, "auto", is "joint" in one step with the
+        default repair and curvature, on budgets and options that are joint's, where
+        the moments take less than 2 GiB and no group is read by a layer without any,
+        such as a grouped convolution; else "ccp". A recipe that has `curvature` is given it, and the seed.
         Scores that take runs of the network are added for "ablation", "class_wise",
         "dcp" and "sfp", be they a recipe or a `criterion`.
     sequential
@@ -165,12 +170,14 @@ def compress(
     checked_names(checked_model(model))
     _check_numbers(steps, seed)
     _check_folder(folder)
-    checked_repair(repair, loader)
+    mode = checked_repair(repair, loader)
     falling = checked_schedule(schedule, steps)
     _check_functions(finetune=finetune, progress=progress)
     for samples in (loader, unseen):
         _check_again(samples)
     budgets = given(macs=macs, params=params, latency=latency, memory=memory)
+    alone = steps == 1 and not sequential and curvature == "ggn" and auxiliary is None
+    recipe = narrowed(recipe, model, budgets, options, alone=alone, repair=mode)
     check_recipe(recipe, budgets, options, steps=steps, sequential=sequential)
     taken = {"loss": loss, "curvature": curvature, **_beside(auxiliary)}
     job = Job(
@@ -208,6 +215,7 @@ def _check_folder(folder: object) -> None:
 
 def _compressed(job: Job, folder: str | Path | None) -> nn.Module:
     ground = _ground(job)
+    check_names(ground.graph, job.options)
     store = None
     if folder is not None:
         wanted = asked(job)

@@ -107,6 +107,25 @@ def test_an_unknown_recipe_is_refused_before_any_work(residual) -> None:
         cct.compress(residual, Unread(), macs=0.5, recipe="svdd")
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"fixed": {"nowhere": 1}},
+        {"recipe": "joint", "fixed": {"nowhere": 1}},
+        {"recipe": "svd", "fixed": {"first.conv1": 0, "nowhere": 1}},
+        {"recipe": "tt", "modes": {"nowhere": (2, 2)}},
+    ],
+)
+def test_unknown_names_are_refused_before_statistics_are_taken(
+    residual, loader, options
+) -> None:
+    def told(step: int, steps: int, phase: str) -> None:
+        raise AssertionError(f"phase {phase} began")
+
+    message = "names 'nowhere', which the model does not have; expected among .*first"
+    assert_refused(residual, loader, message, progress=told, **options)
+
+
 class Unread:
     """A loader that must not be read."""
 

@@ -1,15 +1,19 @@
-"""What a recipe cannot take, said before any sample is read."""
+"""What a recipe cannot take, said before any statistics are taken."""
 
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from ccsolve.errors import MissingStatistics, Unsupported
+from ccsolve.errors import InvalidProblem, MissingStatistics, Unsupported
 from ccsolve.planning import CHAINS, checked_recipe
 from ccsolve.recipes.chain_options import check_options
+from ccsolve.recipes.default import AUTO, JOINT
+from ccsolve_torch.graph import Graph
 from ccsolve_torch.running.ranks import several
 
 RECOLLECT = "recollect"
+NAMING = ("fixed", "modes")
+"""Options that may speak of groups or of layers by their names."""
 
 
 def check_recipe(
@@ -20,7 +24,11 @@ def check_recipe(
     steps: int,
     sequential: bool,
 ) -> None:
-    """Refuse budgets, options, steps and an order that the recipe cannot take."""
+    """Refuse budgets, options, steps and an order that the recipe cannot take.
+
+    "auto" stands here for "joint", which it may be.
+    """
+    recipe = JOINT if recipe == AUTO else recipe
     checked_recipe(recipe, options)
     if recipe in CHAINS:
         _check_chains(recipe, budgets, options, steps)
@@ -31,6 +39,19 @@ def check_recipe(
         _check_repeatable(steps, budgets, options)
     if sequential:
         _check_sequential(recipe)
+
+
+def check_names(graph: Graph, options: Mapping[str, Any]) -> None:
+    """Refuse names that are neither a group nor a layer of the traced model."""
+    known = {**graph.groups, **graph.layers}
+    for option in NAMING:
+        given = options.get(option)
+        for name in given if isinstance(given, Mapping) else ():
+            if name not in known:
+                raise InvalidProblem(
+                    f"{option} names {name!r}, which the model does not have; expected "
+                    f"among {', '.join(known)[:200]}"
+                )
 
 
 def _check_chains(
