@@ -97,7 +97,7 @@ def tiled(stats: Statistics) -> list[LatencyTable]:
             first, second = term.groups
             grids = [_grid(stats.groups[name].size) for name in term.groups]
             micros = 1.0 + 1e-4 * float(term.macs) * np.multiply.outer(*grids)
-            name = f"{op.name}/{at}"
+            name = f"{op.name}.{at}"
             found.append(LatencyTable(name, micros, {first: 1}, {second: 1}, *grids))
     return found + _alone(stats)
 
@@ -114,7 +114,7 @@ def _alone(stats: Statistics) -> list[LatencyTable]:
         for name, macs in sums.items():
             grid = _grid(stats.groups[name].size)
             micros = (1.0 + 1e-4 * macs * grid)[:, None]
-            found.append(LatencyTable(f"{op.name}/{name}", micros, {name: 1}, {}, grid))
+            found.append(LatencyTable(f"{op.name}.{name}", micros, {name: 1}, {}, grid))
     return found
 
 
