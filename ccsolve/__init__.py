@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     from ccsolve.io import read, write
     from ccsolve.io.cvxpy_models import to_cvxpy
     from ccsolve.io.dimod_models import from_bqm, from_cqm, to_bqm, to_cqm
-    from ccsolve.planning import pareto, plan
+    from ccsolve.planning import plan
     from ccsolve.plans import Plan
     from ccsolve.statistics import Statistics
+    from ccsolve.tracing import pareto
     from ccsolve.validation import LossModel, Validation, loss_models, validate
 
 __version__ = "0.1.0"
@@ -91,7 +92,7 @@ _LAZY = {
     "from_bqm": "ccsolve.io.dimod_models",
     "from_cqm": "ccsolve.io.dimod_models",
     "loss_models": "ccsolve.validation",
-    "pareto": "ccsolve.planning",
+    "pareto": "ccsolve.tracing",
     "plan": "ccsolve.planning",
     "read": "ccsolve.io",
     "solve_all": "ccsolve.batch",

@@ -1,5 +1,7 @@
 """Budgets as promises: what is accepted, refused, asked and achieved."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -91,3 +93,38 @@ def test_missing_parts_are_named():
     with pytest.raises(MissingStatistics, match="weight"):
         ccsolve.plan(bare, macs=0.5, recipe="uniform")
     assert ccsolve.plan(bare, macs=0.5, recipe="uniform", criterion="random").keep
+
+
+@pytest.mark.parametrize(
+    ("given", "recipe"),
+    [
+        ({"macs": 0.5}, "joint"),
+        ({"macs": 0.6, "params": 0.5, "multiple_of": 2, "seed": 3}, "joint"),
+        ({"macs": 0.5, "levels": 4}, "joint"),
+        ({"macs": 0.5, "widths": "uniform"}, "ccp"),
+        ({"macs": 0.5, "curvature": "ggn"}, "ccp"),
+    ],
+    ids=str,
+)
+def test_the_default_is_joint_where_it_takes_what_is_asked(given, recipe):
+    plan = ccsolve.plan(STATS, **given)
+    assert plan.recipe == recipe
+    named = ccsolve.plan(STATS, recipe=recipe, **given)
+    assert plan.widths == named.widths and plan.factors == named.factors
+
+
+def test_the_default_needs_moments_of_all_layers_that_read_a_group():
+    first, *others = STATS.layers
+    bare = dict(STATS.layers)
+    inner = others[0]
+    bare[inner] = replace(bare[inner], input_moment=None, input_mean=None)
+    for layers in ({}, bare):
+        plan = ccsolve.plan(replace(STATS, layers=layers), macs=0.5)
+        assert plan.recipe == "ccp"
+    bare = {**STATS.layers, first: replace(STATS.layers[first], input_moment=None)}
+    assert ccsolve.plan(replace(STATS, layers=bare), macs=0.5).recipe == "joint"
+
+
+def test_an_option_of_no_recipe_is_refused_by_default_too():
+    with pytest.raises(Unsupported, match="no option 'colour'"):
+        ccsolve.plan(STATS, macs=0.5, colour="red")

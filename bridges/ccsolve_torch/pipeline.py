@@ -24,7 +24,7 @@ from ccsolve_torch.repairing.repairing import checked_repair
 from ccsolve_torch.report import checked_names
 from ccsolve_torch.running.ranks import decided, failing_together
 from ccsolve_torch.running.state import Loader, checked_model, evaluating, first_inputs
-from ccsolve_torch.stepwise.choosing import narrowed
+from ccsolve_torch.stepwise.choosing import PLAIN, narrowed
 from ccsolve_torch.stepwise.job import (
     Ground,
     Job,
@@ -116,9 +116,9 @@ def compress(
         See `ccsolve.plan`. The default, "auto", is "joint" in one step with the
         default repair and curvature, on budgets and options that are joint's, where
         the moments take less than 2 GiB and no group is read by a layer without any,
-        such as a grouped convolution; else "ccp". A recipe that has `curvature` is given it, and the seed.
-        Scores that take runs of the network are added for "ablation", "class_wise",
-        "dcp" and "sfp", be they a recipe or a `criterion`.
+        such as a grouped convolution; else "ccp". A recipe that has `curvature` is
+        given it, and the seed. Scores that take runs of the network are added for
+        "ablation", "class_wise", "dcp" and "sfp", be they a recipe or a `criterion`.
     sequential
         Layer by layer: before every group but the first the model is cut and repaired
         as far as the plan goes, and statistics are taken again. One collection and one
@@ -176,8 +176,8 @@ def compress(
     for samples in (loader, unseen):
         _check_again(samples)
     budgets = given(macs=macs, params=params, latency=latency, memory=memory)
-    alone = steps == 1 and not sequential and curvature == "ggn" and auxiliary is None
-    recipe = narrowed(recipe, model, budgets, options, alone=alone, repair=mode)
+    plain = (steps, sequential, mode, curvature, auxiliary) == PLAIN
+    recipe = narrowed(recipe, model, budgets, options, plain=plain)
     check_recipe(recipe, budgets, options, steps=steps, sequential=sequential)
     taken = {"loss": loss, "curvature": curvature, **_beside(auxiliary)}
     job = Job(

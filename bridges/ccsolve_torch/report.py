@@ -84,6 +84,12 @@ class StepRecord:
         )
 
 
+_CHAINED = (
+    ", and so may layers that stay whole (recipe 'ccp' or 'allocated') or a budget on "
+    "latency"
+)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Report:
     """The record of one surgery; `print(small.report)` gives it as text.
@@ -172,6 +178,7 @@ class Report:
                 f"measured {self.latency.gain:.2f} times as fast, MACs predict "
                 f"{predicted:.2f}: at these sizes the time goes elsewhere; widths in "
                 f"multiples of 8 or more (multiple_of) or larger batches may gain more"
+                f"{_CHAINED if self.factored else ''}"
             )
 
     def data(self) -> dict[str, Any]:

@@ -61,9 +61,9 @@ def plan(
     recipe: Annotated[
         str,
         typer.Option(
-            help="How to decide: ccp, allocated, uniform, svd, tucker, tt, ..."
+            help="How to decide: auto, joint, ccp, allocated, uniform, svd, tt, ..."
         ),
-    ] = "ccp",
+    ] = "auto",
     multiple_of: MultipleOf = 1,
     min_keep: MinKeep = 1,
     fixed: Frozen = None,

@@ -121,6 +121,20 @@ def readers(stats: Statistics, group: str) -> Iterator[Reader]:
         yield reader_of(layer, group, stats.groups[group].size, layer.output_curvature)
 
 
+def refittable(stats: Statistics) -> bool:
+    """Say whether every group has layers that read it, all with their moments."""
+    found = {
+        group: [layer for layer in stats.layers.values() if group in layer.inputs]
+        for group in stats.groups
+    }
+    return all(found.values()) and all(
+        part is not None
+        for layer in stats.layers.values()
+        if set(layer.inputs) & set(found)
+        for part in (layer.output_curvature, layer.input_moment, layer.input_mean)
+    )
+
+
 def _missing(layer: Layer) -> MissingStatistics:
     return MissingStatistics(
         f"layers/{layer.name}: no input moments or no output curvature; collect "

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 from ccsolve.errors import InvalidFile
 from ccsolve.factors import factor_of
 from ccsolve.fronts import Front, FrontPoint, front_of
-from ccsolve.planning import OF_CHAINS, ON_RANKS, pareto
 from ccsolve.plans import Plan
 from ccsolve.recipes.ladders import Ladder, loss_at
 from ccsolve.recipes.removals import AUTO, CURVES, LOSSES
 from ccsolve.solution import relative_gap
 from ccsolve.statistics import Statistics
+from ccsolve.tracing import OF_CHAINS, ON_RANKS, pareto
 
 
 class Place(NamedTuple):

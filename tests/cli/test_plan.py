@@ -99,7 +99,8 @@ def test_ranks_are_told(call: Call, document: Document):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ((), "ccp: predicted rise of the loss 0"),
+        ((), "joint: predicted rise of the loss after a refit 0"),
+        (("--recipe", "ccp"), "ccp: predicted rise of the loss 0"),
         (("--recipe", "he"), "he: half the squared error of the next outputs 0"),
         (("--recipe", "cc"), "cc: sum of squares of gradient · change"),
         (("--recipe", "l1"), "l1: no program chose, so there is no objective"),

@@ -50,7 +50,7 @@ def test_without_a_plan_half_of_the_macs_remain(document: Document, tmp_path: Pa
     out = ("-o", tmp_path / "page.html")
     found = document("report", "digits_resnet", *out, "--points", 10)
     (plan,) = found["plans"].values()
-    assert plan["recipe"] == "ccp"
+    assert plan["recipe"] == "joint"
     assert set(plan["asked"]) == {"macs"}
     assert plan["achieved"]["macs"] <= plan["asked"]["macs"]
 

@@ -103,12 +103,13 @@ def test_programs_at_allocated_widths_lose_no_more_than_the_greedy_order():
 
 
 def test_ccp_takes_the_losses_that_its_statistics_allow():
-    assert ccsolve.plan(STATS, macs=0.5).widths == (
-        ccsolve.plan(STATS, macs=0.5, widths="refit").widths
+    given: dict[str, Any] = {"macs": 0.5, "recipe": "ccp"}
+    assert ccsolve.plan(STATS, **given).widths == (
+        ccsolve.plan(STATS, **given, widths="refit").widths
     )
     bare = ccsolve.Statistics(STATS.groups, operations=STATS.operations)
-    assert ccsolve.plan(bare, macs=0.5, first_order=0.0).widths == (
-        ccsolve.plan(bare, macs=0.5, widths="taylor").widths
+    assert ccsolve.plan(bare, **given, first_order=0.0).widths == (
+        ccsolve.plan(bare, **given, widths="taylor").widths
     )
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from ccsolve.planning import RECIPES
+from ccsolve.recipes.default import AUTO, JOINT
 from ccsolve.statistics import Cost, Memory
 from ccsolve.statistics.cost import cost_at
 from ccsolve_torch.coupling.declaring import Declared
@@ -104,9 +105,14 @@ def given(**budgets: Any) -> dict[str, Any]:
 def recipe_options(
     recipe: str, options: Mapping[str, Any], **known: Any
 ) -> dict[str, Any]:
-    """Give the recipe's options, with those of `known` that it has and lacks."""
-    made = RECIPES.get(recipe)
-    taken = inspect.signature(made).parameters if made else {}
+    """Give the recipe's options, with those of `known` that it has and lacks.
+
+    An option that is None by default is what was collected, and is left alone. Those of
+    "auto" are those of "joint", all of which "ccp" has too.
+    """
+    made = RECIPES.get(JOINT if recipe == AUTO else recipe)
+    parameters = inspect.signature(made).parameters if made else {}
+    taken = {name for name, item in parameters.items() if item.default is not None}
     return {name: value for name, value in known.items() if name in taken} | {**options}
 
 

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 
 from ccsolve.fronts import FrontPoint
-from ccsolve.planning import OF_CHAINS
 from ccsolve.report import words
 from ccsolve.report.curve import Curve
 from ccsolve.report.markup import Html, element, join, table
@@ -17,6 +16,7 @@ from ccsolve.report.sections.shell import (
     term,
 )
 from ccsolve.report.subject import Subject
+from ccsolve.tracing import OF_CHAINS
 
 _FEW = 4
 """Fixed groups that are named; of more the number is told."""
