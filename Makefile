@@ -19,7 +19,7 @@ TESTS := tests $(wildcard benchmarks/tests)
 # A file's tests stay together, for they share what is dear to make.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help demo test test-all test-peers test-gpu test-browser check docs bench data-given browser-there wheel-test
+.PHONY: help demo test test-all test-peers test-gpu test-browser check style types docs bench data-given browser-there wheel-test
 
 help:
 	@echo "make demo        solve the channel-selection programs of a real network"
@@ -52,11 +52,15 @@ test-gpu: $(VENV)/.dev
 test-browser: browser-there $(VENV)/.dev
 	$(BIN)/python -m pytest -m browser tests/browser
 
-check: $(VENV)/.dev
+check: style types
+
+style: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+
+types: $(VENV)/.dev
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict
