@@ -9,18 +9,15 @@ import numpy as np
 import pytest
 
 import ccsolve
-from ccsolve.criteria import refit_removal
 from ccsolve.errors import (
     Infeasible,
     InvalidProblem,
     MissingStatistics,
     Unsupported,
 )
-from ccsolve.recipes.joint_layers import narrow_layers
 from ccsolve.recipes.joint_program import Decision, Network
-from ccsolve.recipes.steps import admissible_steps
-from ccsolve.statistics import Statistics
 from ccsolve.statistics.generate import random_chain
+from tests.recipes.joint_networks import decided, network
 from tests.recipes.rank_networks import WIDE, latency_stats, with_grouped, with_runs
 
 OPTIONS: list[dict[str, Any]] = [
@@ -30,21 +27,6 @@ OPTIONS: list[dict[str, Any]] = [
     {"levels": 5, "leave_out": ["classifier"], "fixed": {"conv1": 8}},
     {"leave_out": (), "fixed": {"conv1": 16, "conv2": 20, "conv3": 16}},
 ]
-
-
-def network(stats: Statistics, **rules: Any) -> Network:
-    steps = admissible_steps(stats, **rules)
-    removals = {name: refit_removal(stats, name) for name in stats.groups}
-    layers = narrow_layers(stats, steps, removals, set())
-    return Network(stats, steps, removals, layers)
-
-
-def decided(plan: ccsolve.Plan) -> Decision:
-    ranks = {
-        name: (int(factor.ranks[0]), int(factor.ranks[1]))
-        for name, factor in plan.factors.items()
-    }
-    return Decision(plan.widths, ranks)
 
 
 def every_decision(net: Network):
