@@ -108,22 +108,8 @@ class Chainable:
 
 
 def chainables(stats: Statistics) -> dict[str, Chainable]:
-    """Give the layers that can be chains, by name, from what `collect` wrote down.
-
-    Statistics of other origin, without `meta["runs"]`, give the layers whose name an
-    operation has; their strides are not known.
-
-    MissingStatistics where there is no such layer.
-    """
-    runs = stats.meta.get("runs")
-    if isinstance(runs, Mapping):
-        found = {
-            name: _recorded(layer, runs[name])
-            for name, layer in stats.layers.items()
-            if name in runs
-        }
-    else:
-        found = dict(_from_operations(stats))
+    """Give the layers that can be chains, by name; MissingStatistics without any."""
+    found = known_chains(stats)
     if not found:
         raise MissingStatistics(
             f"of {len(stats.layers)} layers in the statistics none can be a chain of "
@@ -131,6 +117,22 @@ def chainables(stats: Statistics) -> dict[str, Chainable]:
             f"or 'moments'"
         )
     return found
+
+
+def known_chains(stats: Statistics) -> dict[str, Chainable]:
+    """Give the layers that can be chains, from what `collect` wrote down.
+
+    Statistics of other origin, without `meta["runs"]`, give the layers whose name an
+    operation has; their strides are not known.
+    """
+    runs = stats.meta.get("runs")
+    if not isinstance(runs, Mapping):
+        return dict(_from_operations(stats))
+    return {
+        name: _recorded(layer, runs[name])
+        for name, layer in stats.layers.items()
+        if name in runs
+    }
 
 
 def _recorded(layer: Layer, entry: Mapping[str, Any]) -> Chainable:

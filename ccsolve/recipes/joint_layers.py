@@ -12,7 +12,7 @@ from ccsolve.criteria import Removal
 from ccsolve.criteria.refitting import Reader, regular
 from ccsolve.criteria.removal import RIDGE
 from ccsolve.factors import Factor
-from ccsolve.recipes.chains import Chainable, chainables
+from ccsolve.recipes.chains import Chainable, known_chains
 from ccsolve.recipes.compression.metrics import layer_scales, whole_reader
 from ccsolve.recipes.joint_bottlenecks import Bottleneck
 from ccsolve.recipes.steps import Steps
@@ -200,7 +200,7 @@ def narrow_layers(
 def _suitable(
     stats: Statistics, free: set[str], left_out: set[str]
 ) -> Iterator[tuple[str, Chainable]]:
-    for name, chain in chainables(stats).items():
+    for name, chain in known_chains(stats).items():
         layer = stats.layers[name]
         plain = chain.groups == 1 and not chain.transposed
         known = layer.input_moment is not None and layer.output_curvature is not None

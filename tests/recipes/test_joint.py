@@ -216,3 +216,11 @@ def test_a_chain_of_strided_layers_costs_what_its_stages_do():
     weights = (2 * c, 3 * 2 * int(np.prod(kernel)), n * 3)
     assert cost["params"] == sum(weights)
     assert cost["macs"] == read * weights[0] + made * (weights[1] + weights[2])
+
+
+def test_where_no_layer_can_be_a_chain_widths_alone_are_decided():
+    given: dict[str, Any] = {"macs": 0.5, "recipe": "joint"}
+    bare = ccsolve.plan(replace(WIDE, meta={"runs": {}}), **given)
+    whole = ccsolve.plan(WIDE, leave_out=list(WIDE.layers), **given)
+    assert not bare.factors
+    assert bare.widths == whole.widths and bare.objective == whole.objective

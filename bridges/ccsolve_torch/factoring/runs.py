@@ -20,7 +20,8 @@ def chain_runs(model: nn.Module, graph: Graph) -> dict[str, Entry]:
 
     Each has "groups" and "transposed" of its convolution, and "calls": for every run
     in a forward pass the lengths of the axes that it reads and makes, and how often
-    per sample it does so. Layers that `factorise` would refuse are left out.
+    per sample it does so. Layers that `factorise` would refuse are left out, and those
+    that compute the same for all samples: what they do is not counted per sample.
     """
     calls: dict[str, list[LayerCall]] = {}
     for call in graph.flow.calls:
@@ -29,7 +30,10 @@ def chain_runs(model: nn.Module, graph: Graph) -> dict[str, Entry]:
     for title, site in graph.layers.items():
         own = calls.get(site.weight, [])
         # A call from elsewhere reads the weight itself, which a chain does not have.
-        inside = own and all(module_path(call.node) == site.name for call in own)
+        inside = own and all(
+            module_path(call.node) == site.name and call.node not in graph.flow.constant
+            for call in own
+        )
         if site.name == title and inside and _replaceable(model, site.name):
             layer: Any = model.get_submodule(site.name)
             found[title] = {

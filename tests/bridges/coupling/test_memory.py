@@ -10,7 +10,7 @@ from ccsolve_torch.graph import trace
 from ccsolve_torch.running.footprint import Footprint, footprint, lives
 from ccsolve_torch.surgery import remove_channels
 from tests.bridges.zoo import CASES
-from tests.bridges.zoo.cutting import cut_half, every, random_half, traced
+from tests.bridges.zoo.cutting import FEW, cut_half, networks, random_half, traced
 
 pytestmark = [
     pytest.mark.torch,
@@ -44,7 +44,7 @@ def both(name: str) -> list[tuple[Footprint, Footprint]]:
     ]
 
 
-@every
+@networks([name for name in FEW if name not in EQUAL])
 def test_memory_is_never_told_too_small(name: str) -> None:
     for mine, seen in both(name):
         assert mine.weights == seen.weights
