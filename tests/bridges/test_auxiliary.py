@@ -177,7 +177,9 @@ def test_without_blocks_they_are_spread_over_all_modules() -> None:
         spread(model, layers, (x,), 4)
 
 
-@pytest.mark.parametrize("sequential", [False, True])
+@pytest.mark.parametrize(
+    "sequential", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_ccp_ac_is_one_argument(residual, loader, sequential) -> None:
     options: dict[str, Any] = {"timed": False, "repair": "none", "widths": 0.5}
     options["sequential"] = sequential

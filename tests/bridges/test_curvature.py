@@ -140,8 +140,8 @@ def test_sketches_are_unbiased_and_seeded(residual, loader) -> None:
         assert len(rows) == 24 * sketches
         return rows.T @ rows
 
-    mean = np.mean([sketched(seed, 32) for seed in range(8)], axis=0)
-    assert np.linalg.norm(mean - exact) < 0.1 * np.linalg.norm(exact)
+    mean = np.mean([sketched(seed, 32) for seed in range(4)], axis=0)
+    assert np.linalg.norm(mean - exact) < 0.15 * np.linalg.norm(exact)
     assert np.array_equal(sketched(1, 2), sketched(1, 2))
     assert not np.array_equal(sketched(1, 2), sketched(2, 2))
 

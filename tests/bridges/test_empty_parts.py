@@ -49,7 +49,13 @@ class SpatialShift(nn.Module):
 
 @pytest.mark.parametrize("part", [Split, Slices, TemporalShift, SpatialShift])
 @pytest.mark.parametrize(
-    "keep", [range(4, 16), range(8, 16), range(4), [1, 2, 5, 6, 9, 10]]
+    "keep",
+    [
+        range(4, 16),
+        pytest.param(range(8, 16), marks=pytest.mark.slow),
+        range(4),
+        pytest.param([1, 2, 5, 6, 9, 10], marks=pytest.mark.slow),
+    ],
 )
 def test_a_part_may_lose_all_of_its_channels(part, keep) -> None:
     torch.manual_seed(0)

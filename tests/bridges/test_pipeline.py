@@ -24,8 +24,9 @@ def wider(kept: Any, size: int, multiple: int) -> int:
     return min((len(kept) // multiple + 1) * multiple, size)
 
 
-@pytest.mark.parametrize("multiple", [1, 2])
-@pytest.mark.parametrize("budget", [{"macs": 0.5}, {"params": 0.6, "macs": 0.7}])
+@pytest.mark.parametrize(
+    ("multiple", "budget"), [(2, {"macs": 0.5}), (1, {"params": 0.6, "macs": 0.7})]
+)
 def test_no_step_of_any_group_can_be_put_back(
     residual, loader, multiple, budget
 ) -> None:
@@ -42,7 +43,7 @@ def test_no_step_of_any_group_can_be_put_back(
     assert report.achieved == cost_at(graph.operations, widths)
 
 
-@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("steps", [1, 2])
 def test_the_same_seed_gives_the_same_model(residual, samples, steps) -> None:
     def made(seed: int) -> list[torch.Tensor]:
         torch.manual_seed(steps)  # whatever the caller's random state is

@@ -36,7 +36,7 @@ def mean_loss(model: Any, loader: Any) -> float:
     ("shape", "left"),
     [
         ("geometric", [0.4 ** (1 / 3), 0.4 ** (2 / 3), 0.4]),
-        ("linear", [0.8, 0.6, 0.4]),
+        pytest.param("linear", [0.8, 0.6, 0.4], marks=pytest.mark.slow),
         (SHARES, [0.7, 0.46, 0.4]),
     ],
 )
@@ -146,11 +146,10 @@ def test_malformed_schedules_are_refused(residual, loader, options, message) -> 
         in_steps(residual, loader, **options)
 
 
-@pytest.mark.parametrize(
-    "change", [{"schedule": "linear"}, {"nested": True}, {"unseen": "loader"}]
-)
-def test_a_folder_knows_them(residual, loader, tmp_path, change) -> None:
-    in_steps(residual, loader, folder=tmp_path, recipe="uniform")
-    given = {k: loader if v == "loader" else v for k, v in change.items()}
-    with pytest.raises(InvalidProblem, match=f"begun with {next(iter(change))}"):
-        in_steps(residual, loader, folder=tmp_path, recipe="uniform", **given)
+def test_a_folder_knows_them(residual, loader, tmp_path) -> None:
+    options = {"folder": tmp_path, "recipe": "uniform", "steps": 2}
+    in_steps(residual, loader, **options)
+    changes = {"schedule": "linear", "nested": True, "unseen": loader}
+    for name, value in changes.items():
+        with pytest.raises(InvalidProblem, match=f"begun with {name}"):
+            in_steps(residual, loader, **options, **{name: value})

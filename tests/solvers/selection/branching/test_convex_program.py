@@ -137,7 +137,7 @@ def budget_products(
 @pytest.mark.parametrize("solved", [False, True])
 @pytest.mark.parametrize("family", KINDS)
 def test_a_dual_makes_the_objective(family: str, solved: bool, reduced, random_dual):
-    problem = reduced(family, 7, 1)
+    problem = reduced(family, 6, 1)
     program = lift(problem)
     dual = random_dual(program, 3)
     if solved:
