@@ -13,13 +13,13 @@ from ccsolve.criteria import Removal
 from ccsolve.problems import RateAllocation
 from ccsolve.recipes.joint_layers import Narrow, Ranks, Widths
 from ccsolve.recipes.joint_options import Choice, Grid, choices
+from ccsolve.recipes.option_tables import PairTables, add_table, made_positive
 from ccsolve.recipes.steps import Steps
 from ccsolve.solution import Solution
 from ccsolve.statistics import Statistics
 from ccsolve.statistics.tables import cost_tables
 
 Array = NDArray[np.float64]
-Tables = dict[tuple[int, int], Array]
 Node = tuple[str, str]
 """A group, or a layer that stands alone, with its name."""
 
@@ -123,7 +123,7 @@ class Program:
         return {name: list(self._options(name)) for name in self.homes}
 
     @cached_property
-    def costs(self) -> tuple[Array, list[Array], Tables]:
+    def costs(self) -> tuple[Array, list[Array], PairTables]:
         """What is fixed (B,), what options cost (K, B), and pairs (K, K', B)."""
         return _Costs(self).tables()
 
@@ -179,10 +179,10 @@ class _Costs:
         self.whole = {name: each[-1] for name, each in self.widths.items()}
         shape = len(self.kinds)
         self.own = [np.zeros((len(each), shape)) for each in self.options.values()]
-        self.pairs: Tables = {}
+        self.pairs: PairTables = {}
         self.fixed = np.zeros(shape)
 
-    def tables(self) -> tuple[Array, list[Array], Tables]:
+    def tables(self) -> tuple[Array, list[Array], PairTables]:
         """Give what is fixed (B,), what options cost (K, B), and pairs (K, K', B)."""
         self._add_plain()
         for node, layers in self.program.homes.items():
@@ -192,9 +192,7 @@ class _Costs:
                     self._add_between(node, layer, beyond)
                 else:
                     self._add_own(node, layer)
-        _made_positive(self.own, self.pairs)
-        # What was added and taken off again may be a rounding below nothing.
-        return self.fixed, [np.maximum(each, 0.0) for each in self.own], self.pairs
+        return self.fixed, made_positive(self.own, self.pairs), self.pairs
 
     def _add_plain(self) -> None:
         tables = cost_tables(self.program.network.stats, self.kinds, self.widths)
@@ -211,7 +209,7 @@ class _Costs:
             else:
                 self.fixed += table[0]
         for (a, b), table in tables.pairs.items():
-            _add(self.pairs, place[a], place[b], table[np.ix_(at[a], at[b])])
+            add_table(self.pairs, place[a], place[b], table[np.ix_(at[a], at[b])])
 
     def _add_own(self, node: Node, layer: Narrow) -> None:
         """Add what a layer costs more, for each option of its node.
@@ -246,7 +244,7 @@ class _Costs:
                 for o in self.options[node]
             ]
         )
-        _add(self.pairs, self.place[node], self.place[beyond], table)
+        add_table(self.pairs, self.place[node], self.place[beyond], table)
 
     def _at(self, node: Node, option: Option) -> Widths:
         return (
@@ -261,20 +259,3 @@ class _Costs:
             return [0.0] * len(self.kinds)
         made, plain = layer.costs(widths, ranks), layer.costs(widths, None)
         return [made[kind] - plain[kind] for kind in self.kinds]
-
-
-def _add(pairs: Tables, a: int, b: int, table: Array) -> None:
-    if a > b:
-        a, b, table = b, a, table.swapaxes(0, 1)
-    pairs[a, b] = pairs[a, b] + table if (a, b) in pairs else np.array(table)
-
-
-def _made_positive(own: list[Array], pairs: Tables) -> None:
-    """Move the least entries of each pair table to the options they belong to."""
-    for (a, b), table in pairs.items():
-        least = np.minimum(table.min(axis=0), 0.0)
-        own[b] += least
-        table -= least
-        least = np.minimum(table.min(axis=1), 0.0)
-        own[a] += least
-        table -= least[:, None]

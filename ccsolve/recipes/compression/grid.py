@@ -16,11 +16,10 @@ from ccsolve.recipes.compression.cells import cell_losses
 from ccsolve.recipes.compression.decisions import Decision, Network
 from ccsolve.recipes.compression.options import Option, options_of
 from ccsolve.recipes.compression.sites import Array, Counts, Part, Site
+from ccsolve.recipes.option_tables import PairTables, add_table, made_positive
 from ccsolve.recipes.steps import Steps
 from ccsolve.solution import Solution
 from ccsolve.statistics.tables import cost_tables
-
-Tables = dict[tuple[int, int], Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +75,7 @@ def grid_decision(
 
 def _program(
     limits: Mapping[str, float],
-    costs: tuple[Array, list[Array], Tables],
+    costs: tuple[Array, list[Array], PairTables],
     losses: Sequence[Sequence[float] | Array],
 ) -> RateAllocation:
     """Give the knapsack: its layers are the sites, its costs the network's."""
@@ -112,7 +111,7 @@ def _costs(
     kinds: Sequence[str],
     steps: Steps,
     options: Sequence[Sequence[Option]],
-) -> tuple[Array, list[Array], Tables]:
+) -> tuple[Array, list[Array], PairTables]:
     """Give the fixed costs (B,), those of the options (K, B), and of pairs."""
     grids = {
         name: sorted({step[-1], *_used(name, options)}) for name, step in steps.items()
@@ -124,7 +123,7 @@ def _costs(
         for name, s in owner.items()
     }
     own = [np.zeros((len(each), len(kinds))) for each in options]
-    pairs: Tables = {}
+    pairs: PairTables = {}
     for name, table in tables.own.items():
         if name in owner:
             own[owner[name]] += table[places[name]]
@@ -133,21 +132,13 @@ def _costs(
         if owner[a] == owner[b]:
             own[owner[a]] += table[places[a], places[b]]
         else:
-            _add(pairs, owner[a], owner[b], table[rows, columns])
+            add_table(pairs, owner[a], owner[b], table[rows, columns])
     _add_chains(network, kinds, options, own, pairs)
-    _made_positive(own, pairs)
-    # What was added and taken off again may be a rounding below nothing.
-    return tables.fixed, [np.maximum(each, 0.0) for each in own], pairs
+    return tables.fixed, made_positive(own, pairs), pairs
 
 
 def _used(name: str, options: Sequence[Sequence[Option]]) -> set[int]:
     return {o.widths[name] for each in options for o in each if name in o.widths}
-
-
-def _add(pairs: Tables, a: int, b: int, table: Array) -> None:
-    if a > b:
-        a, b, table = b, a, table.swapaxes(0, 1)
-    pairs[a, b] = pairs[a, b] + table if (a, b) in pairs else np.array(table)
 
 
 def _add_chains(
@@ -155,7 +146,7 @@ def _add_chains(
     kinds: Sequence[str],
     options: Sequence[Sequence[Option]],
     own: list[Array],
-    pairs: Tables,
+    pairs: PairTables,
 ) -> None:
     """Add what chains cost more than plain layers, by their own and the next site."""
     owner = {name: s for s, site in enumerate(network.sites) for name in site.sizes}
@@ -170,7 +161,7 @@ def _add_chains(
                 own[s] += _more(rows, columns, ranks)[:, None] * price
             else:
                 more = _more(rows[None, :], columns[:, None], ranks[:, None])
-                _add(pairs, s, beside, more[:, :, None] * price)
+                add_table(pairs, s, beside, more[:, :, None] * price)
 
 
 def _columns(network: Network, site: Site, part: Part, option: Option) -> int:
@@ -189,14 +180,3 @@ def _more(n: Counts, d: Counts, ranks: Counts) -> Array:
     A chain of more weights is not made, such as of a rank that there is no room for.
     """
     return np.where(ranks > 0, np.minimum(ranks * (n + d) - n * d, 0), 0).astype(float)
-
-
-def _made_positive(own: list[Array], pairs: Tables) -> None:
-    """Move the least entries of each pair table to the options they belong to."""
-    for (a, b), table in pairs.items():
-        least = np.minimum(table.min(axis=0), 0.0)
-        own[b] += least
-        table -= least
-        least = np.minimum(table.min(axis=1), 0.0)
-        own[a] += least
-        table -= least[:, None]
