@@ -13,6 +13,7 @@ from ccsolve.recipes.marginal import marginal_widths
 from ccsolve.recipes.steps import admissible_steps
 from ccsolve.statistics import Group, Operation, Statistics, Term
 from ccsolve.statistics.generate import random_chain
+from tests.recipes.budgets import assert_used_up, limits_of
 
 STATS = random_chain((16, 24, 9, 32))
 SIZES = {name: group.size for name, group in STATS.groups.items()}
@@ -21,10 +22,6 @@ LOSSES = {name: taylor_removal(STATS, name).loss for name in SIZES}
 
 def total(losses: dict[str, np.ndarray], widths: dict[str, int]) -> float:
     return sum(losses[name][len(losses[name]) - 1 - k] for name, k in widths.items())
-
-
-def next_step(width: int, size: int, multiple: int) -> int:
-    return min((width // multiple + 1) * multiple, size)
 
 
 def separate(sizes: dict[str, int], macs: dict[str, int]) -> Statistics:
@@ -43,22 +40,9 @@ def separate(sizes: dict[str, int], macs: dict[str, int]) -> Statistics:
 def test_budgets_hold_and_nothing_can_be_put_back(
     fraction: float, resource: str, multiple: int
 ):
-    dense = STATS.cost()
-    limits = {"macs": fraction * dense.macs, "params": fraction * dense.params}
-    if resource != "both":
-        limits = {resource: limits[resource]}
+    limits = limits_of(STATS, fraction, resource)
     widths = marginal_widths(STATS, limits, LOSSES, multiple_of=multiple)
-
-    def fits(candidate: dict[str, int]) -> bool:
-        cost = STATS.cost(candidate)
-        return all(getattr(cost, name) <= limit for name, limit in limits.items())
-
-    assert fits(widths)
-    for name, width in widths.items():
-        assert width % multiple == 0 or width == SIZES[name]
-        if width < SIZES[name]:
-            wider = widths | {name: next_step(width, SIZES[name], multiple)}
-            assert not fits(wider)
+    assert_used_up(STATS, limits, widths, multiple)
 
 
 @pytest.mark.parametrize("seed", range(8))

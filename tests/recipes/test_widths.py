@@ -9,13 +9,10 @@ from ccsolve.errors import Infeasible, InvalidProblem
 from ccsolve.recipes.widths import uniform_widths
 from ccsolve.statistics import Group, Operation, Statistics, Term
 from ccsolve.statistics.generate import random_chain
+from tests.recipes.budgets import assert_used_up, limits_of
 
 STATS = random_chain((16, 24, 9, 32))
 SIZES = {name: group.size for name, group in STATS.groups.items()}
-
-
-def next_step(width: int, size: int, multiple: int) -> int:
-    return min((width // multiple + 1) * multiple, size)
 
 
 @pytest.mark.parametrize("multiple", [1, 4, 8])
@@ -24,22 +21,9 @@ def next_step(width: int, size: int, multiple: int) -> int:
 def test_budgets_hold_and_nothing_more_fits(
     fraction: float, resource: str, multiple: int
 ):
-    dense = STATS.cost()
-    limits = {"macs": fraction * dense.macs, "params": fraction * dense.params}
-    if resource != "both":
-        limits = {resource: limits[resource]}
+    limits = limits_of(STATS, fraction, resource)
     widths = uniform_widths(STATS, limits, multiple_of=multiple)
-
-    def fits(candidate: dict[str, int]) -> bool:
-        cost = STATS.cost(candidate)
-        return all(getattr(cost, name) <= limit for name, limit in limits.items())
-
-    assert fits(widths)
-    for name, width in widths.items():
-        assert width % multiple == 0 or width == SIZES[name]
-        if width < SIZES[name]:
-            wider = next_step(width, SIZES[name], multiple)
-            assert not fits(widths | {name: wider})
+    assert_used_up(STATS, limits, widths, multiple)
 
 
 @pytest.mark.parametrize("fraction", [0.2, 0.4, 0.6, 0.8])
