@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from ccsolve.kernels.allocation_hull import edges, fill, hulls, minima, near
+from ccsolve.problems.checks import frozen
 
 
 def tables(seed, whole):
@@ -11,7 +12,8 @@ def tables(seed, whole):
     losses, costs = rng.random((2, offsets[-1])) ** 2
     if whole:
         losses, costs = np.floor(6 * losses), np.floor(6 * costs)
-    return losses, costs, offsets
+    # Kernels are compiled once per type, and read-only is part of the type.
+    return frozen(losses), frozen(costs), frozen(offsets)
 
 
 def hull_of(losses, costs, offsets):

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from ccsolve.kernels.enumeration import next_swap, score_points, score_subsets
+from ccsolve.problems.checks import frozen
 
-NONE = np.empty(0)
+# Kernels are compiled once per type, and read-only is part of the type.
+NONE = frozen(np.empty(0))
 
 
 @pytest.mark.parametrize("n", range(2, 9))
@@ -40,9 +42,9 @@ def twin(Q, q, cost, limit, keep):
 @pytest.mark.parametrize("budget", [False, True])
 def test_chunks_find_what_brute_force_finds(keep: int | None, budget: bool):
     rng = np.random.default_rng(6)
-    A, q = rng.standard_normal((8, 8)), rng.standard_normal(8)
-    Q = A + A.T
-    cost = rng.integers(1, 5, 8).astype(float) if budget else NONE
+    A, q = rng.standard_normal((8, 8)), frozen(rng.standard_normal(8))
+    Q = frozen(A + A.T)
+    cost = frozen(rng.integers(1, 5, 8).astype(float)) if budget else NONE
     limit = float(np.sort(cost)[: keep or 3].sum() + 2) if budget else math.inf
     best, value = np.zeros(8), math.inf
     if keep is None:
@@ -64,7 +66,7 @@ def test_chunks_find_what_brute_force_finds(keep: int | None, budget: bool):
 def test_rounding_does_not_build_up():
     rng = np.random.default_rng(7)
     A = rng.standard_normal((16, 16))
-    Q = 1e8 * (A + A.T)
+    Q, q = frozen(1e8 * (A + A.T)), frozen(np.zeros(16))
     z, best = np.zeros(16), np.zeros(16)
-    value = score_points(Q, np.zeros(16), NONE, math.inf, z, 0, best, math.inf, 2**16)
+    value = score_points(Q, q, NONE, math.inf, z, 0, best, math.inf, 2**16)
     assert abs(value - best @ Q @ best) <= 1e-12 * 16 * np.abs(Q).max()

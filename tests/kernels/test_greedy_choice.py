@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from ccsolve.kernels.greedy_choice import Choices, Growth, add_row, greedy_block
+from ccsolve.problems.checks import frozen
 
 CASES = [
     {"keep": 4},
@@ -20,10 +21,12 @@ class Choice:
         self.diagonal, self.q = rng.standard_normal(n), rng.standard_normal(n)
         self.Q = self.points @ self.points.T + np.diag(self.diagonal)
         empty = np.empty((0, 0))
-        self.form = (self.Q, empty, np.empty(0))
+        given = (self.Q, empty, np.empty(0))
         if form == "factored":
-            self.form = (empty, self.points, self.diagonal)
-        self.cost = rng.integers(1, 6, n).astype(float) * (limit < np.inf)
+            given = (empty, self.points, self.diagonal)
+        # Kernels are compiled once per type, and read-only is part of the type.
+        self.form = tuple(map(frozen, given))
+        self.cost = frozen(rng.integers(1, 6, n).astype(float) * (limit < np.inf))
         self.keep, self.limit, self.n = keep, limit, n
 
     def value(self, z):

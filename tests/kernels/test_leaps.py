@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ccsolve.kernels.leaps import NEVER, Levels, explore, open_root
+from ccsolve.problems.checks import frozen
 
 
 def data(n: int, g: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -16,7 +17,8 @@ def data(n: int, g: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndar
     P = np.linalg.inv(rows.T @ rows / n)
     V = rng.standard_normal((n * g, 4))
     B = np.tile(0.99 / np.linalg.eigvalsh(P).max() * np.eye(g), (n, 1, 1))
-    return P, V @ V.T, B
+    # Kernels are compiled once per type, and read-only is part of the type.
+    return P, V @ V.T, frozen(B)
 
 
 def levels(many: int, n: int, d: int, record: float = NEVER) -> Levels:
