@@ -14,6 +14,7 @@ from ccsolve.errors import InvalidProblem, Unsupported
 from ccsolve.factors import Factor
 from ccsolve.problems.checks import real_number
 from ccsolve.recipes.exact import exact_widths
+from ccsolve.recipes.joint_search import RECIPE as JOINT
 from ccsolve.recipes.ladders import Allocation, Ladder, ladders, loss_at
 from ccsolve.recipes.nesting import Between, chains
 from ccsolve.recipes.steps import admissible_steps
@@ -116,12 +117,12 @@ class Front:
         Raises
         ------
         Unsupported
-            The front is over ranks.
+            The front is over ranks, or over both.
         """
-        if any(point.factors for point in self.points):
+        if self.recipe == JOINT or any(point.factors for point in self.points):
             raise Unsupported(
-                f"what_if of a front of recipe {self.recipe!r}: its losses are of "
-                f"ranks, not of widths; plan with the other budgets and rules"
+                f"what_if of a front of recipe {self.recipe!r}: its losses are not of "
+                f"widths alone; plan with the other budgets and rules"
             )
         return exact_widths(
             self.stats,

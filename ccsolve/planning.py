@@ -69,7 +69,7 @@ def plan(
         what the bridge's `collect` exports of a forward pass.
     recipe
         "auto" is "joint" where budgets are on MACs and parameters, all options are its
-        own and statistics have the moments of all layers, else "ccp".
+        own and statistics have the moments of all layers that read a group, else "ccp".
         "ccp" chooses by programs, "allocated" and "uniform" by a criterion; "uniform"
         cuts every group alike. "svd", "tucker" and "tt" keep all channels, and make
         chains of layers: a program shares the budgets over their ranks; "admm_tt" does
@@ -82,7 +82,8 @@ def plan(
         Keyword options of the recipe: all take ``multiple_of``, ``min_keep``,
         ``fixed`` and ``seed``; "uniform" takes ``criterion``; "allocated" and "ccp"
         take ``allocation`` and ``time_limit``; "allocated" takes ``losses`` and
-        ``criterion``; "ccp" and "dcff" take ``widths``; "ccp" takes ``curvature``,
+        ``criterion``; "joint" takes ``levels``, ``leave_out``, ``rank_multiple`` and
+        ``time_limit``; "ccp" and "dcff" take ``widths``; "ccp" takes ``curvature``,
         ``damping``, ``first_order`` and ``recollect``; recipes of ranks take
         ``metric`` and ``times``.
 
@@ -114,7 +115,7 @@ def plan(
         for name, value in given.items()
     }
     name = default_recipe(stats, given, options) if recipe == AUTO else recipe
-    made = checked_recipe(name, options)(stats, asked, **options)
+    made = checked_recipe(name, options, recipe)(stats, asked, **options)
     return replace(
         made,
         given=given,
@@ -127,8 +128,13 @@ def plan(
     )
 
 
-def checked_recipe(name: str, options: Mapping[str, Any]) -> Callable[..., Plan]:
-    """Give the recipe; Unsupported where there is none, or it has no such option."""
+def checked_recipe(
+    name: str, options: Mapping[str, Any], named: str | None = None
+) -> Callable[..., Plan]:
+    """Give the recipe; Unsupported where there is none, or it has no such option.
+
+    `named` is what was asked for, such as "auto".
+    """
     if name not in RECIPES:
         known = ", ".join([AUTO, *RECIPES])
         raise Unsupported(f"recipe {name!r}; expected one of {known}")
@@ -136,8 +142,10 @@ def checked_recipe(name: str, options: Mapping[str, Any]) -> Callable[..., Plan]
     known = [item.name for item in parameters if item.kind is item.KEYWORD_ONLY]
     unknown = sorted(set(options) - set(known))
     if unknown:
+        said = f"recipe {name!r}"
+        if named == AUTO:
+            said = f"recipe {AUTO!r}, which is {name!r} for what else is asked,"
         raise Unsupported(
-            f"recipe {name!r} has no option {unknown[0]!r}; its options: "
-            f"{', '.join(known)}"
+            f"{said} has no option {unknown[0]!r}; its options: {', '.join(known)}"
         )
     return RECIPES[name]

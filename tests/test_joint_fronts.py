@@ -1,11 +1,15 @@
 """Fronts of the joint recipe: what `plan` gives, falling, with ranks; refusals."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
 import ccsolve
 from ccsolve.errors import Infeasible, InvalidProblem, Unsupported
 from ccsolve.report.curve import traced
+from ccsolve.statistics import Bytes, Memory
 from tests.recipes.rank_networks import WIDE, latency_stats
 
 RULES = {"levels": 4, "leave_out": ()}
@@ -84,3 +88,34 @@ def test_rules_of_the_plans_hold_for_the_curve():
 def test_what_it_cannot_take_is_refused(given, kind, said):
     with pytest.raises(kind, match=said):
         ccsolve.pareto(latency_stats(), recipe="joint", **given)
+
+
+@pytest.mark.parametrize("given", [{"losses": "taylor"}, {"over": "memory"}])
+def test_other_curves_are_over_widths_alone(given):
+    groups = tuple(WIDE.groups)
+    held = Memory((Bytes(groups[:1], 4),), ((Bytes(groups[:2], 2),),))
+    stats = replace(WIDE, memory=held)
+    plans = {"plan": ccsolve.plan(stats, macs=0.5, recipe="joint", **RULES)}
+    asked: dict[str, Any] = {"over": "macs", "points": 4, **given}
+    curve = traced(stats, plans, **asked)
+    assert curve.recipe == "ccp" and not curve.places and len(curve.points) > 1
+
+
+def test_options_that_plans_differ_in_are_not_the_curves():
+    plans = {
+        str(levels): ccsolve.plan(
+            WIDE, macs=0.5, recipe="joint", levels=levels, leave_out=()
+        )
+        for levels in (3, 6)
+    }
+    curve = traced(WIDE, plans, "macs", points=3)
+    front = ccsolve.pareto(WIDE, recipe="joint", budgets=[0.5], leave_out=())
+    point = curve.points[curve.at(plans["3"].asked["macs"])]
+    assert point.loss == pytest.approx(front.points[0].loss)
+
+
+@pytest.mark.parametrize("budget", [0.5, 1.0])
+def test_other_budgets_are_not_asked_of_its_losses(budget: float):
+    front = ccsolve.pareto(WIDE, recipe="joint", budgets=[budget], **RULES)
+    with pytest.raises(Unsupported, match="not of widths alone"):
+        front.what_if({"macs": 0.4 * front.dense})

@@ -12,7 +12,6 @@ from torch import nn
 from ccsolve.errors import InvalidProblem
 from ccsolve.problems.checks import whole_number
 from ccsolve.recipes.default import AUTO
-from ccsolve.recipes.levels import level_of
 from ccsolve_torch.advancing import State, advanced, finished, resumed
 from ccsolve_torch.collecting.losses import PerSample
 from ccsolve_torch.collection import collect
@@ -24,7 +23,7 @@ from ccsolve_torch.repairing.repairing import checked_repair
 from ccsolve_torch.report import checked_names
 from ccsolve_torch.running.ranks import decided, failing_together
 from ccsolve_torch.running.state import Loader, checked_model, evaluating, first_inputs
-from ccsolve_torch.stepwise.choosing import PLAIN, narrowed
+from ccsolve_torch.stepwise.choosing import narrowed, settled
 from ccsolve_torch.stepwise.job import (
     Ground,
     Job,
@@ -32,7 +31,6 @@ from ccsolve_torch.stepwise.job import (
     budgets_of,
     given,
     logged,
-    recipe_options,
 )
 from ccsolve_torch.stepwise.recognition import asked
 from ccsolve_torch.stepwise.refusing import check_names, check_recipe
@@ -115,7 +113,7 @@ def compress(
     recipe, **options
         See `ccsolve.plan`. The default, "auto", is "joint" in one step with the
         default repair and curvature, on budgets and options that are joint's, where
-        the moments take less than 2 GiB and no group is read by a layer without any,
+        the moments take at most 2 GB and no group is read by a layer without any,
         such as a grouped convolution; else "ccp". A recipe that has `curvature` is
         given it, and the seed. Scores that take runs of the network are added for
         "ablation", "class_wise", "dcp" and "sfp", be they a recipe or a `criterion`.
@@ -161,8 +159,8 @@ def compress(
         Bad options, or a folder that was begun with other ones or another model.
     Unsupported
         No such recipe, or an option that it does not have; a latency budget, widths
-        that are given, not found, or a recipe of chains ("cc", "svd", "tt", "tucker")
-        in several steps; a budget on memory for these; `sequential` in several
+        that are given, not found, or a recipe of chains ("cc", "joint", "svd", ...) in
+        several steps; a budget on memory for these; `sequential` in several
         processes, or for a recipe that never collects again; see also `collect`.
     Infeasible
         A budget that the narrowest network allowed does not keep.
@@ -171,31 +169,30 @@ def compress(
     _check_numbers(steps, seed)
     _check_folder(folder)
     mode = checked_repair(repair, loader)
-    falling = checked_schedule(schedule, steps)
     _check_functions(finetune=finetune, progress=progress)
-    for samples in (loader, unseen):
-        _check_again(samples)
+    _check_again(loader, unseen)
     budgets = given(macs=macs, params=params, latency=latency, memory=memory)
-    plain = (steps, sequential, mode, curvature, auxiliary) == PLAIN
-    recipe = narrowed(recipe, model, budgets, options, plain=plain)
-    check_recipe(recipe, budgets, options, steps=steps, sequential=sequential)
-    taken = {"loss": loss, "curvature": curvature, **_beside(auxiliary)}
+    beside = {"curvature": curvature, **_beside(auxiliary)}
+    taken = _collecting(collecting, loss=loss, **beside)
+    order = {"steps": steps, "sequential": sequential}
+    chosen = narrowed(recipe, budgets, options, taken, repair=mode, **order)
+    check_recipe(chosen, budgets, options, named=recipe, **order)
     job = Job(
         model=model,
         loader=loader,
         given=budgets,
         steps=steps,
-        recipe=recipe,
-        options=recipe_options(recipe, options, seed=seed, curvature=curvature),
+        recipe=chosen,
+        options=options,
         repair=repair,
-        collecting=_collecting(level_of(recipe, options), collecting, **taken),
+        collecting=taken,
         declared=checked_declared(declared),
         finetune=finetune,
         progress=progress or logged,
         timed=timed,
         seed=seed,
         sequential=sequential,
-        schedule=falling,
+        schedule=checked_schedule(schedule, steps),
         nested=nested,
         unseen=unseen,
     )
@@ -215,6 +212,7 @@ def _check_folder(folder: object) -> None:
 
 def _compressed(job: Job, folder: str | Path | None) -> nn.Module:
     ground = _ground(job)
+    job = settled(job, ground.graph)
     check_names(ground.graph, job.options)
     store = None
     if folder is not None:
@@ -250,13 +248,8 @@ def _beside(auxiliary: Any) -> dict[str, Any]:
     return {} if auxiliary is None else {"auxiliary": as_auxiliary(auxiliary)}
 
 
-def _collecting(
-    needed: str | None, options: Mapping[str, Any] | None, **own: Any
-) -> dict[str, Any]:
-    """Give the options of `collect`: those with a name here, and the further ones.
-
-    Layers are collected at the level that is needed, where none is given.
-    """
+def _collecting(options: Mapping[str, Any] | None, **own: Any) -> dict[str, Any]:
+    """Give the options of `collect`: those with a name here, and the further ones."""
     more = {} if options is None else options
     if not isinstance(more, Mapping):
         raise InvalidProblem(
@@ -271,8 +264,7 @@ def _collecting(
                 f"collecting: no option {name!r}; expected {', '.join(known)}; what "
                 f"compress has itself is given to it"
             )
-    level = {} if needed is None else {"layers": needed}
-    return {**own, **level, **more}
+    return {**own, **more}
 
 
 def _check_functions(**functions: object) -> None:
@@ -283,9 +275,11 @@ def _check_functions(**functions: object) -> None:
             )
 
 
-def _check_again(loader: Loader | None) -> None:
-    if isinstance(loader, Iterator):
-        raise InvalidProblem(
-            f"loader: {type(loader).__name__} is an iterator, empty after one reading; "
-            f"expected a DataLoader or a list; list(loader) makes one of a generator"
-        )
+def _check_again(*loaders: Loader | None) -> None:
+    for loader in loaders:
+        if isinstance(loader, Iterator):
+            raise InvalidProblem(
+                f"loader: {type(loader).__name__} is an iterator, empty after one "
+                f"reading; expected a DataLoader or a list; list(loader) makes one of "
+                f"a generator"
+            )

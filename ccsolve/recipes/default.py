@@ -11,8 +11,8 @@ from ccsolve.statistics.cost import COUNTED
 AUTO, CCP, JOINT = "auto", "ccp", joint.RECIPE
 
 
-def may_be_joint(kinds: Iterable[str], options: Iterable[str]) -> bool:
-    """Say whether budgets on these resources, and these options, are joint's."""
+def takes_joint(kinds: Iterable[str], options: Iterable[str]) -> bool:
+    """Say whether "joint" takes budgets on these resources, and options so named."""
     parameters = inspect.signature(joint.plan).parameters.values()
     known = {item.name for item in parameters if item.kind is item.KEYWORD_ONLY}
     return set(kinds) <= set(COUNTED) and set(options) <= known
@@ -22,4 +22,4 @@ def default_recipe(
     stats: Statistics, kinds: Iterable[str], options: Iterable[str]
 ) -> str:
     """Give "joint" where budgets and options are its own and all moments are there."""
-    return JOINT if may_be_joint(kinds, options) and refittable(stats) else CCP
+    return JOINT if takes_joint(kinds, options) and refittable(stats) else CCP

@@ -51,8 +51,8 @@ class Narrow:
 
     @property
     def between(self) -> bool:
-        """Whether both its widths are free."""
-        return self.reads is not None and self.makes is not None
+        """Whether its widths are those of two free groups."""
+        return None not in (self.reads, self.makes) and self.reads != self.makes
 
     @property
     def pointwise(self) -> bool:

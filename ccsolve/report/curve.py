@@ -14,6 +14,7 @@ from ccsolve.recipes.ladders import Ladder, loss_at
 from ccsolve.recipes.removals import AUTO, CURVES, LOSSES
 from ccsolve.solution import relative_gap
 from ccsolve.statistics import Statistics
+from ccsolve.statistics.cost import COUNTED
 from ccsolve.tracing import OF_CHAINS, ON_RANKS, pareto
 
 
@@ -107,7 +108,7 @@ def traced(
     time_limit
         Seconds for each budget, where a program is solved for it.
     """
-    recipe, options = _recipe_of(plans.values(), losses)
+    recipe, options = _recipe_of(plans.values(), over, losses)
     rules = _rules_of(plans.values(), None if recipe in ON_RANKS else stats)
     options = {**options, **rules, "recipe": recipe, "time_limit": time_limit}
     front = pareto(stats, over, points=points, **options)
@@ -159,16 +160,26 @@ def _point(entry: Mapping[str, Any]) -> FrontPoint:
 
 
 def _recipe_of(
-    plans: Iterable[Plan], losses: str | None
+    plans: Iterable[Plan], over: str, losses: str | None
 ) -> tuple[str, dict[str, object]]:
-    """Give the recipe of the front, and its options, that say what the plans were."""
+    """Give the recipe of the front, and its options, that say what the plans were.
+
+    Of a recipe with chains it is where it has a front over the resource by the losses
+    asked for, with the options that all plans agree in.
+    """
     plans = list(plans)
     recipes = {plan.recipe for plan in plans}
     if len(recipes) == 1 and recipes <= set(OF_CHAINS):
         (recipe,) = recipes
-        made = plans[0].provenance
-        kept = {name: made[name] for name in OF_CHAINS[recipe] if name in made}
-        return recipe, {**kept, "losses": losses or made.get("metric", AUTO)}
+        first, *others = [plan.provenance for plan in plans]
+        kept = {
+            name: first[name]
+            for name in OF_CHAINS[recipe]
+            if name in first and all(made.get(name) == first[name] for made in others)
+        }
+        of_counts = over in COUNTED and losses in (None, AUTO)
+        if recipe in ON_RANKS or of_counts:
+            return recipe, {**kept, "losses": losses or first.get("metric", AUTO)}
     given = {_losses_of(plan) for plan in plans}
     named = given.pop() if len(given) == 1 else None
     return "ccp", {"losses": losses or named or AUTO}

@@ -4,14 +4,16 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import ccsolve
 import ccsolve_torch as cct
+from ccsolve.errors import Unsupported
 from ccsolve.planning import RECIPES
 from ccsolve.recipes.default import AUTO
 from ccsolve.recipes.levels import level_of
 from ccsolve.recipes.ranked import PAPERS
+from ccsolve_torch import advancing
 from ccsolve_torch.stepwise import choosing
 
 pytestmark = pytest.mark.torch
@@ -58,22 +60,91 @@ def test_what_joint_cannot_take_is_left_to_ccp(residual, loader, other):
     assert small.report.recipe == "ccp" and not small.report.factored
 
 
-def test_layers_without_moments_leave_it_to_ccp():
+class Grouped(nn.Module):
+    """A group that a convolution of two weight groups reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.pair = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, groups=2)
+        self.head = nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.pair(torch.relu(self.stem(x))).mean(dim=(2, 3)))
+
+
+class Stream(nn.Module):
+    """Convolutions that read and make the same channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 12, 3)
+        self.one, self.two = (nn.Conv2d(12, 12, 3, padding=1) for _ in range(2))
+        self.head = nn.Linear(12, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.stem(x))
+        x = x + torch.relu(self.one(x))
+        x = x + torch.relu(self.two(x))
+        return self.head(x.mean(dim=(2, 3)))
+
+
+@pytest.fixture
+def collected(monkeypatch) -> list[str | None]:
+    """What layers every collection was asked for."""
+    found: list[str | None] = []
+
+    def noted(*args: Any, **options: Any) -> Any:
+        found.append(options.get("layers"))
+        return cct.collect(*args, **options)
+
+    monkeypatch.setattr(advancing, "collect", noted)
+    return found
+
+
+def test_moments_are_not_collected_in_vain(loader, collected):
     torch.manual_seed(0)
-    model = nn.Sequential(
-        nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, groups=2), nn.Flatten(), nn.Linear(32, 4)
-    ).eval()
-    loader = [(torch.randn(16, 3, 6, 6), torch.arange(16) % 4)]
+    small: Any = cct.compress(Grouped().eval(), loader, macs=0.7, timed=False)
+    assert small.report.recipe == "ccp" and collected == [None]
+
+
+@pytest.mark.parametrize("given", [{}, {"collecting": {"max_bytes": 3000.0}}], ids=str)
+def test_large_moments_are_not_collected(residual, loader, collected, given):
+    small: Any = cct.compress(residual, loader, macs=0.7, timed=False, **given)
+    assert small.report.recipe == ("ccp" if given else "joint")
+    assert collected == [None if given else "moments"]
+
+
+def test_the_sums_of_outputs_count_too(loader, monkeypatch):
+    """Of a large classifier the outputs' curvature takes the memory."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(192, 5), nn.Linear(5, 400)).eval()
+    size = choosing.size_of_sums(model, cct.trace(model, loader[0][0]))
+    stats = cct.collect(model, loader, layers="moments")
+    held = [
+        part.size
+        for layer in stats.layers.values()
+        for part in (layer.input_moment, layer.output_curvature)
+        if part is not None
+    ]
+    assert size >= 8 * sum(held) >= 8 * 400**2
+    monkeypatch.setattr(choosing, "MOST_MOMENTS", size - 1)
     small: Any = cct.compress(model, loader, macs=0.7, timed=False)
     assert small.report.recipe == "ccp"
 
 
-def test_too_large_moments_are_not_collected(residual, loader, monkeypatch):
-    widest = max(w[0].numel() for w in residual.parameters() if w.ndim > 1)
-    assert choosing.size_of_moments(residual) >= 8 * widest**2
-    monkeypatch.setattr(choosing, "MOST_MOMENTS", 8 * widest**2 - 1)
-    small: Any = cct.compress(residual, loader, macs=0.7, timed=False)
-    assert small.report.recipe == "ccp"
+@pytest.mark.parametrize("budget", [0.3, 0.6])
+def test_layers_may_read_and_make_the_same_channels(loader, budget):
+    torch.manual_seed(0)
+    small: Any = cct.compress(Stream().eval(), loader, macs=budget, timed=False)
+    assert small.report.recipe == "joint"
+    assert small.report.achieved.macs <= small.report.asked["macs"]
+
+
+@pytest.mark.parametrize(
+    "given", [{"memory": 0.9, "levels": 3}, {"steps": 2, "levels": 3}, {"colour": 1}]
+)
+def test_refusals_say_what_auto_is(residual, loader, given):
+    with pytest.raises(Unsupported, match="recipe 'auto', which is 'ccp' for what"):
+        cct.compress(residual, loader, macs=0.7, timed=False, **given)
 
 
 def test_recipes_collect_what_their_defaults_need():

@@ -1,44 +1,93 @@
-"""What the default recipe of a compression may be, said before a sample is read."""
+"""What "auto" may be for a compression, before it is known what was collected."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from torch import nn
 
-from ccsolve.recipes.default import AUTO, CCP, may_be_joint
+from ccsolve.recipes.default import AUTO, CCP, takes_joint
+from ccsolve.recipes.levels import level_of
+from ccsolve_torch.collecting.moments import layer_bytes
+from ccsolve_torch.graph import Graph
+from ccsolve_torch.stepwise.job import Job, recipe_options
 
-MOST_MOMENTS = 2**31
-"""Bytes of layers' moments that the default recipe has collected; others may more."""
+MOST_MOMENTS = 2e9
+"""Bytes of layers' sums that are taken by default; where they are asked for, more."""
 
-
-PLAIN = (1, False, "least_squares", "ggn", None)
-"""Steps, `sequential`, repair, curvature and auxiliary classifiers that joint takes."""
+USUAL: Mapping[str, object] = MappingProxyType(
+    {
+        "steps": 1,
+        "sequential": False,
+        "repair": "least_squares",
+    }
+)
+"""What `compress` is asked where "auto" may be "joint"; of collecting, `_held`."""
 
 
 def narrowed(
     recipe: str,
-    model: nn.Module,
     budgets: Mapping[str, Any],
     options: Mapping[str, Any],
-    *,
-    plain: bool,
+    collecting: Mapping[str, Any],
+    **asked: object,
 ) -> str:
     """Give "ccp" for "auto" where "joint" is out of the question; else the recipe.
 
-    That is so for budgets or options that are not its own, where what else is asked
-    is not `PLAIN`, and where moments would take more than `MOST_MOMENTS` bytes.
+    That is so for budgets or options that are not its own, where what is `asked`
+    besides is not `USUAL`, and where other statistics are asked for than joint's.
     """
     if recipe != AUTO:
         return recipe
-    able = plain and may_be_joint(budgets, options)
-    return AUTO if able and size_of_moments(model) <= MOST_MOMENTS else CCP
+    usual = all(asked[name] == value for name, value in USUAL.items())
+    able = usual and _held(collecting) and takes_joint(budgets, options)
+    return AUTO if able else CCP
 
 
-def size_of_moments(model: nn.Module) -> int:
-    """Give the bytes of all layers' moments: 8 d² with d a filter's weights."""
-    weights = [
-        weight
-        for module in model.modules()
-        if (weight := module._parameters.get("weight")) is not None and weight.ndim > 1
-    ]
-    return sum(8 * (weight.numel() // max(1, len(weight))) ** 2 for weight in weights)
+def _held(collecting: Mapping[str, Any]) -> bool:
+    moments = collecting.get("layers", "moments") == "moments"
+    return (
+        moments and collecting["curvature"] == "ggn" and "auxiliary" not in collecting
+    )
+
+
+def settled(job: Job, graph: Graph) -> Job:
+    """Give the job with what its recipe is given and needs collected.
+
+    "auto" becomes "ccp" where the graph shows that moments will be missing, or that
+    they are too large; else the statistics decide.
+    """
+    recipe = job.recipe
+    if recipe == AUTO and not _refittable(job, graph):
+        recipe = CCP
+    level, curvature = level_of(recipe, job.options), job.collecting["curvature"]
+    return replace(
+        job,
+        recipe=recipe,
+        options=recipe_options(recipe, job.options, seed=job.seed, curvature=curvature),
+        collecting=({} if level is None else {"layers": level}) | {**job.collecting},
+    )
+
+
+def _refittable(job: Job, graph: Graph) -> bool:
+    """Say whether all groups are read by layers of moments, which take little memory.
+
+    Layers of several weight groups are collected without moments.
+    """
+    readers = {
+        group: [site for site in graph.layers.values() if group in site.inputs]
+        for group in graph.groups
+    }
+    whole = all(
+        sites and all(site.groups == 1 for site in sites) for sites in readers.values()
+    )
+    limit = min(MOST_MOMENTS, job.collecting.get("max_bytes", MOST_MOMENTS))
+    return whole and size_of_sums(job.model, graph) <= limit
+
+
+def size_of_sums(model: nn.Module, graph: Graph) -> int:
+    """Give the bytes of all layers' sums with their moments."""
+    weights = dict(model.named_parameters(remove_duplicate=False))
+    sites = graph.layers.values()
+    return sum(layer_bytes(site, weights[site.weight], "moments") for site in sites)

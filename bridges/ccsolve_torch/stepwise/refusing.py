@@ -21,15 +21,16 @@ def check_recipe(
     budgets: Mapping[str, Any],
     options: Mapping[str, Any],
     *,
+    named: str,
     steps: int,
     sequential: bool,
 ) -> None:
     """Refuse budgets, options, steps and an order that the recipe cannot take.
 
-    "auto" stands here for "joint", which it may be.
+    "auto" stands here for "joint", which it may be; `named` is what was asked for.
     """
     recipe = JOINT if recipe == AUTO else recipe
-    checked_recipe(recipe, options)
+    checked_recipe(recipe, options, named)
     if recipe in CHAINS:
         _check_chains(recipe, budgets, options, steps)
         if recipe != "cc":  # whose options are of its own kind
