@@ -30,9 +30,11 @@ def entry(rows, i, j):
 
 
 @njit(cache=True)
-def _follow(rows, change, sign, k):
-    """Have every change follow the flip of a channel."""
-    values, row_start, low, high, points = rows
+def follow(values, row_start, low, high, points, change, sign, k):
+    """Have every change follow the flip of a channel: the arrays of `Rows` one by one.
+
+    Gives what the flip adds.
+    """
     own, twice = change[k], 2.0 * sign[k]
     at = row_start[k] - low[k]
     for j in range(low[k], high[k]):
@@ -44,13 +46,16 @@ def _follow(rows, change, sign, k):
         change[j] += twice * sign[j] * product
     change[k] = -own
     sign[k] = -sign[k]
+    return own
 
 
 @njit(cache=True)
 def flip(net, walk, k):
     """Flip a channel: every change follows, its own turns round. O(n), O(nm)."""
-    walk.totals[VALUE] += walk.change[k]
-    _follow(net.rows, walk.change, walk.sign, k)
+    values, row_start, low, high, points = net.rows
+    walk.totals[VALUE] += follow(
+        values, row_start, low, high, points, walk.change, walk.sign, k
+    )
 
 
 @njit(cache=True)
@@ -163,6 +168,16 @@ def _speaks_of(tables, t, g):
 
 
 @njit(cache=True)
+def spend(linear, square, met, spent, g, by):
+    """Have the products follow a change of a width; O(B·G)."""
+    for b in range(spent.shape[0]):
+        rise = linear[b, g] + 2.0 * met[b, g] + square[b, g, g] * by
+        spent[b] += by * rise
+        for h in range(met.shape[1]):
+            met[b, h] += square[b, h, g] * by
+
+
+@njit(cache=True)
 def change_width(net, walk, g, to_place):
     """Move a group to another width of its ladder; costs follow. O(B·G)."""
     to = net.ladder[net.ladder_start[g] + to_place]
@@ -173,12 +188,7 @@ def change_width(net, walk, g, to_place):
         walk.width[g] = to
         refresh_costs(net, walk)
         return
-    budgets, groups = net.linear.shape
-    for b in range(budgets):
-        rise = net.linear[b, g] + 2.0 * walk.met[b, g] + net.square[b, g, g] * by
-        walk.spent[b] += by * rise
-        for h in range(groups):
-            walk.met[b, h] += net.square[b, h, g] * by
+    spend(net.linear, net.square, walk.met, walk.spent, g, by)
     walk.width[g] = to
     tables = net.tables
     for e in range(tables.group_start[g], tables.group_start[g + 1]):

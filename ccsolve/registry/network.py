@@ -36,6 +36,13 @@ ROWS: tuple[Method, ...] = (
         "tabu search by swaps and shifts that keep every budget",
     ),
     Method(
+        "exchange",
+        NetworkSelection,
+        Kind.HEURISTIC,
+        _NETWORK + "exchange",
+        "a long tabu walk: steps down, and what then fits back in, by rows of Q",
+    ),
+    Method(
         "curves",
         NetworkSelection,
         Kind.RELAXATION,
@@ -47,6 +54,6 @@ ROWS: tuple[Method, ...] = (
         NetworkSelection,
         Kind.RELAXATION,
         _NETWORK + "search_and_bound",
-        "greedy, curves and tabu in turn: the point of a search, a proven bound",
+        "greedy, curves and exchanges in turn: the point of a search, a proven bound",
     ),
 )

@@ -109,7 +109,8 @@ def _raised(raising: Raising, pool: Pool, seed: int) -> Iterator[Step]:
 def _tangents(raising: Raising, pool: Pool, seed: int) -> Iterator[Step]:
     """Move the tangent of a first splitting, try shares there, prove by the best."""
     problem = raising.problem
-    raising.care = HASTY
+    # Bundled widths are many: few steps would leave all prices at 0.
+    raising.care = HASTY if raising.coupling.is_exact else CLOSE
     parted = _first_split(problem)
     best, point = yield from moved(raising, parted, pool, _begun(problem, pool))
     for share in SHARES if problem.n <= SHARED else ():
@@ -164,12 +165,12 @@ def moved(
     raising.spheres = {}
     for turn in range(TANGENTS):
         left = promised - best
-        if turn < len(starts):
-            point = starts[turn]
-        elif turn % EASED == 0 and prices.any():
+        if turn % EASED == 0 and prices.any():
             slopes = raising.slopes(raising.nearest_places(eased), prices)
-            point = eased = relaxation.least(slopes, eased)
-            pool.guide = point
+            point, scale = relaxation.least(slopes, eased)
+            eased, pool.guide, pool.prices = point, point, scale * prices
+        elif turn // EASED < len(starts):
+            point = starts[turn // EASED]
         else:
             point, promised = hull.mixed()
         yield from _empty(raising.begin(parted.tangent_at(point)))

@@ -1,4 +1,4 @@
-"""Greedy, curves and tabu in turn: what ``auto`` runs."""
+"""Greedy, curves and exchanges in turn: what ``auto`` runs."""
 
 import itertools
 import math
@@ -9,15 +9,16 @@ import numpy as np
 from ccsolve.iterate import Limits, Step, run
 from ccsolve.problems import NetworkSelection
 from ccsolve.problems.checks import whole_number
+from ccsolve.problems.network_form import SINGLE
 from ccsolve.problems.network_points import feasible_point, rounded
 from ccsolve.solution import Solution
 from ccsolve.solvers.network.curves import bounding
+from ccsolve.solvers.network.exchange import kick_of, walk
 from ccsolve.solvers.network.searching.engine import Engine, engine_of
 from ccsolve.solvers.network.searching.pool import Pool
-from ccsolve.solvers.network.tabu import search
 
-TENURE, PATIENCE = 8, 500
-"""Of the tabu search; see `tabu`."""
+PATIENCE, GUIDED = 20_000, 2
+"""Of a walk, see `exchange`; one of so many begins at the last guide."""
 
 _MANY = 2**31
 
@@ -27,9 +28,11 @@ def solve(
 ) -> Solution:
     """Search and bound in turn; proven: the bound, as `curves` has it.
 
-    The greedy point and its descent, as `local_search` has it; then, for each step of
-    `curves`, ``turns`` steps of `tabu`: from the best point, and where Q joins groups
-    from what the relaxation rounds to, which is far better than any greedy point.
+    The greedy point, but for coupled programs of thousands of channels, which begin by
+    their bound; where Q is separable its descent, as `local_search` has it. Then, for
+    each step of `curves`, ``turns`` steps of `exchange`: from the best point, and where
+    Q joins groups every second time from what the relaxation rounds to, which is far
+    better than any greedy point.
     Each part goes on from the best point that any has found: curves take its groups for
     points of theirs, and combine them anew. Under a time limit the search goes on when
     the bound can rise no more.
@@ -46,12 +49,14 @@ def _steps(
     problem: NetworkSelection, limits: Limits, seed: int, turns: int
 ) -> Iterator[Step]:
     z = feasible_point(problem)
-    pool = Pool()
+    pool, engine = Pool(), None
     yield from pool.watch([Step(z, problem.objective(z))])
-    engine = engine_of(problem, seed)
-    yield from pool.watch(engine.shrunk())
-    yield from pool.watch(engine.descended())
-    searched = pool.watch(_searched(engine, pool))
+    if problem.form.is_separable or problem.n < SINGLE:
+        engine = engine_of(problem, seed)
+        yield from pool.watch(engine.shrunk())
+    if engine is not None and problem.form.is_separable:
+        yield from pool.watch(engine.descended())
+    searched = pool.watch(_searched(problem, engine, pool, seed))
     for step in pool.watch(bounding(problem, limits, seed, pool)):
         yield step
         yield from itertools.islice(searched, turns)
@@ -59,16 +64,22 @@ def _steps(
         yield from searched
 
 
-def _searched(engine: Engine, pool: Pool) -> Iterator[Step]:
-    """Search by tabu for ever, from the last guide or the best point of all."""
+def _searched(
+    problem: NetworkSelection, engine: Engine | None, pool: Pool, seed: int
+) -> Iterator[Step]:
+    """Walk by exchanges for ever: from the last guide and from the best of all."""
+    if engine is None:
+        engine = engine_of(problem, seed)
     for turn in itertools.count():
-        guide, pool.guide = pool.guide, None
+        guide = pool.guide if turn % GUIDED == 0 else None
         if guide is not None:
+            pool.guide = None
             engine.forget()
-            engine.start(rounded(engine.problem, guide))
+            engine.start(rounded(problem, guide))
             yield from engine.shrunk()
             yield from engine.descended()
-        elif pool.x is not None and pool.objective < engine.objective:
-            engine.start(np.asarray(pool.x))
-        kick = 0 if guide is not None else turn
-        yield from search(engine, TENURE, PATIENCE, kick=kick)
+        else:
+            if pool.x is not None and pool.objective < engine.objective:
+                engine.start(np.asarray(pool.x))
+            engine.kicked(kick_of(turn))
+        yield from walk(engine, turn, PATIENCE, pool.prices)

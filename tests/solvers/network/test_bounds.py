@@ -167,7 +167,8 @@ def test_relaxed_points_keep_budgets_and_are_stationary(
     parted = splits(coupled)[at]
     problem = parted.problem
     slopes = np.linspace(0.5, 1.0, problem.count)
-    y = Relaxation(parted).least(slopes, np.full(problem.n, 0.5))
+    y, price = Relaxation(parted).least(slopes, np.full(problem.n, 0.5))
+    assert price > 0
     assert y.min() >= 0
     assert y.max() <= 1
     widths = np.bincount(problem.groups, weights=y, minlength=problem.count)

@@ -13,10 +13,12 @@ from ccsolve.kernels.network_curves import (
     least_by_count,
     search_by_count,
 )
+from ccsolve.kernels.network_exchange import costs_of, exchange
 from ccsolve.kernels.network_moves import look, make_step, make_swap, step_fits
 from ccsolve.kernels.network_search import FOREVER
 from ccsolve.kernels.network_state import VALUE, price_change
 from ccsolve.problems.generate_network import FAMILIES, chain
+from ccsolve.problems.network_points import chosen
 from ccsolve.solvers.network.searching import layout
 from ccsolve.solvers.network.searching.engine import Engine, engine_of
 
@@ -80,6 +82,54 @@ def test_moves_keep_values_and_costs(
             continue
         assert engine.walk.totals[VALUE] == pytest.approx(expected, abs=1e-9)
     check(engine)
+
+
+@pytest.mark.parametrize("family", MAKERS)
+@pytest.mark.parametrize("formed", [True, False])
+def test_exchanges_keep_values_costs_and_fixings(
+    family: str, formed: bool, monkeypatch: pytest.MonkeyPatch
+):
+    if not formed:
+        monkeypatch.setattr(layout, "FORMED_LIMIT", 0)
+    problem = MAKERS[family](0)
+    engine, allowed = engine_of(problem, seed=0), problem.widths
+    prices = np.full(len(problem.budgets), 0.1)
+    for _ in range(40):
+        exchange(engine.net, engine.walk, prices, 3, 2, 10**6, 2, engine.state)
+        check(engine)
+        z = at(engine)
+        assert problem.violation(z) == 0
+        k = problem.widths_of(z)
+        assert all(width in ladder for width, ladder in zip(k, allowed, strict=True))
+
+
+def test_exchanges_end_where_nothing_may_move():
+    changes = {"fixed": [1, 1, 0, 1, 1, 0], "budgets": ()}
+    held = NetworkSelection(**(chain([3, 3], 0).parts() | changes))
+    engine = engine_of(held, seed=0)
+    rest = (2, 2, 5, 100, engine.state)
+    assert exchange(engine.net, engine.walk, np.zeros(0), *rest)
+    assert at(engine).tolist() == [True, True, False, True, True, False]
+
+
+@pytest.mark.parametrize("family", MAKERS)
+@pytest.mark.parametrize("direction", [-1, 1])
+def test_costs_of_all_steps_are_those_of_the_widths(family: str, direction: int):
+    problem = MAKERS[family](1)
+    engine = engine_of(problem, seed=0)
+    places = [len(ladder) // 2 for ladder in problem.widths]
+    widths = [int(w[p]) for w, p in zip(problem.widths, places, strict=True)]
+    engine.start(chosen(problem, np.array(widths), np.zeros(problem.n)))
+    rises = np.zeros((len(problem.budgets), problem.count))
+    costs_of(engine.net, engine.walk, direction, rises)
+    for g, (ladder, place) in enumerate(zip(problem.widths, places, strict=True)):
+        after = list(widths)
+        if 0 <= place + direction < len(ladder):
+            after[g] = int(ladder[place + direction])
+        expected = problem.spent_at(after) - problem.spent_at(widths)
+        np.testing.assert_allclose(
+            rises[:, g], expected, atol=1e-9 * problem.limits.max()
+        )
 
 
 def test_large_factors_are_laid_out_in_single_precision(

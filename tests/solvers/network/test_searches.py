@@ -1,4 +1,4 @@
-"""Greedy, local search and tabu on networks: within the budgets, and how good."""
+"""Greedy and searches on networks: within the budgets, and how good."""
 
 import itertools
 from typing import Any
@@ -28,7 +28,7 @@ def widened(problem: NetworkSelection, x: np.ndarray) -> list[np.ndarray]:
     return found
 
 
-@pytest.mark.parametrize("method", ["greedy", "local_search", "tabu"])
+@pytest.mark.parametrize("method", ["greedy", "local_search", "tabu", "exchange"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_step_that_fits_can_be_put_back(method: str, family: str):
     for seed in range(3):
@@ -39,7 +39,7 @@ def test_no_step_that_fits_can_be_put_back(method: str, family: str):
             assert worse or problem.violation(z) > 0
 
 
-@pytest.mark.parametrize("method", ["local_search", "tabu"])
+@pytest.mark.parametrize("method", ["local_search", "tabu", "exchange"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_searches_find_small_optima(method: str, family: str):
     for seed in range(2):
@@ -47,6 +47,29 @@ def test_searches_find_small_optima(method: str, family: str):
         found = solve(problem, method, time_limit=None)
         optimum = testing.brute_force(problem)[1]
         assert found.objective == pytest.approx(optimum)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_prices_of_budgets_are_what_room_is_worth(family: str):
+    problem = FAMILIES[family](0)
+    engine = engine_of(problem, 0)
+    list(engine.shrunk())
+    prices = engine.prices()
+    assert prices.shape == (len(problem.budgets),)
+    assert (prices >= 0).all()
+    slack = problem.spent(engine.best()) < 0.89 * problem.limits
+    assert not prices[slack].any()
+
+
+def test_the_price_of_a_linear_budget_is_found():
+    """Each channel costs 2 and gains about 6: a unit of budget is worth 3."""
+    gain = -np.linspace(5.9, 6.1, 12)
+    budget = WidthBudget(12.0, {0: 2.0, 1: 2.0, 2: 2.0})
+    labels = np.repeat(np.arange(3), 4)
+    problem = NetworkSelection(np.zeros((12, 12)), gain, labels, [budget])
+    engine = engine_of(problem, 0)
+    list(engine.shrunk())
+    assert engine.prices() == pytest.approx([3.0], rel=0.05)
 
 
 def test_chains_trade_a_dear_channel_for_cheap_ones():
@@ -63,7 +86,7 @@ def test_chains_trade_a_dear_channel_for_cheap_ones():
 
 def test_searches_keep_many_budgets_of_products():
     made = chain([6, 7, 6], 0, tables=True, share=0.4, coupled=True)
-    for method in ("greedy", "local_search", "tabu"):
+    for method in ("greedy", "local_search", "tabu", "exchange"):
         found = solve(made, method, time_limit=None, step_limit=80)
         assert (made.spent(found.x) <= made.limits).all()
 
@@ -73,6 +96,8 @@ def test_other_seeds_and_options_search_elsewhere(coupled: NetworkSelection):
     testing.check_option("local_search", coupled, "kick", (1, 6), step_limit=400)
     testing.check_option("tabu", coupled, "restarts", (0, 3), step_limit=400)
     testing.check_option("tabu", coupled, "patience", (1, 4000), step_limit=30)
+    testing.check_option("exchange", coupled, "restarts", (0, 3), step_limit=400)
+    testing.check_option("exchange", coupled, "patience", (1, 4000), step_limit=30)
     testing.check_option("search_and_bound", coupled, "turns", (0, 9), step_limit=250)
 
 
@@ -83,6 +108,8 @@ def test_other_seeds_and_options_search_elsewhere(coupled: NetworkSelection):
         ("local_search", {"kick": 0}),
         ("tabu", {"tenure": 0}),
         ("tabu", {"patience": 0.5}),
+        ("exchange", {"patience": 0}),
+        ("exchange", {"restarts": 1.5}),
         ("search_and_bound", {"turns": True}),
     ],
 )

@@ -1,5 +1,6 @@
 """The convex relaxation at fixed slopes of the costs: where its tangent is high."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,8 +9,11 @@ import numpy as np
 from ccsolve.kernels.network_boxes import descend_factor, descend_matrix
 from ccsolve.solvers.network.bounding.separable import Split
 
-SWEEPS, HALVINGS = 25, 8
-"""Sweeps at one price, and halvings of the interval that the price lies in."""
+SWEEPS, TRIALS, CLOSE = 25, 30, 0.02
+"""Sweeps at one price; prices tried at most, and how near the last two are."""
+
+FACTOR = 4.0
+"""By which prices rise, or fall, until they lie on both sides."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,8 +22,8 @@ class Relaxation:
 
     split: Split
 
-    def least(self, slopes: np.ndarray, start: np.ndarray) -> np.ndarray:
-        """Give a minimiser at the price that the budgets ask for, (n,).
+    def least(self, slopes: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, float]:
+        """Give a minimiser (n,) at the price that the budgets ask for, and that price.
 
         The price is the least, up to a few per cent, at which the widths Σ_{i∈g} y_i
         keep all budgets: with slopes (G,) of the costs at the right widths this is the
@@ -28,23 +32,19 @@ class Relaxation:
         a sweep, O(mn) with a factor. Heuristic: any point gives a bound.
         """
         cost = slopes[self.split.problem.groups]
-        low, high, y = 0.0, 1.0, start.copy()
-        while high < 2.0**20:
-            self._descend(high * cost, y)
+        low, high, price = 0.0, math.inf, 1.0
+        y, best = start.copy(), start
+        for _ in range(TRIALS):
+            self._descend(price * cost, y)
             if self._fits(y):
-                break
-            low, high = high, 2.0 * high
-        best = y.copy()
-        for _ in range(HALVINGS):
-            middle = 0.5 * (low + high)
-            self._descend(middle * cost, y)
-            if self._fits(y):
-                high, best = middle, y.copy()
+                high, best = price, y.copy()
             else:
-                low = middle
-            if high - low < 0.02 * high:
+                low = price
+            if low > 0.0 and high - low < CLOSE * high:
                 break
-        return best
+            between = math.sqrt(low * high) if low > 0.0 < high < math.inf else 0.0
+            price = between or (FACTOR * low if low > 0.0 else high / FACTOR)
+        return best if high < math.inf else y, min(high, price)
 
     @cached_property
     def _rows(self) -> np.ndarray:

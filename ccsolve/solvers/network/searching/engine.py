@@ -8,8 +8,10 @@ import numpy as np
 
 from ccsolve.iterate import Step
 from ccsolve.kernels.network_arrays import Network, Walk
-from ccsolve.kernels.network_moves import Moves
+from ccsolve.kernels.network_exchange import costs_of, exchange
+from ccsolve.kernels.network_moves import NEVER, Moves, look
 from ccsolve.kernels.network_search import (
+    FOREVER,
     chain,
     fill,
     kick,
@@ -24,6 +26,12 @@ from ccsolve.solvers.network.searching.layout import network_of
 
 _WORK = 2_000_000
 """Entries of Q that one step of the search may read: a few milliseconds."""
+
+_EXCHANGED = 8_000_000
+"""Channels that one step of exchanges may pass, times a constant: milliseconds."""
+
+_TIGHT = 0.9
+"""The share of a budget from which it has a price."""
 
 _CHAIN = 40
 """Moves that both chains of a group are taken for."""
@@ -144,6 +152,44 @@ class Engine:
         self.walk.clock[IMPROVED] = 0
         self.moves.stale[:] = True
         yield from self.searched(tenure, patience)
+
+    def exchanged(
+        self, drops: int, tenure: int, patience: int, prices: np.ndarray | None = None
+    ) -> Iterator[Step]:
+        """Walk by exchanges from where the walk is, until so many bring no better."""
+        self.walk.clock[:] = 0
+        self.walk.held[:] = 0
+        prices, over = self.prices() if prices is None else prices, False
+        most = max(1, _EXCHANGED // (self.problem.n + 20 * self.problem.count))
+        while not over:
+            known = self.value
+            over = exchange(
+                self.net, self.walk, prices, drops, tenure, patience, most, self.state
+            )
+            yield self.step(known)
+
+    def prices(self) -> np.ndarray:
+        """Give what a unit of each budget is worth where the walk is, (B,).
+
+        Half of what a step down adds and the step up after it would take off, in the
+        median group: so that the curvature of either cancels. Budgets with room left
+        are worth nothing.
+        """
+        net, walk, moves = self.net, self.walk, self.moves
+        spent, shares = walk.spent / np.maximum(net.limit, 1e-300), []
+        tight = spent > _TIGHT
+        worth = np.where(tight, 1.0 / np.maximum(net.limit, 1e-300), 0.0)
+        moves.stale[:] = True
+        look(net, walk, moves, FOREVER, False, False)
+        for gains, direction in ((moves.down, -1), (moves.up, 1)):
+            costs = np.zeros(net.linear.shape)
+            costs_of(net, walk, direction, costs)
+            paid = worth @ costs
+            told = (gains < NEVER) & (paid != 0)
+            shares.append(np.where(told, -gains, np.nan) / np.where(told, paid, 1.0))
+        found = 0.5 * (shares[0] + shares[1])
+        found = found[np.isfinite(found)]
+        return worth * max(float(np.median(found)) if len(found) else 0.0, 0.0)
 
     def kicked(self, count: int) -> None:
         """Go to the best point and change ``count`` groups at random."""

@@ -17,11 +17,13 @@ class Pool:
     ----------
     x : the best point (n,) bool so far, None before the first one.
     guide : a point (n,) of a relaxation in [0, 1], near to which to search next.
+    prices : (B,) what a unit of each budget is worth there.
     """
 
     x: np.ndarray | None = None
     objective: float = math.inf
     guide: np.ndarray | None = None
+    prices: np.ndarray | None = None
 
     def watch(self, steps: Iterable[Step]) -> Iterator[Step]:
         """Give the steps on."""
