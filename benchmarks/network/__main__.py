@@ -7,7 +7,8 @@
 DIR holds CIFAR-10 and trained weights (benchmarks/cifar10.py says how). Statistics of
 ResNet-20 and ResNet-56 on 1,500 test images are collected into FOLDER once, a quarter
 of an hour. One thread; each contender runs in a process of its own. Rows go to OUT as
-they come: what has a row is not run again; delete the file to begin anew.
+they come: what has a row is not run again, but for what failed; delete the file to
+begin anew.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from benchmarks.network import drawing, report
 from benchmarks.network.cases import CASES, Case, collect, problem_of
 from benchmarks.network.contenders import CONTENDERS, at_times, timed
 from benchmarks.network.memory import peak
-from benchmarks.network.rows import Row
+from benchmarks.network.rows import Row, is_done, latest
 from benchmarks.network.schedule import TIMES, limit_of
 from benchmarks.network.scorer import faults, value
 from benchmarks.selection.workers import ONE_THREAD
@@ -50,13 +51,14 @@ def main() -> int:
 
 
 def _page(asked: argparse.Namespace) -> str:
-    rows = read_rows(asked.out, Row)
+    rows = latest(read_rows(asked.out, Row))
     drawing.curves(rows, asked.page.parent / "figures")
     return report.page(rows)
 
 
 def _run(asked: argparse.Namespace) -> Iterator[Row]:
-    done = {(row.case, row.contender, row.limit) for row in read_rows(asked.out, Row)}
+    known = filter(is_done, read_rows(asked.out, Row))
+    done = {(row.case, row.contender, row.limit) for row in known}
     for case in CASES:
         if (asked.cases and case.name not in asked.cases) or (
             case.network and not asked.state.is_dir()
@@ -87,13 +89,15 @@ def _apart(asked: argparse.Namespace, case: Case, contender: str, limit: float) 
 def measured(case: Case, contender: str, limit: float, state: Path | None) -> Row:
     """Run a contender on a case and score its last point by the referee."""
     problem = problem_of(case, state)
-    run, seconds = timed(CONTENDERS[contender], problem, limit)
+    run, seconds, cpu = timed(CONTENDERS[contender], problem, limit)
     about = {
         "channels": problem.n,
         "limit": limit,
         "version": run.version,
         "note": run.note,
         "machine": str(environment()["machine"]),
+        "seconds": seconds,
+        "cpu": cpu,
     }
     if run.x is None:
         return Row(case.name, contender, run.status, **about)
@@ -110,7 +114,6 @@ def measured(case: Case, contender: str, limit: float, state: Path | None) -> Ro
         values=[*values[:-1], scored],
         bounds=bounds,
         scale=natural_scale(problem),
-        seconds=seconds,
         memory=peak(),
         **about,
     )

@@ -19,8 +19,8 @@ from ccsolve import NetworkSelection
 MOST_PRODUCTS = 60_000
 """Products of channels up to which they are linearised."""
 
-FREE_VARIABLES = 2000
-"""Variables of Gurobi's free licence."""
+FREE_VARIABLES, FREE_SQUARED = 2000, 200
+"""Variables of the licence that comes with gurobipy, and of a quadratic program."""
 
 
 def scip(problem: NetworkSelection, limit: float, form: str) -> dict[str, Any]:
@@ -30,9 +30,12 @@ def scip(problem: NetworkSelection, limit: float, form: str) -> dict[str, Any]:
     except ImportError:
         return {"status": "not installed"}
     if any(budget.tables for budget in problem.budgets):
-        return {"status": "tables are not stated"}
+        return {"status": "not run: tables are not stated"}
     if form == "linearised" and _products(problem) > MOST_PRODUCTS:
-        return {"status": f"{_products(problem)} products of channels"}
+        return {
+            "status": f"not run: {_products(problem)} products of channels, more than "
+            f"{MOST_PRODUCTS}"
+        }
     model = scipopt.Model()
     model.hideOutput()
     model.setParam("limits/time", limit)
@@ -183,10 +186,14 @@ def gurobi(problem: NetworkSelection, limit: float) -> dict[str, Any]:
         grb: Any = importlib.import_module("gurobipy")
     except ImportError:
         return {"status": "not installed"}
-    if problem.n + problem.count > FREE_VARIABLES or problem.n > 190:
-        return {"status": "beyond the free licence"}
+    variables = problem.n + problem.count
+    if variables > FREE_SQUARED:
+        return {
+            "status": f"not run: {variables} variables; the free licence takes "
+            f"{FREE_SQUARED} with products, {FREE_VARIABLES} without"
+        }
     if any(budget.tables for budget in problem.budgets):
-        return {"status": "tables are not stated"}
+        return {"status": "not run: tables are not stated"}
     environment = grb.Env(params={"OutputFlag": 0})
     model = grb.Model(env=environment)
     model.Params.TimeLimit, model.Params.Threads, model.Params.MIPGap = limit, 1, 1e-6

@@ -11,9 +11,8 @@ _HEAD = """\
 # Whole networks as one program, measured
 
 All channels of a network at once: least loss of removals under budgets on products of
-widths. One thread on one core, each in a process of its own; seconds are of the wall.
-While ours ran other work had a half and more of the core, while SCIP ran for its 600 s
-next to none: ours are the slower for it. Made by
+widths. One thread, each contender in a process of its own; seconds are of the wall.
+{core} Made by
 
     python -m benchmarks.network --data DIR --page docs/benchmarks-network.md
 
@@ -36,7 +35,7 @@ from `benchmarks/results/network.jsonl`. {facts}
   the form's factor, widths multiplied as they are; "linearised": a variable for each
   product of channels. "block Lagrangian": the bound that leaves all of the blocks to
   the groups, the rest made convex by a multiple of the identity.
-  `ccsolve local_search` and `tabu` are the searches alone.
+  `ccsolve exchange`, `tabu` and `local_search` are the searches alone.
 
 ![Points and bounds over time](figures/{figure})
 """
@@ -44,7 +43,10 @@ from `benchmarks/results/network.jsonl`. {facts}
 
 def page(rows: Sequence[Row]) -> str:
     """Give the page as Markdown."""
-    parts = [_HEAD.format(facts=_facts(rows), figure=drawing.NAME), "## Goals\n"]
+    parts = [
+        _HEAD.format(facts=_facts(rows), core=_core(rows), figure=drawing.NAME),
+        "## Goals\n",
+    ]
     parts += ["| goal | found |", "|---|---|"]
     parts += [f"| {goal} | {found} |" for goal, found in verdicts(rows)]
     parts.append("\n## All figures\n")
@@ -65,6 +67,23 @@ def _facts(rows: Sequence[Row]) -> str:
     return f"{', '.join(sorted(named))}; {', '.join(machines)}."
 
 
+def _core(rows: Sequence[Row]) -> str:
+    """Say what share of a core the contenders had, as far as the rows tell."""
+    shares = [share for row in rows if (share := _share(row)) is not None]
+    if not shares:
+        return "What share of a core each one had was not recorded."
+    told = f"{100 * min(shares):.0f} to {100 * max(shares):.0f} %"
+    silent = sum(1 for row in rows if row.values and _share(row) is None)
+    rest = f"; of {silent} rows it was not recorded" if silent else ""
+    return f"**core** is the share of a core that a process had, {told}{rest}."
+
+
+def _share(row: Row) -> float | None:
+    if not row.values or row.cpu is None or not row.seconds:
+        return None
+    return row.cpu / row.seconds
+
+
 def _table(rows: list[Row]) -> Iterator[str]:
     best = best_known(rows)
     scale = next((row.scale for row in rows if row.scale), None)
@@ -73,13 +92,13 @@ def _table(rows: list[Row]) -> Iterator[str]:
         f"{scale or float('nan'):.4g}.\n"
     )
     yield (
-        "| contender | % above: 1 s | 5 s | 25 s | 60 s | end | seconds | bound | gap "
-        "| natural | MiB |"
+        "| contender | % above: 1 s | 5 s | 25 s | 60 s | end | seconds | core | bound "
+        "| gap | natural | MiB |"
     )
-    yield "|---" * 11 + "|"
+    yield "|---" * 12 + "|"
     for row in rows:
         if not row.values:
-            yield f"| {row.contender} | {row.status} |{' |' * 9}"
+            yield f"| {row.contender} | {row.status} |{' |' * 10}"
             continue
         yield f"| {' | '.join([row.contender, *_cells(row, best)])} |"
 
@@ -89,7 +108,9 @@ def _cells(row: Row, best: float) -> list[str]:
     cells = [_above(seen.get(at), best) for at in (1.0, 5.0, 25.0, 60.0)]
     value, bound = row.values[-1], row.bounds[-1]
     end = "refused" if row.status.startswith("refused") else _above(value, best)
-    cells += [end, f"{row.seconds:.0f}"]
+    share = _share(row)
+    core = "-" if share is None else f"{100 * share:.0f} %"
+    cells += [end, f"{row.seconds:.0f}", core]
     if bound is None or value is None:
         cells += ["-", "-", "-"]
     else:

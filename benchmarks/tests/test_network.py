@@ -12,7 +12,7 @@ from benchmarks.network import drawing, report
 from benchmarks.network.cases import CASES, Case
 from benchmarks.network.contenders import CONTENDERS
 from benchmarks.network.large import layers, resnet50
-from benchmarks.network.rows import Row
+from benchmarks.network.rows import Row, is_done, latest
 from benchmarks.network.schedule import PEERED, SIZE, limit_of
 from benchmarks.network.scorer import cost, faults, value
 from ccsolve import NetworkSelection, testing
@@ -82,12 +82,43 @@ def test_peers_find_the_optimum_of_a_small_program(name: str, coupled: bool):
     assert max(bounds) <= optimum + 1e-5 * abs(optimum) + 1e-6
 
 
+def test_peers_say_why_they_do_not_run():
+    pytest.importorskip("gurobipy")
+    pytest.importorskip("pyscipopt")
+    large = chain([40] * 10, 0, coupled=True)
+    told = CONTENDERS["Gurobi"](large, 1.0).status
+    assert told.startswith("not run: 410 variables")
+    assert "products" in CONTENDERS["SCIP linearised"](large, 1.0).status
+    tables = chain([3, 3], 0, tables=True)
+    assert "tables" in CONTENDERS["SCIP native"](tables, 1.0).status
+
+
+def test_what_failed_is_run_again_and_shown_once():
+    failed = Row("a", "b", "failed: no memory", 3, 5.0)
+    again = Row("a", "b", "ran", 3, 5.0)
+    assert [is_done(row) for row in (failed, again)] == [False, True]
+    assert latest([failed, again]) == [again]
+
+
+def test_the_page_tells_what_of_a_core_each_had():
+    about = {"channels": 3, "limit": 5.0, "times": [5.0], "values": [1.0]}
+    rows = [
+        Row(CASES[0].name, "ccsolve greedy", "ran", **about, bounds=[None],
+            seconds=8.0, cpu=2.0),
+        Row(CASES[0].name, "SCIP native", "ran", **about, bounds=[None], seconds=4.0),
+    ]  # fmt: skip
+    text = report.page(rows)
+    assert "25 to 25 %; of 1 rows it was not recorded" in text
+    assert "not recorded." in report.page(rows[1:])
+
+
 def test_rows_make_a_page(tmp_path: Path):
     pytest.importorskip("matplotlib")
     case = Case(CASES[0].name, make=lambda: chain([6, 8, 6], 0, coupled=True))
     names = ["ccsolve search_and_bound", "ccsolve greedy", "block Lagrangian"]
     rows = [command.measured(case, name, 0.5, None) for name in names]
     assert all(row.status == "ran" for row in rows)
+    assert all(row.cpu and row.seconds for row in rows)
     path = tmp_path / "rows.jsonl"
     append_rows(path, rows)
     assert read_rows(path, Row) == rows
