@@ -40,7 +40,7 @@ def subject() -> Subject:
     """Give two plans of the network on digits that ships, with all that a page has."""
     stats = Statistics.load(data.path("digits_resnet"))
     plans = {
-        "half": ccsolve.plan(stats, macs=0.5),
+        "half": ccsolve.plan(stats, macs=0.5, recipe="ccp"),
         "uniform": ccsolve.plan(stats, macs=0.3, recipe="uniform"),
     }
     return Subject(plans, stats, traced(stats, plans, "macs", points=20), ROWS)
