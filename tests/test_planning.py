@@ -127,6 +127,6 @@ def test_the_default_needs_moments_of_all_layers_that_read_a_group():
 
 def test_an_option_of_no_recipe_is_refused_by_default_too():
     with pytest.raises(
-        Unsupported, match="'auto', which is 'ccp' .* no option 'colour'"
+        Unsupported, match=r"'auto', which is 'ccp' .* no option 'colour'"
     ):
         ccsolve.plan(STATS, macs=0.5, colour="red")
