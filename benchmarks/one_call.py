@@ -136,7 +136,7 @@ def correct(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     return torch.cat(found).double()
 
 
-def gains(model: nn.Module, small: nn.Module) -> dict[str, float]:
+def gains(model: nn.Module, small: nn.Module, seconds: float = 3.0) -> dict[str, float]:
     """Give how many times faster the smaller network is, by format and batch size."""
     found = {}
     for name, form in FORMATS.items():
@@ -144,7 +144,7 @@ def gains(model: nn.Module, small: nn.Module) -> dict[str, float]:
             each.to(memory_format=form)  # pyright: ignore
         for batch in BATCHES:
             x = torch.randn(batch, 3, 32, 32).contiguous(memory_format=form)
-            found[f"{name}, {batch}"] = measured(model, small, x, seconds=3.0).gain
+            found[f"{name}, {batch}"] = measured(model, small, x, seconds=seconds).gain
     return found
 
 
