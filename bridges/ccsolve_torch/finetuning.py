@@ -177,8 +177,7 @@ def finetune(
         for number in range(1, epochs + 1):
             if on_epoch is not None:
                 on_epoch()
-            mean = steps.epoch(loader)
-            epoch = Epoch(number, mean, _score(model, validate))
+            epoch = Epoch(number, steps.epoch(loader), _score(model, validate))
             weights.take(number, epoch.score)
             done.append(epoch)
             if progress is not None:

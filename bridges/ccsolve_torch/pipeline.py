@@ -172,10 +172,9 @@ def compress(
     _check_functions(finetune=finetune, progress=progress)
     _check_again(loader, unseen)
     budgets = given(macs=macs, params=params, latency=latency, memory=memory)
-    beside = {"curvature": curvature, **_beside(auxiliary)}
-    taken = _collecting(collecting, loss=loss, **beside)
+    held = _collecting(collecting, loss=loss, curvature=curvature, **_beside(auxiliary))
     order = {"steps": steps, "sequential": sequential}
-    chosen = narrowed(recipe, budgets, options, taken, repair=mode, **order)
+    chosen = narrowed(recipe, budgets, options, held, repair=mode, **order)
     check_recipe(chosen, budgets, options, named=recipe, **order)
     job = Job(
         model=model,
@@ -185,7 +184,7 @@ def compress(
         recipe=chosen,
         options=options,
         repair=repair,
-        collecting=taken,
+        collecting=held,
         declared=checked_declared(declared),
         finetune=finetune,
         progress=progress or logged,

@@ -105,8 +105,7 @@ def pareto(
     }
     front = ccsolve.pareto(read_statistics(stats), **recipe_options(further, options))
     document = _document(front)
-    if output is not None:
-        _write(document, output)
+    _write(document, output)
     if json:
         console.show_json(document | {"output": output and str(output)})
     else:
@@ -114,7 +113,9 @@ def pareto(
     return DONE
 
 
-def _write(document: dict[str, Any], output: Path) -> None:
+def _write(document: dict[str, Any], output: Path | None) -> None:
+    if output is None:
+        return
     with replacing(output) as temporary:
         temporary.write_text(dump_json(document, indent=1) + "\n", encoding="utf-8")
 

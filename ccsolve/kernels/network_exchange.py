@@ -11,6 +11,7 @@ from numba import njit
 from numpy import empty, int64
 
 from ccsolve.kernels.network_moves import NEVER
+from ccsolve.kernels.network_search import FOREVER
 from ccsolve.kernels.network_state import (
     BEST,
     IMPROVED,
@@ -25,9 +26,6 @@ from ccsolve.kernels.network_state import (
     spend,
 )
 from ccsolve.kernels.random_numbers import below
-
-FOREVER = 1 << 62
-"""A move that fixed channels are held until."""
 
 
 @njit(cache=True)

@@ -63,12 +63,8 @@ def plan(
         "shrinkage": shrinkage,
         "target": target,
     }
-    search: dict[str, Any] = {
-        "allocation": allocation,
-        "multiple_of": multiple_of,
-        "min_keep": min_keep,
-        "seed": seed,
-    }
+    rules = {"multiple_of": multiple_of, "min_keep": min_keep, "seed": seed}
+    search: dict[str, Any] = {"allocation": allocation, **rules}
     removals = removals_by(stats, losses, _model(losses, asked))
     curves = {name: removal.loss for name, removal in removals.items()}
     limited = {"fixed": fixed, "time_limit": time_limit}
