@@ -107,6 +107,12 @@ def test_moments_are_not_collected_in_vain(loader, collected):
     assert small.report.recipe == "ccp" and collected == [None]
 
 
+def test_options_of_joint_alone_are_refused_before_it_collects(loader, collected):
+    with pytest.raises(Unsupported, match="which is 'ccp' .* no option 'levels'"):
+        cct.compress(Grouped().eval(), loader, macs=0.7, levels=4)
+    assert not collected
+
+
 @pytest.mark.parametrize("given", [{}, {"collecting": {"max_bytes": 3000.0}}], ids=str)
 def test_large_moments_are_not_collected(residual, loader, collected, given):
     small: Any = cct.compress(residual, loader, macs=0.7, timed=False, **given)

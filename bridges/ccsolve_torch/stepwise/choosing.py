@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from ccsolve.planning import checked_recipe
 from ccsolve.recipes.default import AUTO, CCP, takes_joint
 from ccsolve.recipes.levels import level_of
 from ccsolve_torch.collecting.moments import layer_bytes
@@ -23,7 +24,7 @@ USUAL: Mapping[str, object] = MappingProxyType(
         "repair": "least_squares",
     }
 )
-"""What `compress` is asked where "auto" may be "joint"; of collecting, `_held`."""
+"""What `compress` is asked where "auto" may be "joint"; see also `_collects_for_joint`."""
 
 
 def narrowed(
@@ -41,11 +42,12 @@ def narrowed(
     if recipe != AUTO:
         return recipe
     usual = all(asked[name] == value for name, value in USUAL.items())
-    able = usual and _held(collecting) and takes_joint(budgets, options)
+    able = usual and _collects_for_joint(collecting) and takes_joint(budgets, options)
     return AUTO if able else CCP
 
 
-def _held(collecting: Mapping[str, Any]) -> bool:
+def _collects_for_joint(collecting: Mapping[str, Any]) -> bool:
+    """Say whether nothing else is asked for than moments by the usual curvature."""
     moments = collecting.get("layers", "moments") == "moments"
     return (
         moments and collecting["curvature"] == "ggn" and "auxiliary" not in collecting
@@ -56,11 +58,13 @@ def settled(job: Job, graph: Graph) -> Job:
     """Give the job with what its recipe is given and needs collected.
 
     "auto" becomes "ccp" where the graph shows that moments will be missing, or that
-    they are too large; else the statistics decide.
+    they are too large; else the statistics decide. Unsupported where options are
+    joint's alone then.
     """
     recipe = job.recipe
     if recipe == AUTO and not _refittable(job, graph):
         recipe = CCP
+        checked_recipe(recipe, job.options, AUTO)
     level, curvature = level_of(recipe, job.options), job.collecting["curvature"]
     return replace(
         job,

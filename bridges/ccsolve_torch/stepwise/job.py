@@ -107,8 +107,8 @@ def recipe_options(
 ) -> dict[str, Any]:
     """Give the recipe's options, with those of `known` that it has and lacks.
 
-    An option that is None by default is what was collected, and is left alone. Those of
-    "auto" are those of "joint", all of which "ccp" has too.
+    An option that is None by default is what was collected, and is left alone. "auto"
+    is given what "joint" is.
     """
     made = RECIPES.get(JOINT if recipe == AUTO else recipe)
     parameters = inspect.signature(made).parameters if made else {}
