@@ -108,7 +108,7 @@ def test_moments_are_not_collected_in_vain(loader, collected):
 
 
 def test_options_of_joint_alone_are_refused_before_it_collects(loader, collected):
-    with pytest.raises(Unsupported, match="which is 'ccp' .* no option 'levels'"):
+    with pytest.raises(Unsupported, match=r"which is 'ccp' .* no option 'levels'"):
         cct.compress(Grouped().eval(), loader, macs=0.7, levels=4)
     assert not collected
 

@@ -24,7 +24,7 @@ USUAL: Mapping[str, object] = MappingProxyType(
         "repair": "least_squares",
     }
 )
-"""What `compress` is asked where "auto" may be "joint"; see also `_collects_for_joint`."""
+"""What `compress` is asked where "auto" may be "joint", beside what it collects."""
 
 
 def narrowed(
