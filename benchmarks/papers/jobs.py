@@ -66,8 +66,9 @@ SHORT = (
     *(("DCFF", name) for name in ("dcff", "l1, uniform")),
     *(("TT 2.8x", name) for name in ("tt", "tt, same part", "admm_tt")),
     *(("LinearConv", name) for name in ("linear_conv", "linear_conv, one ratio")),
+    *(("half", name) for name in ("he", "osscar", "tucker", *_PUBLISHED, *_RUN)),
 )
-"""What is trained for a few steps, or in full."""
+"""What is trained for a few steps, or in full: criteria by their papers' rates."""
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,11 @@ from benchmarks.cifar10 import every_training_image, test_images
 from benchmarks.papers.jobs import SHORT, Job
 from benchmarks.papers.methods import METHODS
 from benchmarks.papers.points import POINTS
+from benchmarks.papers.replaying import Replayed
 from benchmarks.papers.rows import Row
 from benchmarks.papers.scene import Scene
 from benchmarks.papers.training import (
+    HINTS,
     Full,
     Short,
     Stream,
@@ -72,13 +74,12 @@ class Run:
     def train(self, job: Job, model: nn.Module) -> tuple[int, int]:
         """Train in place as the stage says; give steps and epochs."""
         short, full = self.settings.short, self.settings.full
-        teacher = self.scene.model
         if job.stage == "none":
             return 0, 0
         if job.stage == "short":
-            return trained_short(model, teacher, self.stream, short), 0
+            return trained_short(model, self.teacher, self.stream, short), 0
         pictures = every_training_image(self.settings.data)
-        steps = trained_full(model, pictures, teacher, full, slug(job))
+        steps = trained_full(model, pictures, self.scene.model, full, slug(job))
         return steps, full.epochs
 
     @cached_property
@@ -86,6 +87,11 @@ class Run:
         """The batches of the short training."""
         pictures = every_training_image(self.settings.data)
         return Stream(pictures, self.settings.short, self.scene.seed)
+
+    @cached_property
+    def teacher(self) -> Replayed:
+        """The dense network, whose answers to these batches are had once."""
+        return Replayed(self.scene.model, HINTS)
 
 
 def run_all(todo: Iterable[Job], settings: Settings) -> Iterator[Row]:

@@ -22,7 +22,9 @@ from benchmarks.cifar10 import normalised
 Batch = tuple[Tensor, Tensor]
 
 SHIFT = 4
-CLASSES = 10
+HINTS = ("layer1", "layer2", "layer3")
+"""The modules whose outputs keep their shape: the features that are met."""
+
 ALPHA, TEMPERATURE = 0.9, 4.0
 
 
@@ -101,7 +103,7 @@ def trained_short(
             teacher=teacher,
             temperature=TEMPERATURE,
             alpha=ALPHA,
-            hints=[f"layer{stage}" for stage in (1, 2, 3)],
+            hints=HINTS,
             beta=short.beta,
             freeze_norms=True,
         )

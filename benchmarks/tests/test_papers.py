@@ -17,6 +17,7 @@ from benchmarks.papers.methods import METHODS
 from benchmarks.papers.pairing import pairs
 from benchmarks.papers.points import POINTS
 from benchmarks.papers.published import COMPARED, NOT_RUN
+from benchmarks.papers.replaying import Replayed
 from benchmarks.papers.report import page
 from benchmarks.papers.rows import Row
 from benchmarks.papers.running import slug
@@ -146,6 +147,26 @@ def test_the_short_training_nears_the_dense_features() -> None:
     before = apart()
     assert training.trained_short(student, teacher, batches, short) == 20
     assert apart() < before
+
+
+def test_a_replayed_teacher_teaches_the_same_and_runs_once_a_batch() -> None:
+    torch.manual_seed(0)
+    teacher = resnet(1, (4, 8, 8)).eval()
+    batches = Stream(pictures(16), Short(steps=4, batch=8), seed=1)
+    replayed, runs = Replayed(teacher, training.HINTS), []
+    teacher.register_forward_hook(lambda *given: runs.append(given))
+
+    def taught(by: nn.Module) -> list[Tensor]:
+        student = resnet(1, (4, 8, 8))
+        student.load_state_dict(teacher.state_dict())
+        nn.init.ones_(student.layer1[0].conv2.weight)  # pyright: ignore
+        training.trained_short(student, by, batches, batches.short)
+        return list(student.state_dict().values())
+
+    each = taught(teacher), taught(replayed), taught(replayed)
+    assert len(runs) == 2 * len(batches)
+    for plain, first, again in zip(*each, strict=True):
+        assert torch.equal(plain, first) and torch.equal(plain, again)
 
 
 def test_the_full_training_goes_on_where_it_stopped(
