@@ -42,8 +42,10 @@ def solve(problem: NetworkSelection, limits: Limits, *, seed: int = 0) -> Soluti
     above by descents. A `RateAllocation` whose pairs are the products and tables of
     widths then gives, from the lower curves, a bound of the whole program, and from the
     upper ones a point. Bounds at the widths of the first are raised by branch and bound
-    (`ChannelSelection`), and it is solved again, until they meet their points: then
-    the network is optimal.
+    (`ChannelSelection`): first of every group by the line that supports its curve
+    there, which binds no width and is proven at once, then, where lines leave a gap,
+    at the width itself. It is solved again until bounds meet points: then the network
+    is optimal.
 
     Where Q couples groups, Q = share·(its blocks) + R; of a factor form R = FᵀF. With
     R + shift·I positive semidefinite and z_i² = z_i, R's part lies above its tangent at
@@ -91,19 +93,20 @@ def _raised(raising: Raising, pool: Pool, seed: int) -> Iterator[Step]:
         yield from _empty(raising.finished(found))
         found = raising.lowest()
         yield _point_step(raising.problem, found, found.bound)
-    for _ in raising.supported(found, seed):
-        yield Step()
     while True:
         raising.offer(pool.x)
         yield _point_step(raising.problem, raising.nearest())
-        found = raising.lowest()
-        yield _point_step(raising.problem, found, found.bound)
         tried = False
-        for _ in raising.proven(found, 0.25, seed):
+        for _ in raising.supported(found, 0.1, seed):
+            tried = True
+            yield Step()
+        for _ in () if tried else raising.proven(found, 0.25, seed):
             tried = True
             yield Step()
         if not tried:
             return
+        found = raising.lowest()
+        yield _point_step(raising.problem, found, found.bound)
 
 
 def _tangents(raising: Raising, pool: Pool, seed: int) -> Iterator[Step]:

@@ -24,7 +24,11 @@ _MANY = 2**31
 
 
 def solve(
-    problem: NetworkSelection, limits: Limits, *, seed: int = 0, turns: int = 4
+    problem: NetworkSelection,
+    limits: Limits,
+    *,
+    seed: int = 0,
+    turns: int | None = None,
 ) -> Solution:
     """Search and bound in turn; proven: the bound, as `curves` has it.
 
@@ -39,8 +43,11 @@ def solve(
 
     Parameters
     ----------
-    turns : steps of the search for each of the bound.
+    turns : steps of the search for each of the bound; default 4, and 1 where Q is
+        separable, for there the curves end at the best point themselves.
     """
+    if turns is None:
+        turns = 1 if problem.form.is_separable else 4
     turns = whole_number("turns", turns, 0, _MANY)
     return run(_steps(problem, limits, seed, turns), limits)
 

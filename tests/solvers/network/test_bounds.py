@@ -81,6 +81,23 @@ def test_lines_and_proofs_only_raise_bounds(monkeypatch: pytest.MonkeyPatch):
     assert (section.lower <= optima).all()
 
 
+@pytest.mark.parametrize("wanted", [-50.0, 0.0, 3.0, 50.0])
+def test_a_line_touches_its_width_where_one_can(wanted: float):
+    section = section_of(matrix(8, 3), -np.arange(8.0) * 3, np.full(8, -1),
+                         np.arange(9), {}, 0)  # fmt: skip
+    touched = 0
+    for place in range(9):
+        slope = section.slope_at(place, wanted)
+        lifted = section.upper + slope * section.counts
+        if lifted[place] <= lifted.min() + 1e-9:
+            touched += 1
+            nearer = slope + 0.01 * np.sign(wanted - slope)
+            past = section.upper + nearer * section.counts
+            assert slope == wanted or past[place] > past.min()
+    # The ends of a curve, and where it is convex.
+    assert touched >= 3
+
+
 def value(function: Separable, problem: NetworkSelection, z: np.ndarray) -> float:
     total = function.constant + function.linear @ z
     for own, block in zip(problem.members, function.blocks, strict=True):
@@ -282,3 +299,15 @@ def test_separable_networks_are_proven(wide: NetworkSelection):
     found = ccsolve.solve(wide, "curves", time_limit=60.0)
     assert found.claim() is Claim.OPTIMAL
     assert (found.duals["budgets"] >= 0).all()
+
+
+def test_separable_networks_are_proven_under_steps_of_latency():
+    problem = chain([22, 4, 20], 0, tables=True, share=0.6)
+    found = ccsolve.solve(problem, "curves", time_limit=60.0)
+    assert found.claim() is Claim.OPTIMAL
+    for method in ("exchange", "local_search"):
+        other = ccsolve.solve(problem, method, step_limit=200, time_limit=None)
+        assert other.objective >= found.bound
+    draw = np.random.default_rng(0)
+    for _ in range(200):
+        assert problem.objective(random_point(problem, draw)) >= found.bound

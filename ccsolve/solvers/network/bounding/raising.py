@@ -59,6 +59,7 @@ class Raising:
     spheres : by group the spectrum of its free channels' block, kept between functions
         that differ in their linear part alone.
     hasty : groups whose section is not finished.
+    touched : groups and places at which a line has supported the section.
     """
 
     problem: NetworkSelection
@@ -69,6 +70,7 @@ class Raising:
     constant: float = field(init=False, default=0.0)
     spheres: dict[int, Spheres] = field(init=False, default_factory=dict)
     hasty: set[int] = field(init=False, default_factory=set)
+    touched: set[tuple[int, int]] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         """Begin with the first budgets."""
@@ -85,7 +87,7 @@ class Raising:
         if not keep_spectra:
             self.spheres = {}
         self.constant, self.sections = function.constant, []
-        self.hasty = set()
+        self.hasty, self.touched = set(), set()
         for g in range(self.problem.count):
             self.sections.append(self._section(g, function))
             if function.blocks[g] is not None:
@@ -183,30 +185,40 @@ class Raising:
             section.prove(place, limits, seed)
             yield
 
-    def supported(self, found: Found, seed: int) -> Iterator[None]:
-        """Support every section by the line of its costs' slope at the widths found.
+    def supported(self, found: Found, share: float, seed: int) -> Iterator[None]:
+        """Support sections by lines that touch them at the widths found.
 
-        With prices of the budgets, what a channel of the group costs beside the others'
-        widths. Sections whose line may rise most come first.
+        At each of a group's widths once. Sections whose line may rise most come first,
+        those within ``share`` of the most.
         """
-        slopes = self.slopes(found.places, found.prices)
+        costs = self.slopes(found.places, found.prices)
+        slopes = [
+            section.slope_at(place, slope)
+            for section, place, slope in zip(
+                self.sections, found.places, costs, strict=True
+            )
+        ]
         gaps = np.array(
             [
-                section.supported_gap(slope)
-                for section, slope in zip(self.sections, slopes, strict=True)
+                0.0 if (g, place) in self.touched else section.supported_gap(slope)
+                for g, (section, place, slope) in enumerate(
+                    zip(self.sections, found.places, slopes, strict=True)
+                )
             ]
         )
+        widest = float(gaps.max(initial=0.0))
         for g in np.argsort(-gaps, kind="stable"):
             section = self.sections[g]
-            if gaps[g] <= 8.0 * section.error or not len(section.q):
+            if gaps[g] <= max(8.0 * section.error, share * widest):
                 continue
+            self.touched.add((int(g), int(found.places[g])))
             limits = Limits(
                 time_limit=self.limits.remaining(),
                 step_limit=_fewer(SUPPORT_STEPS, section),
                 gap=1e-7,
                 resolution=section.error,
             )
-            section.support(float(slopes[g]), limits, seed)
+            section.support(slopes[g], limits, seed)
             yield
 
     def nearest_places(self, y: np.ndarray) -> np.ndarray:

@@ -91,6 +91,21 @@ class Section:
                 self.upper[place] = value
                 self.points[place] = z
 
+    def slope_at(self, place: int, wanted: float) -> float:
+        """Give the slope nearest to a wanted one of which a line touches the points.
+
+        That is, at the width of that place: value + slope·count is least there, as far
+        as points are known. Where costs rise by steps their own slope says little.
+        """
+        drop = self.upper[place] - self.upper
+        beyond = self.counts - self.counts[place]
+        wider, narrower = beyond > 0, beyond < 0
+        least = float((drop[wider] / beyond[wider]).max(initial=-math.inf))
+        most = float((drop[narrower] / beyond[narrower]).min(initial=math.inf))
+        if least > most:
+            return 0.5 * (least + most)
+        return min(max(wanted, least), most)
+
     def supported_gap(self, slope: float) -> float:
         """Give how far a line of that slope may rise from bounds to values."""
         line = slope * self.counts
