@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import numpy as np
 
@@ -14,11 +14,21 @@ from ccsolve.problems.network_points import feasible_point, rounded
 from ccsolve.solution import Solution
 from ccsolve.solvers.network.curves import bounding
 from ccsolve.solvers.network.exchange import kick_of, walk
+from ccsolve.solvers.network.searching.diving import Diver
 from ccsolve.solvers.network.searching.engine import Engine, engine_of
-from ccsolve.solvers.network.searching.pool import Pool
+from ccsolve.solvers.network.searching.pool import Elites, Pool
 
-PATIENCE, GUIDED = 20_000, 2
-"""Of a walk, see `exchange`; one of so many begins at the last guide."""
+PATIENCE, BRIEF = 20_000, 5_000
+"""Of a walk, see `exchange`: after a kick, and after a dive."""
+
+GUIDED = 2
+"""Where no dive can be had, one walk of so many begins at the relaxation's point."""
+
+ELITES, FEWEST = 8, 6
+"""Good points that are kept, and from how many on two of them are crossed."""
+
+AFRESH, LOOSE = 0.2, 0.1
+"""Shares of dives that begin afresh all the same, and of channels freed in others."""
 
 _MANY = 2**31
 
@@ -34,9 +44,9 @@ def solve(
 
     The greedy point, but for coupled programs of thousands of channels, which begin by
     their bound; where Q is separable its descent, as `local_search` has it. Then, for
-    each step of `curves`, ``turns`` steps of `exchange`: from the best point, and where
-    Q joins groups every second time from what the relaxation rounds to, which is far
-    better than any greedy point.
+    each step of `curves`, ``turns`` steps of `exchange`: from the best point, or where
+    Q joins groups from where a dive from the relaxation's point ends, or one between
+    two of the best points (see `searching.diving`).
     Each part goes on from the best point that any has found: curves take its groups for
     points of theirs, and combine them anew. Under a time limit the search goes on when
     the bound can rise no more.
@@ -74,19 +84,39 @@ def _steps(
 def _searched(
     problem: NetworkSelection, engine: Engine | None, pool: Pool, seed: int
 ) -> Iterator[Step]:
-    """Walk by exchanges for ever: from the last guide and from the best of all."""
+    """Search for ever: near the relaxation's point once there is one, else by kicks."""
     if engine is None:
         engine = engine_of(problem, seed)
+    rng, elites = np.random.default_rng(seed), Elites(ELITES)
     for turn in itertools.count():
-        guide = pool.guide if turn % GUIDED == 0 else None
-        if guide is not None:
-            pool.guide = None
+        if pool.guide is not None and (engine.is_whole or turn % GUIDED == 0):
             engine.forget()
-            engine.start(rounded(problem, guide))
+            engine.start((yield from _near(pool, elites, engine, rng)))
             yield from engine.shrunk()
             yield from engine.descended()
+            yield from walk(engine, turn, BRIEF, pool.prices)
+            elites.add(engine.value, engine.best())
         else:
             if pool.x is not None and pool.objective < engine.objective:
                 engine.start(np.asarray(pool.x))
             engine.kicked(kick_of(turn))
-        yield from walk(engine, turn, PATIENCE, pool.prices)
+            yield from walk(engine, turn, PATIENCE, pool.prices)
+
+
+def _near(
+    pool: Pool, elites: Elites, engine: Engine, rng: np.random.Generator
+) -> Generator[Step, None, np.ndarray]:
+    """Give where a dive ends: from the relaxation's point, or between two good ones.
+
+    Between these, what they agree on stays, but for a few channels.
+    """
+    guide, n = pool.guide, engine.problem.n
+    assert guide is not None and pool.prices is not None
+    if not engine.is_whole:
+        return rounded(engine.problem, guide)
+    y, free = guide, np.ones(n, dtype=bool)
+    if len(elites.points) >= FEWEST and rng.random() >= AFRESH:
+        one, other = elites.two(rng)
+        y = 0.5 * (1.0 * one + other)
+        free = (one != other) | (rng.random(n) < LOOSE)
+    return (yield from Diver(engine, pool.prices).dived(y, free, rng))

@@ -63,6 +63,11 @@ class Engine:
         return max(1, _WORK // per_move)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the kernels' program holds Q as one matrix, (n, n)."""
+        return self.net.rows.values.size == self.problem.n**2
+
+    @property
     def value(self) -> float:
         """The best value so far, without the constant; inf before the first point."""
         return float(self.walk.totals[BEST])

@@ -1,8 +1,8 @@
-"""The best point that the parts of a method know of, seen in the steps that pass by."""
+"""What the parts of a method know together: the best point, a guide, good points."""
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -31,3 +31,29 @@ class Pool:
             if step.x is not None and step.objective < self.objective:
                 self.x, self.objective = step.x, step.objective
             yield step
+
+
+@dataclass
+class Elites:
+    """The best few points of a search, no two the same.
+
+    Attributes
+    ----------
+    points : (value, (n,) bool), the least value first.
+    """
+
+    size: int
+    points: list[tuple[float, np.ndarray]] = field(default_factory=list)
+
+    def add(self, value: float, z: np.ndarray) -> None:
+        """Take a point in, if it is new; the worst goes where there are too many."""
+        if any(np.array_equal(z, known) for _, known in self.points):
+            return
+        self.points.append((value, z))
+        self.points.sort(key=lambda one: one[0])
+        del self.points[self.size :]
+
+    def two(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw two of the points."""
+        first, second = rng.choice(len(self.points), 2, replace=False)
+        return self.points[first][1], self.points[second][1]
