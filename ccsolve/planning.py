@@ -18,6 +18,7 @@ from ccsolve.recipes import (
     joint,
     linear_plans,
     low_rank,
+    network,
     ranked,
     uniform,
 )
@@ -34,6 +35,7 @@ RECIPES: Mapping[str, Callable[..., Plan]] = {
     "dcff": dcff.plan,
     "joint": joint.plan,
     "linear_conv": linear_plans.plan,
+    "network": network.plan,
     "svd": low_rank.svd,
     "tt": low_rank.tt,
     "tucker": low_rank.tucker,
@@ -70,11 +72,11 @@ def plan(
     recipe
         "auto" is "joint" where budgets are on MACs and parameters, all options are its
         own and statistics have the moments of all layers that read a group, else "ccp".
-        "ccp" chooses by programs, "allocated" and "uniform" by a criterion; "uniform"
-        cuts every group alike. "svd", "tucker" and "tt" keep all channels, and make
-        chains of layers: a program shares the budgets over their ranks; "admm_tt" does
-        so for weights that ADMM finds. "cc" and "joint" do both. "linear_conv" makes
-        filters of others.
+        "ccp" chooses by programs, "network" by one over all groups and widths,
+        "allocated" and "uniform" by a criterion; "uniform" cuts every group alike.
+        "svd", "tucker" and "tt" keep all channels, and make chains of layers: a program
+        shares the budgets over their ranks; "admm_tt" does so for weights that ADMM
+        finds. "cc" and "joint" do both. "linear_conv" makes filters of others.
         "cpli", "he", "thinet" and "osscar" keep the channels from which the next layers
         can be reconstructed; "dcff" filters unlike the others. "l1", "lamp", "nisp",
         ...: a criterion, see `ccsolve.recipes.ranked.PAPERS`.
@@ -83,9 +85,10 @@ def plan(
         ``fixed`` and ``seed``; "uniform" takes ``criterion``; "allocated" and "ccp"
         take ``allocation`` and ``time_limit``; "allocated" takes ``losses`` and
         ``criterion``; "joint" takes ``levels``, ``leave_out``, ``rank_multiple`` and
-        ``time_limit``; "ccp" and "dcff" take ``widths``; "ccp" takes ``curvature``,
-        ``damping``, ``first_order`` and ``recollect``; recipes of ranks take
-        ``metric`` and ``times``.
+        ``time_limit``; "ccp" and "dcff" take ``widths``; "ccp" and "network" take
+        ``curvature``, ``damping``, ``first_order`` and ``shrinkage``, "ccp" also
+        ``recollect`` and "network" ``cross``; recipes of ranks take ``metric`` and
+        ``times``.
 
     Returns
     -------

@@ -36,6 +36,10 @@ OURS: Mapping[str, Choice] = MappingProxyType(
         "L1, allocated": planned(recipe="allocated", criterion="l1"),
         "refit, allocated": planned(recipe="allocated"),
         "joint": planned(recipe="joint"),
+        "network": planned(recipe="network", time_limit=30.0),
+        "network, coupled": planned(
+            recipe="network", cross=True, shrinkage="auto", target="groups"
+        ),
     }
 )
 

@@ -1,6 +1,7 @@
 """Points of a NetworkSelection without search: one, and random ones."""
 
 import bisect
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -56,6 +57,39 @@ def _widest(problem: NetworkSelection, k: np.ndarray, g: int, most: int) -> int:
 
     found = bisect.bisect_left(range(most + 1), True, key=is_too_wide)
     return int(ladder[max(found - 1, 0)])
+
+
+def filled(problem: NetworkSelection, z: np.ndarray) -> np.ndarray:
+    """Give z (n,) with steps of width put back as long as one fits, (n,) bool.
+
+    The step that raises the objective least comes first, with the channels that raise
+    it least by themselves; it may rise. O(G·zᵀQz) a step.
+    """
+    z = np.array(z, dtype=bool)
+    while True:
+        trials = list(_wider(problem, z))
+        if not trials:
+            return z
+        z = min(trials, key=problem.objective)
+
+
+def _wider(problem: NetworkSelection, z: np.ndarray) -> Iterator[np.ndarray]:
+    """Give the points with one step of one group more, where it fits."""
+    k = problem.widths_of(z)
+    rises = problem.form.diagonal_of_Q() + problem.q + 2.0 * problem.form.multiply(z)
+    for g, (own, ladder) in enumerate(
+        zip(problem.members, problem.widths, strict=True)
+    ):
+        place = int(np.searchsorted(ladder, k[g], side="right"))
+        free = problem.fixed is None or problem.fixed[own] == -1
+        out = own[~z[own] & free]
+        wider = k.copy()
+        wider[g] = ladder[min(place, len(ladder) - 1)]
+        missing = int(wider[g] - k[g])
+        if 0 < missing <= len(out) and problem.fits(wider):
+            trial = z.copy()
+            trial[out[np.argsort(rises[out], kind="stable")[:missing]]] = True
+            yield trial
 
 
 def natural_scale(problem: NetworkSelection, points: int = 16, seed: int = 0) -> float:

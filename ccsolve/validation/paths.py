@@ -1,7 +1,7 @@
 """Networks along budgets from the dense network to what is asked."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from ccsolve.api import solve
 from ccsolve.plans import Plan
 from ccsolve.problems import NetworkSelection
+from ccsolve.recipes.network import planned
 from ccsolve.solution import Solution
 from ccsolve.statistics import Statistics
 from ccsolve.statistics.network_programs import budgets_of, network_program
 from ccsolve.validation.models import LossModel
-
-RECIPE = "network"
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,26 +96,16 @@ def plan_of(
     limits: Mapping[str, float],
     record: Mapping[str, Any],
 ) -> Plan:
-    """Give the plan that keeps what a point of the network's program keeps."""
+    """Give the plan that keeps what the solution of a network's program keeps."""
     z = np.asarray(solution.x, dtype=bool)
-    keep = {
-        name: np.flatnonzero(z[own])
-        for name, own in zip(problem.names, problem.members, strict=True)
-    }
-    widths = {name: len(classes) for name, classes in keep.items()}
-    return Plan(
-        recipe=RECIPE,
-        keep=keep,
-        sizes={name: group.size for name, group in stats.groups.items()},
+    made = planned(stats, problem, solution, z, {"model": dict(record)})
+    return replace(
+        made,
         given=dict(limits),
         asked=dict(limits),
-        achieved=stats.cost(widths).known(),
+        achieved=stats.cost(made.widths).known(),
         original=stats.cost().known(),
-        objective=solution.objective,
-        bound=min(solution.bound, solution.objective),
-        resolution=solution.resolution,
         fingerprint=stats.fingerprint,
-        provenance={"model": dict(record), "method": solution.method},
     )
 
 

@@ -1,0 +1,135 @@
+"""The recipe "network": one program over all groups, and the plan of its point."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ccsolve
+from ccsolve import NetworkSelection, testing
+from ccsolve.errors import Infeasible, InvalidProblem, MissingStatistics
+from ccsolve.problems.generate_network import FAMILIES
+from ccsolve.problems.network_points import filled, random_point
+from ccsolve.recipes.steps import admissible_steps, fits
+from ccsolve.statistics import Statistics
+from ccsolve.statistics.generate import random_chain
+
+STATS = random_chain((5, 6, 5))
+
+
+def loss(stats: Statistics, plan: ccsolve.Plan, **model: Any) -> float:
+    """Give the predicted loss of a plan, from the matrices alone."""
+    u = np.concatenate([~plan.mask(name) for name in plan.keep]).astype(float)
+    H = np.zeros((len(u), len(u)))
+    first = 0
+    for group in stats.groups.values():
+        own = slice(first, first + group.size)
+        H[own, own] = group.hessian("ggn", **model)
+        first += group.size
+    return float(0.5 * u @ H @ u)
+
+
+@pytest.mark.parametrize("budget", [{"macs": 0.5}, {"macs": 0.6, "params": 0.5}])
+def test_plans_are_optimal_and_no_step_can_come_back(budget: dict[str, float]):
+    plan = ccsolve.plan(STATS, recipe="network", **budget)
+    assert plan.objective == pytest.approx(loss(STATS, plan))
+    problem = NetworkSelection.from_statistics(STATS, **budget, first_order=0.0)
+    optimum = testing.brute_force(problem)[1]
+    assert plan.bound <= optimum + plan.resolution
+    assert plan.objective >= optimum - plan.resolution
+    for name, steps in admissible_steps(STATS).items():
+        for width in [w for w in steps if w > plan.widths[name]][:1]:
+            assert not fits(STATS, plan.asked, {**plan.widths, name: width})
+    assert plan.provenance["solver"]["method"] == "enumerate_all"
+    bounded = ccsolve.plan(STATS, recipe="network", method="search_and_bound", **budget)
+    assert set(bounded.prices) == set(budget)
+    assert min(bounded.prices.values()) >= 0.0
+    assert bounded.bound <= optimum <= bounded.objective + bounded.resolution
+
+
+def test_no_other_recipe_s_network_loses_less():
+    plan = ccsolve.plan(STATS, macs=0.5, recipe="network")
+    for recipe in ("ccp", "allocated", "uniform", "l1", "taylor"):
+        other = ccsolve.plan(STATS, macs=0.5, recipe=recipe)
+        assert loss(STATS, other) >= plan.bound - plan.resolution
+
+
+def test_the_model_of_the_loss_is_the_one_asked_for():
+    shrunk = ccsolve.plan(STATS, macs=0.5, recipe="network", shrinkage=0.7)
+    assert shrunk.objective == pytest.approx(loss(STATS, shrunk, shrinkage=0.7))
+    assert shrunk.provenance["shrinkage"] == 0.7
+    across = ccsolve.plan(STATS, macs=0.5, recipe="network", cross=True)
+    problem = NetworkSelection.from_statistics(
+        STATS, macs=0.5, cross=True, first_order=0.0
+    )
+    z = np.concatenate([across.mask(name) for name in across.keep])
+    assert across.objective == pytest.approx(problem.objective(z))
+
+
+def test_widths_keep_their_rules():
+    first, second, _ = STATS.groups
+    rules: dict[str, Any] = {"multiple_of": 2, "fixed": {first: 3, second: 6}}
+    for method in ("auto", "search_and_bound"):
+        plan = ccsolve.plan(
+            STATS, macs=0.6, recipe="network", method=method, min_keep=2, **rules
+        )
+        _check_rules(plan)
+    gone = ccsolve.plan(
+        STATS, macs=0.3, recipe="network", min_keep={second: 0}, fixed={second: 0}
+    )
+    assert gone.widths[second] == 0
+
+
+def _check_rules(plan: ccsolve.Plan) -> None:
+    first, second, third = plan.widths.values()
+    assert (first, second) == (3, 6)
+    assert third in (2, 4, 5)
+    assert set(plan.prices) <= {"macs"}
+
+
+def test_plans_are_kept_and_read_again(tmp_path: Any):
+    least = {next(iter(STATS.groups)): 2}
+    plan = ccsolve.plan(STATS, macs=0.5, recipe="network", min_keep=least)
+    assert plan.provenance["min_keep"] == least
+    plan.save(tmp_path / "plan.json")
+    assert ccsolve.Plan.load(tmp_path / "plan.json").provenance == plan.provenance
+
+
+def test_what_cannot_be_is_refused():
+    def plan(**options: Any) -> ccsolve.Plan:
+        return ccsolve.plan(STATS, recipe="network", **{"macs": 0.5, **options})
+
+    name = next(iter(STATS.groups))
+    with pytest.raises(InvalidProblem, match="fixed names the group 'other'"):
+        plan(fixed={"other": 2})
+    with pytest.raises(InvalidProblem, match=rf"fixed\['{name}'\]"):
+        plan(fixed={name: 99})
+    with pytest.raises(InvalidProblem, match="min_keep names the group 'other'"):
+        plan(min_keep={"other": 2})
+    with pytest.raises(InvalidProblem, match="time_limit"):
+        plan(time_limit=-1.0)
+    with pytest.raises(Infeasible):
+        plan(macs=0.01, min_keep=5)
+    bare = Statistics(
+        {n: type(g)(n, g.size) for n, g in STATS.groups.items()},
+        operations=STATS.operations,
+    )
+    with pytest.raises(MissingStatistics, match="ggn"):
+        ccsolve.plan(bare, macs=0.5, recipe="network")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_filled_points_have_no_room_left(family: str):
+    problem = FAMILIES[family](0)
+    z = random_point(problem, np.random.default_rng(1))
+    full = filled(problem, z)
+    assert problem.violation(full) <= 0
+    assert (full >= z).all()
+    free = np.full(problem.n, -1) if problem.fixed is None else problem.fixed
+    k = problem.widths_of(full)
+    for g, own in enumerate(problem.members):
+        left = int(((free[own] == -1) & ~full[own]).sum())
+        for width in [w for w in problem.widths[g] if k[g] < w <= k[g] + left][:1]:
+            wider = k.copy()
+            wider[g] = width
+            assert not problem.fits(wider)
