@@ -81,10 +81,10 @@ which pad with zeros, so all choices are of the channels inside the blocks. Its
 Hessian importance keeps the squared gradient of the last image alone (1.6.1,
 `accumulate_grad`); it is given the mean that it documents.
 
-CCP's program, “network” and Taylor price the loss before any repair, L1 knows nothing of the
-data; “refit” and “joint” price what the repair leaves. “joint” keeps more channels and
-pays for them by chains of three small layers in place of one; the repair fits these as
-it comes by (docs/recipes/joint.md).
+CCP's program, “network” and Taylor price the loss before any repair, L1 knows nothing
+of the data; “refit” and “joint” price what the repair leaves. “joint” keeps more
+channels and pays for them by chains of three small layers in place of one; the repair
+fits these as it comes by (docs/recipes/joint.md).
 """
 
 

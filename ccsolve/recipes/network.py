@@ -165,11 +165,9 @@ def _at_most(problem: NetworkSelection, fixed: Mapping[str, int]) -> NetworkSele
         )
         if 0 < fixed.get(name, 0) < len(own)
     ]
-    if not budgets:
-        return problem
-    return NetworkSelection(
-        **(problem.parts() | {"budgets": [*problem.budgets, *budgets]})
-    )
+    parts: dict[str, Any] = problem.parts()
+    parts["budgets"] = [*problem.budgets, *budgets]
+    return NetworkSelection(**parts) if budgets else problem
 
 
 def _prices(problem: NetworkSelection, solution: Solution) -> dict[str, float]:
