@@ -52,7 +52,7 @@ def _rises_by_tables(net, walk, sizes, rises):
     rise = empty(rises.shape[0])
     for g in range(rises.shape[1]):
         if sizes[g] != 0:
-            price_change(net, walk, g, sizes[g], -1, 0, rise)
+            price_change(net, walk, g, sizes[g], int64(-1), int64(0), rise)
             rises[:, g] = rise
 
 

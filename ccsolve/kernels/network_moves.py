@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy import int64
 
 from ccsolve.kernels.network_state import (
     change_width,
@@ -143,7 +144,10 @@ def look(net, walk, moves, now, swaps, whole):
             moves.swap[g], moves.out[g], moves.into[g] = _swap(
                 rows, change, sign, barred, first, last, pairs
             )
-        less, more = -step_size(net, walk, g, -1), step_size(net, walk, g, 1)
+        less, more = (
+            -step_size(net, walk, g, int64(-1)),
+            step_size(net, walk, g, int64(1)),
+        )
         moves.down[g] = _step(
             rows, change, sign, barred, first, last, less, -1.0, moves.leave
         )
@@ -159,8 +163,8 @@ def step_fits(net, walk, moves, g, h, scratch):
     row = g if g >= 0 else moves.down.shape[0]
     if moves.fitting[row, h] >= 0:
         return moves.fitting[row, h] == 1
-    up = step_size(net, walk, h, 1)
-    by = step_size(net, walk, g, -1) if g >= 0 else 0
+    up = step_size(net, walk, h, int64(1))
+    by = step_size(net, walk, g, int64(-1)) if g >= 0 else int64(0)
     price_change(net, walk, h, up, g, by, scratch)
     fit = 1
     for b in range(scratch.shape[0]):
@@ -180,8 +184,8 @@ def joint_gains(net, walk, moves, out):
     groups = moves.down.shape[0]
     downs, ups = np.zeros(groups, np.int64), np.zeros(groups, np.int64)
     for g in range(groups):
-        downs[g] = -step_size(net, walk, g, -1)
-        ups[g] = step_size(net, walk, g, 1)
+        downs[g] = -step_size(net, walk, g, int64(-1))
+        ups[g] = step_size(net, walk, g, int64(1))
     steps = (net.start, moves.leave, moves.enter, downs, ups)
     _joined(net.rows, steps, moves.down, moves.up, net.coupled, out)
 

@@ -1,7 +1,11 @@
-"""Searches over a whole network: shrinking and filling, descent, tabu, chains."""
+"""Searches over a whole network: shrinking and filling, descent, tabu, chains.
+
+Numba compiles a function anew for every literal that it is called with: hence int64(1).
+"""
 
 import numpy as np
 from numba import njit
+from numpy import bool_, int64
 
 from ccsolve.kernels.network_moves import (
     NEVER,
@@ -29,9 +33,17 @@ FOREVER = 1 << 62
 
 
 @njit(cache=True)
+def _look_for_steps(net, walk, moves):
+    """Look for steps of width of all channels, held or not."""
+    look(net, walk, moves, int64(FOREVER), bool_(False), bool_(False))
+
+
+@njit(cache=True)
 def relief(net, walk, g, scratch):
     """Give what a step down of g takes off the excess, each budget's counted as 1."""
-    price_change(net, walk, g, step_size(net, walk, g, -1), -1, 0, scratch)
+    price_change(
+        net, walk, g, step_size(net, walk, g, int64(-1)), int64(-1), int64(0), scratch
+    )
     total = 0.0
     for b in range(scratch.shape[0]):
         excess = walk.spent[b] - net.limit[b]
@@ -51,8 +63,8 @@ def shrink(net, walk, moves, but, most):
     for _ in range(most):
         if fits(net, walk):
             return True
-        look(net, walk, moves, FOREVER, False, False)
-        found, least = -1, NEVER
+        _look_for_steps(net, walk, moves)
+        found, least = int64(-1), NEVER
         for g in range(moves.down.shape[0]):
             if g == but or moves.down[g] >= 0.5 * NEVER:
                 continue
@@ -65,7 +77,7 @@ def shrink(net, walk, moves, but, most):
                 found, least = g, rate
         if found < 0:
             return True
-        make_step(net, walk, moves, found, -1)
+        make_step(net, walk, moves, found, int64(-1))
     return fits(net, walk)
 
 
@@ -74,16 +86,16 @@ def fill(net, walk, moves, but):
     """Step up where the loss falls most, as long as one fits and costs nothing."""
     scratch = np.empty(walk.spent.shape[0])
     while True:
-        look(net, walk, moves, FOREVER, False, False)
-        found, least = -1, NEVER
+        _look_for_steps(net, walk, moves)
+        found, least = int64(-1), NEVER
         for g in range(moves.up.shape[0]):
             if g == but or moves.up[g] > 0 or moves.up[g] >= least:
                 continue
-            if step_fits(net, walk, moves, -1, g, scratch):
+            if step_fits(net, walk, moves, int64(-1), g, scratch):
                 found, least = g, moves.up[g]
         if found < 0:
             return
-        make_step(net, walk, moves, found, 1)
+        make_step(net, walk, moves, found, int64(1))
 
 
 @njit(cache=True)
@@ -99,7 +111,7 @@ def _best_alone(net, walk, moves, scratch):
             best, down, up = swap[g], g, g
         if less[g] < best:
             best, down, up = less[g], g, -1
-        if more[g] < best and step_fits(net, walk, moves, -1, g, scratch):
+        if more[g] < best and step_fits(net, walk, moves, int64(-1), g, scratch):
             best, down, up = more[g], -1, g
     return best, down, up
 
@@ -127,11 +139,11 @@ def _hold(net, walk, moves, down, up, tenure, state):
         walk.held[moves.into[up]] = now + tenure + below(state, tenure + 1)
         return
     if down >= 0:
-        for place in range(-step_size(net, walk, down, -1)):
+        for place in range(-step_size(net, walk, down, int64(-1))):
             k = moves.leave[net.start[down] + place]
             walk.held[k] = now + tenure + below(state, tenure + 1)
     if up >= 0:
-        for place in range(step_size(net, walk, up, 1)):
+        for place in range(step_size(net, walk, up, int64(1))):
             k = moves.enter[net.start[up] + place]
             walk.held[k] = now + tenure + below(state, tenure + 1)
 
@@ -154,7 +166,7 @@ def search(net, walk, moves, tenure, patience, most, state):
         if patience > 0:
             # What was held may be free again.
             moves.stale[:] = True
-        look(net, walk, moves, now, True, patience == 0)
+        look(net, walk, moves, now, bool_(True), patience == 0)
         gain, down, up = _best_move(net, walk, moves, scratch, joint)
         if gain >= 0.5 * NEVER or (patience == 0 and gain >= -net.tolerance):
             note_best(net, walk)
@@ -165,9 +177,9 @@ def search(net, walk, moves, tenure, patience, most, state):
             make_swap(net, walk, moves, moves.out[down], moves.into[up], down)
         else:
             if down >= 0:
-                make_step(net, walk, moves, down, -1)
+                make_step(net, walk, moves, down, int64(-1))
             if up >= 0:
-                make_step(net, walk, moves, up, 1)
+                make_step(net, walk, moves, up, int64(1))
         note_best(net, walk)
         if patience > 0 and now - walk.clock[IMPROVED] >= patience:
             return True
@@ -196,7 +208,7 @@ def chain(net, walk, moves, g, direction):
     if step_size(net, walk, g, direction) == 0:
         return False
     before, sign, place = walk.totals[VALUE], walk.sign.copy(), walk.place.copy()
-    look(net, walk, moves, FOREVER, False, False)
+    _look_for_steps(net, walk, moves)
     if (moves.up[g] if direction > 0 else moves.down[g]) >= 0.5 * NEVER:
         return False
     make_step(net, walk, moves, g, direction)
@@ -218,13 +230,13 @@ def kick(net, walk, moves, count, state):
     groups = moves.swap.shape[0]
     for _ in range(count):
         g = below(state, groups)
-        look(net, walk, moves, FOREVER, False, False)
-        if below(state, 2) == 0 and moves.down[g] < 0.5 * NEVER:
-            make_step(net, walk, moves, g, -1)
+        _look_for_steps(net, walk, moves)
+        if below(state, int64(2)) == 0 and moves.down[g] < 0.5 * NEVER:
+            make_step(net, walk, moves, g, int64(-1))
             continue
         size = net.start[g + 1] - net.start[g]
         i = net.start[g] + below(state, size)
         j = net.start[g] + below(state, size)
         if walk.sign[i] * walk.sign[j] < 0 and not (net.locked[i] or net.locked[j]):
             make_swap(net, walk, moves, i, j, g)
-    fill(net, walk, moves, -1)
+    fill(net, walk, moves, int64(-1))
