@@ -10,6 +10,7 @@ from ccsolve.problems.network import NetworkSelection
 from ccsolve.problems.width_costs import WidthBudget, WidthTable
 
 _FORM = ("Q", "factor", "diagonal", "fixed")
+_LADDERS = ("multiple_of", "min_keep", "max_keep")
 _SIDES = (("inputs", "read"), ("outputs", "made"))
 _MOST_PARTS = 2**20
 
@@ -18,7 +19,7 @@ def network_arrays(problem: NetworkSelection) -> Arrays:
     """Give the arrays that hold the problem; parts that are None are left out."""
     arrays: Arrays = {
         name: np.asarray(getattr(problem, name))
-        for name in ("q", "groups", "constant", "multiple_of", "min_keep", *_FORM)
+        for name in ("q", "groups", "constant", *_LADDERS, *_FORM)
         if getattr(problem, name) is not None
     }
     arrays["names"] = np.array(problem.names, dtype=np.str_)
@@ -40,6 +41,8 @@ def network_of(arrays: Arrays, where: str) -> NetworkSelection:
         "constant": take_number(arrays, "constant", where, 0.0),
         "multiple_of": _vector(arrays, "multiple_of", where),
         "min_keep": _vector(arrays, "min_keep", where),
+        # Files of before it was there lack it.
+        "max_keep": take_array(arrays, "max_keep", where, 1),
         "names": _names(arrays, where),
         "blocks": _blocks(arrays, where),
     }

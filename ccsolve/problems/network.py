@@ -58,6 +58,8 @@ class NetworkSelection:
         Widths are multiples of it, or the whole group.
     min_keep : int, or one for each group
         Fewest channels that stay; 0 lets a whole group go.
+    max_keep : int, or one for each group, optional
+        Most channels that stay; without it the whole group may.
     fixed : (n,) array, optional
         Entries -1 (free), 0 (removed) or 1 (kept).
     names : sequence of str, optional
@@ -83,6 +85,7 @@ class NetworkSelection:
     constant: float
     multiple_of: np.ndarray
     min_keep: np.ndarray
+    max_keep: np.ndarray
     fixed: np.ndarray | None
     names: tuple[str, ...]
 
@@ -99,12 +102,14 @@ class NetworkSelection:
         diagonal: Any = None,
         multiple_of: Any = 1,
         min_keep: Any = 0,
+        max_keep: Any = None,
         fixed: Any = None,
         names: Sequence[str] | None = None,
     ) -> None:
         labels = labels_of(groups, channel_count(Q, factor, q, groups))
         members = members_of(labels)
         n, count = len(labels), len(members)
+        sizes = [len(own) for own in members]
         fields = {
             "form": network_form(Q, blocks, factor, diagonal, members),
             "q": frozen(np.zeros(n)) if q is None else real_array("q", q, (n,)),
@@ -113,6 +118,9 @@ class NetworkSelection:
             "constant": real_number("constant", constant),
             "multiple_of": per_group("multiple_of", multiple_of, count, 1),
             "min_keep": per_group("min_keep", min_keep, count, 0),
+            "max_keep": per_group(
+                "max_keep", sizes if max_keep is None else max_keep, count, 0
+            ),
             "fixed": checked_fixings(fixed, n),
             "names": checked_group_names(names, count),
         }
@@ -157,7 +165,7 @@ class NetworkSelection:
     def parts(self) -> dict[str, Any]:
         """Give the arguments that make the problem again."""
         names = ("Q", "q", "groups", "budgets", "constant", "blocks", "factor")
-        more = ("diagonal", "multiple_of", "min_keep", "fixed", "names")
+        more = ("diagonal", "multiple_of", "min_keep", "max_keep", "fixed", "names")
         return {name: getattr(self, name) for name in names + more}
 
     @property
@@ -204,9 +212,8 @@ class NetworkSelection:
                 repr(self.names[g]),
                 len(own),
                 int(self.multiple_of[g]),
-                int(self.min_keep[g]),
-                int((fixed[own] == 1).sum()),
-                int((fixed[own] == 0).sum()),
+                (int(self.min_keep[g]), int(self.max_keep[g])),
+                (int((fixed[own] == 1).sum()), int((fixed[own] == 0).sum())),
             )
             for g, own in enumerate(self.members)
         )

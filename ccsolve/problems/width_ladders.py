@@ -81,20 +81,27 @@ def per_group(name: str, value: Any, count: int, low: int) -> np.ndarray:
 
 
 def ladder(
-    name: str, size: int, multiple: int, least: int, kept: int, gone: int
+    name: str,
+    size: int,
+    multiple: int,
+    bounds: tuple[int, int],
+    fixed: tuple[int, int],
 ) -> np.ndarray:
     """Give the widths that a group may have, rising.
 
-    Multiples of ``multiple`` from ``least`` on, and the whole size, as far as ``kept``
-    channels fixed to stay and ``gone`` fixed to go allow. Infeasible if none is left.
+    Multiples of ``multiple``, and the whole size, within ``bounds`` and as far as the
+    channels ``fixed`` to stay and to go allow. Infeasible if none is left.
     """
-    steps = np.arange(0, size + 1, multiple)
-    widths = np.union1d(steps[steps >= least], [size])
-    found = widths[(widths >= kept) & (widths <= size - gone)]
+    (least, most), (kept, gone) = bounds, fixed
+    widths = np.union1d(np.arange(0, size + 1, multiple), [size])
+    # At least more than there are means all of them.
+    wide = (widths >= min(least, size)) & (widths <= most)
+    found = widths[wide & (widths >= kept) & (widths <= size - gone)]
     if not found.size:
         raise Infeasible(
             f"group {name}: no width of {size} channels is a multiple of {multiple}, "
-            f"at least {least}, and within {kept} to {size - gone}, what the fixings "
-            "allow; free some of them or change multiple_of or min_keep"
+            f"from {least} to {most}, and within {kept} to {size - gone}, what the "
+            "fixings allow; free some of them or change multiple_of, min_keep or "
+            "max_keep"
         )
     return frozen(found.astype(np.int64))

@@ -5,6 +5,7 @@ one decision, joined by budgets that are products of neighbouring widths, and wi
 ``cross`` by the loss, too: `NetworkSelection`, with a bound over all networks.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from ccsolve.api import solve
 from ccsolve.plans import Plan
-from ccsolve.problems import NetworkSelection, WidthBudget
+from ccsolve.problems import NetworkSelection
+from ccsolve.problems.checks import whole_number
 from ccsolve.problems.network_points import filled
 from ccsolve.recipes.steps import admissible_steps
 from ccsolve.solution import Solution
@@ -21,6 +23,9 @@ from ccsolve.statistics import Statistics
 from ccsolve.statistics.network_programs import network_program
 
 RECIPE = "network"
+
+_MANY = 2**31
+_OVER = "over all networks within the budgets, on this model"
 
 
 def plan(
@@ -66,7 +71,13 @@ def plan(
         Seconds of the solver.
     seed
         For the solver.
+
+    Notes
+    -----
+    Methods that search alone give no bound, -inf, and no prices; `enumerate_all`, which
+    "auto" is up to 18 channels, gives the optimum without prices.
     """
+    rules = _widths(stats, multiple_of, min_keep, fixed or {})
     problem = network_program(
         stats,
         limits,
@@ -76,9 +87,8 @@ def plan(
         first_order=first_order,
         shrinkage=shrinkage,
         target=target,
-        **_widths(stats, multiple_of, min_keep, fixed or {}),
+        **rules,
     )
-    problem = _at_most(problem, fixed or {})
     solution = solve(problem, method, time_limit=time_limit, seed=seed)
     options = {
         "method": method,
@@ -89,7 +99,7 @@ def plan(
         "shrinkage": shrinkage,
         "target": target,
         "multiple_of": multiple_of,
-        "min_keep": min_keep if isinstance(min_keep, int) else dict(min_keep),
+        "min_keep": dict(min_keep) if isinstance(min_keep, Mapping) else int(min_keep),
         "fixed": dict(fixed or {}),
         "time_limit": time_limit,
         "seed": seed,
@@ -125,7 +135,7 @@ def planned(
                 "stop": solution.stop.value,
                 "seconds": solution.seconds,
             },
-            "bound": "over all networks within the budgets, on this model",
+            "bound": _OVER if solution.bound > -math.inf else "none",
         },
     )
 
@@ -136,8 +146,11 @@ def _widths(
     min_keep: int | Mapping[str, int],
     fixed: Mapping[str, int],
 ) -> dict[str, Any]:
-    """Give the program's rules of widths; a fixed one is the least that a group has."""
-    by_name = dict(min_keep) if isinstance(min_keep, Mapping) else {}
+    """Give the program's rules of widths; a fixed one is the least and the most."""
+    named = min_keep if isinstance(min_keep, Mapping) else {}
+    by_name = {
+        n: whole_number(f"min_keep[{n!r}]", w, 0, _MANY) for n, w in named.items()
+    }
     for_all = 0 if isinstance(min_keep, Mapping) else min_keep
     admissible_steps(stats, multiple_of, for_all, fixed)
     sizes = {name: group.size for name, group in stats.groups.items()}
@@ -148,26 +161,8 @@ def _widths(
     return {
         "multiple_of": {n: 1 if n in fixed else multiple_of for n in sizes},
         "min_keep": {**own, **by_name, **fixed},
-        "fixed": {
-            name: np.full(sizes[name], int(width > 0))
-            for name, width in fixed.items()
-            if width in (0, sizes[name])
-        },
+        "max_keep": fixed,
     }
-
-
-def _at_most(problem: NetworkSelection, fixed: Mapping[str, int]) -> NetworkSelection:
-    """Give the program where a fixed width is also the largest: by a budget of it."""
-    budgets = [
-        WidthBudget(float(fixed[name]), {g: 1.0}, name=f"width of {name}")
-        for g, (name, own) in enumerate(
-            zip(problem.names, problem.members, strict=True)
-        )
-        if 0 < fixed.get(name, 0) < len(own)
-    ]
-    parts: dict[str, Any] = problem.parts()
-    parts["budgets"] = [*problem.budgets, *budgets]
-    return NetworkSelection(**parts) if budgets else problem
 
 
 def _prices(problem: NetworkSelection, solution: Solution) -> dict[str, float]:
@@ -176,6 +171,5 @@ def _prices(problem: NetworkSelection, solution: Solution) -> dict[str, float]:
     duals = solution.duals.get("budgets", np.zeros(0))
     for budget, price in zip(problem.budgets, duals, strict=False):
         resource = budget.name.partition(",")[0]
-        if not budget.name.startswith("width of "):
-            found[resource] = found.get(resource, 0.0) + float(price)
+        found[resource] = found.get(resource, 0.0) + float(price)
     return found

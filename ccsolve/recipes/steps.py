@@ -53,6 +53,10 @@ def admissible_steps(
 
 
 def _fixed(stats: Statistics, fixed: Mapping[str, int]) -> dict[str, int]:
+    if not isinstance(fixed, Mapping):
+        raise InvalidProblem(
+            f"fixed = {fixed!r:.80}; expected widths by name: {{'group': 8, ...}}"
+        )
     unknown = sorted(set(fixed) - set(stats.groups))
     if unknown:
         raise InvalidProblem(

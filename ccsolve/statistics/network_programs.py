@@ -32,6 +32,7 @@ def network_program(
     target: str = "diagonal",
     multiple_of: Any = 1,
     min_keep: Any = None,
+    max_keep: Any = None,
     fixed: Any = None,
 ) -> NetworkSelection:
     """Give the program that chooses channels and widths of all groups at once.
@@ -61,6 +62,8 @@ def network_program(
         Fewest classes that stay. A number holds for all groups, besides their own
         `min_keep`; by name it replaces it: 0 where a residual connection lets all of a
         block go.
+    max_keep
+        Most classes that stay, a number or by name; all of them where nothing is said.
     fixed
         (n,), or by group's name (size,): -1 free, 0 removed, 1 kept.
 
@@ -72,6 +75,8 @@ def network_program(
         Curvature, its rows for ``cross``, gradients, latency or memory are missing.
     """
     groups = list(stats.groups.values())
+    if not isinstance(cross, bool | np.bool_):
+        raise InvalidProblem(f"cross = {cross!r}; expected True or False")
     if cross:
         form = whole_curvature(groups, curvature, shrinkage, target, stats.samples)
     else:
@@ -89,6 +94,7 @@ def network_program(
         budgets=budgets_of(stats, limits),
         multiple_of=_by_name("multiple_of", stats, multiple_of, 1),
         min_keep=_least(stats, min_keep),
+        max_keep=_most(stats, max_keep),
         fixed=_fixings(stats, fixed),
     )
 
@@ -231,6 +237,16 @@ def _least(stats: "Statistics", min_keep: Any) -> np.ndarray:
     asked = per_group("min_keep", min_keep, len(own), 0)
     sizes = [group.size for group in stats.groups.values()]
     return np.minimum(np.maximum(own, asked), sizes)
+
+
+def _most(stats: "Statistics", max_keep: Any) -> np.ndarray:
+    """Give the most classes of each group that may stay."""
+    sizes = [group.size for group in stats.groups.values()]
+    if isinstance(max_keep, Mapping):
+        _require_known("max_keep", stats, max_keep)
+        max_keep = [max_keep.get(n, g.size) for n, g in stats.groups.items()]
+    asked = sizes if max_keep is None else max_keep
+    return np.minimum(per_group("max_keep", asked, len(sizes), 0), sizes)
 
 
 def _by_name(name: str, stats: "Statistics", value: Any, default: int) -> np.ndarray:

@@ -250,7 +250,7 @@ def _changes(
 
 
 def _same_points(one: NetworkSelection, other: NetworkSelection) -> bool:
-    names = ("groups", "budgets", "multiple_of", "min_keep", "fixed")
+    names = ("groups", "budgets", "multiple_of", "min_keep", "max_keep", "fixed")
     first, second = one.parts(), other.parts()
     return all(_equal(first[name], second[name]) for name in names)
 

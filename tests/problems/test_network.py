@@ -90,6 +90,10 @@ def test_a_budget_holds_to_the_last_unit():
 def test_widths_follow_multiples_floors_and_fixings():
     assert [w.tolist() for w in problem(multiple_of=2).widths] == [[0, 2], [0, 2, 3]]
     assert [w.tolist() for w in problem(min_keep=[1, 2]).widths] == [[1, 2], [2, 3]]
+    assert [w.tolist() for w in problem(max_keep=[0, 2]).widths] == [[0], [0, 1, 2]]
+    both = problem(multiple_of=2, min_keep=[0, 5], max_keep=[1, 9])
+    assert [w.tolist() for w in both.widths] == [[0], [3]]
+    assert problem(max_keep=1).violation([1, 1, 0, 1, 0]) > 0
     fixed = [1, -1, 0, 0, -1]
     made = problem(fixed=fixed)
     assert [w.tolist() for w in made.widths] == [[0, 1], [1, 2]]
@@ -161,6 +165,7 @@ def test_the_narrowest_network_must_keep_its_budgets():
         ({"multiple_of": 0}, "multiple_of = 0"),
         ({"multiple_of": [1]}, "multiple_of = .* one for each of the 2 groups"),
         ({"min_keep": -1}, "min_keep = -1"),
+        ({"max_keep": [1.5, 2]}, "max_keep is float64"),
         ({"fixed": [2, 0, 0, 0, 0]}, "fixed holds other values"),
         ({"names": ["a", "a"]}, "names holds 2 names; expected 2, each another"),
         ({"Q": np.eye(5) * 1e199}, "rescale the problem"),
@@ -204,7 +209,13 @@ def test_copies_and_files_give_the_same_problem(
 
 
 def test_files_hold_every_part(tmp_path: Path):
-    made = problem(**parts(), names=["stem", "tail"], multiple_of=[1, 2], constant=2.0)
+    made = problem(
+        **parts(),
+        names=["stem", "tail"],
+        multiple_of=[1, 2],
+        constant=2.0,
+        max_keep=[2, 2],
+    )
     ccsolve.write(tmp_path / "p.npz", made)
     assert_same(made, ccsolve.read(tmp_path / "p.npz"))
     solution = ccsolve.solve(made)

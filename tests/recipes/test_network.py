@@ -1,5 +1,6 @@
 """The recipe "network": one program over all groups, and the plan of its point."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,45 @@ def _check_rules(plan: ccsolve.Plan) -> None:
     assert set(plan.prices) <= {"macs"}
 
 
+def test_given_widths_of_many_groups_leave_the_channels_to_prove():
+    stats = random_chain((6, 5, 7, 6, 5, 6))
+    fixed = dict(zip(stats.groups, (2, 3, 3, 2, 4, 1), strict=True))
+    plan = ccsolve.plan(stats, macs=0.95, recipe="network", fixed=fixed)
+    other = ccsolve.plan(stats, macs=0.95, recipe="ccp", widths=fixed)
+    assert plan.widths == other.widths == fixed
+    assert plan.gap <= 1e-6
+    assert plan.objective == pytest.approx(other.objective)
+
+
+def test_what_fits_comes_back_even_where_the_model_gains_without_it():
+    gains = ccsolve.plan(STATS, macs=1.0, recipe="network", first_order=5.0)
+    assert gains.widths == {name: group.size for name, group in STATS.groups.items()}
+    problem = NetworkSelection.from_statistics(STATS, macs=1.0, first_order=5.0)
+    assert testing.brute_force(problem)[1] < gains.objective
+
+
+def test_large_groups_without_a_width_between_are_planned():
+    stats = random_chain((24, 30, 5))
+    first = next(iter(stats.groups))
+    rules: dict[str, Any] = {"recipe": "network", "time_limit": 3.0}
+    plan = ccsolve.plan(stats, macs=0.9, min_keep={first: 24}, **rules)
+    assert plan.bound <= plan.objective
+    assert plan.widths[first] == 24
+    whole = ccsolve.plan(stats, macs=1.0, multiple_of=30, **rules)
+    assert whole.widths == whole.sizes
+
+
+def test_a_dead_group_goes_first():
+    stats = random_chain((24, 8, 5))
+    first = next(iter(stats.groups))
+    own = stats.groups[first]
+    dead = replace(own, ggn_rows=np.zeros_like(own.ggn_rows))
+    stats = replace(stats, groups={**stats.groups, first: dead})
+    plan = ccsolve.plan(stats, macs=0.5, recipe="network", time_limit=5.0)
+    assert plan.widths[first] < own.size
+    assert plan.bound <= plan.objective < np.inf
+
+
 def test_plans_are_kept_and_read_again(tmp_path: Any):
     least = {next(iter(STATS.groups)): 2}
     plan = ccsolve.plan(STATS, macs=0.5, recipe="network", min_keep=least)
@@ -106,6 +146,14 @@ def test_what_cannot_be_is_refused():
         plan(fixed={name: 99})
     with pytest.raises(InvalidProblem, match="min_keep names the group 'other'"):
         plan(min_keep={"other": 2})
+    with pytest.raises(InvalidProblem, match="fixed = 3; expected widths by name"):
+        plan(fixed=3)
+    with pytest.raises(InvalidProblem, match=rf"min_keep\['{name}'\] = 2.5"):
+        plan(min_keep={name: 2.5})
+    with pytest.raises(InvalidProblem, match="cross = 'yes'; expected True or False"):
+        plan(cross="yes")
+    assert plan(min_keep=np.int64(2)).provenance["min_keep"] == 2
+    assert plan(method="greedy").provenance["bound"] == "none"
     with pytest.raises(InvalidProblem, match="time_limit"):
         plan(time_limit=-1.0)
     with pytest.raises(Infeasible):

@@ -21,9 +21,6 @@ from ccsolve.solvers.network.searching.pool import Elites, Pool
 PATIENCE, BRIEF = 20_000, 5_000
 """Of a walk, see `exchange`: after a kick, and after a dive."""
 
-GUIDED = 2
-"""Where no dive can be had, one walk of so many begins at the relaxation's point."""
-
 ELITES, FEWEST = 8, 6
 """Good points that are kept, and from how many on two of them are crossed."""
 
@@ -87,13 +84,16 @@ def _searched(
     """Search for ever: near the relaxation's point once there is one, else by kicks."""
     if engine is None:
         engine = engine_of(problem, seed)
-    rng, elites = np.random.default_rng(seed), Elites(ELITES)
+    rng, elites, seen = np.random.default_rng(seed), Elites(ELITES), None
     for turn in itertools.count():
-        if pool.guide is not None and (engine.is_whole or turn % GUIDED == 0):
+        if pool.guide is not None and (engine.is_whole or pool.guide is not seen):
+            seen = pool.guide
             engine.forget()
             engine.start((yield from _near(pool, elites, engine, rng)))
             yield from engine.shrunk()
             yield from engine.descended()
+            # What follows reports only what is better than where it began.
+            yield engine.step(math.inf)
             yield from walk(engine, turn, BRIEF, pool.prices)
             elites.add(engine.value, engine.best())
         else:

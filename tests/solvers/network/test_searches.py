@@ -1,6 +1,7 @@
 """Greedy and searches on networks: within the budgets, and how good."""
 
 import itertools
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ from ccsolve import NetworkSelection, WidthBudget, solve, testing
 from ccsolve.errors import InvalidProblem
 from ccsolve.problems.generate_network import FAMILIES, chain
 from ccsolve.problems.network_points import random_point
+from ccsolve.solvers.network import search_and_bound
 from ccsolve.solvers.network.searching.diving import Diver
 from ccsolve.solvers.network.searching.engine import Engine, engine_of
-from ccsolve.solvers.network.searching.pool import Elites
+from ccsolve.solvers.network.searching.pool import Elites, Pool
 
 
 def widened(problem: NetworkSelection, x: np.ndarray) -> list[np.ndarray]:
@@ -123,12 +125,9 @@ def test_malformed_options_are_refused(method: str, options: dict[str, Any]):
 
 def dived(engine: Engine, y: np.ndarray, free: np.ndarray, seed: int) -> np.ndarray:
     """Dive to the end, at prices that the budgets have at the greedy point."""
-    steps = Diver(engine, engine.prices()).dived(y, free, np.random.default_rng(seed))
-    while True:
-        try:
-            next(steps)
-        except StopIteration as over:
-            return over.value
+    return ended(
+        Diver(engine, engine.prices()).dived(y, free, np.random.default_rng(seed))
+    )
 
 
 @pytest.mark.parametrize("tables", [False, True])
@@ -168,3 +167,43 @@ def test_elites_are_the_best_that_differ():
     assert [value for value, _ in elites.points] == [0.0, 1.0, 2.0]
     one, other = elites.two(np.random.default_rng(0))
     assert not np.array_equal(one, other)
+
+
+def test_where_a_dive_ends_is_reported():
+    """All points of 10 channels are best: nothing that follows a dive is better."""
+    labels = np.repeat(np.arange(6), 10)
+    products = {(g, g + 1): 1.0 for g in range(5)}
+    budgets = [
+        WidthBudget(150.0, {}, products),
+        WidthBudget(30.0, dict.fromkeys(range(6), 1.0)),
+    ]
+    problem = NetworkSelection(np.ones((60, 60)), np.full(60, -20.0), labels, budgets)
+    found = solve(problem, "search_and_bound", time_limit=None, step_limit=60)
+    assert found.objective == pytest.approx(-100.0)
+
+
+def test_between_two_good_points_what_they_agree_on_mostly_stays():
+    problem = chain([40, 30, 40], 1, coupled=True)
+    engine = engine_of(problem, 0)
+    list(engine.shrunk())
+    rng, base = np.random.default_rng(0), engine.best()
+    elites, pool = Elites(8), Pool(guide=0.5 * np.ones(110), prices=engine.prices())
+    for value in range(8):
+        other = base.copy()
+        other[rng.choice(20, 5, replace=False)] ^= True
+        elites.add(float(value), other)
+    stayed, turns = 0.0, 40
+    for _ in range(turns):
+        steps = search_and_bound._near(pool, elites, engine, rng)
+        z = ended(steps)
+        stayed += float((z[20:] == base[20:]).mean()) / turns
+    # A fifth begins afresh; of the others a tenth of the channels is free.
+    assert 0.8 < stayed < 1.0
+
+
+def ended(steps: Generator[Any, None, np.ndarray]) -> np.ndarray:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as over:
+            return over.value

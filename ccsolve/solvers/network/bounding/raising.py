@@ -188,8 +188,8 @@ class Raising:
     def supported(self, found: Found, share: float, seed: int) -> Iterator[None]:
         """Support sections by lines that touch them at the widths found.
 
-        At each of a group's widths once. Sections whose line may rise most come first,
-        those within ``share`` of the most.
+        At each of a group's widths once: what has a line counts no more. Sections whose
+        line may rise most come first, those within ``share`` of the most.
         """
         costs = self.slopes(found.places, found.prices)
         slopes = [

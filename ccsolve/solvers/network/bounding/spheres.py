@@ -52,12 +52,14 @@ class Spheres:
         """
         M, n = self.form.matrix, self.form.n
         assert M is not None
+        if not len(keeps):
+            return np.zeros(0)
         share = keeps / n
         along = (self.vectors.T @ linear)[:, None] + np.outer(
             2.0 * (self.vectors.T @ M.sum(axis=1)), share
         )
         shifts = np.minimum(_multipliers(self.values, along, keeps), self.floor)
-        Z = share - 0.5 * (self.vectors @ (along / (self.values[:, None] - shifts)))
+        Z = share - 0.5 * (self.vectors @ _over(along, self.values[:, None] - shifts))
         on_spheres = self._tangents(linear, keeps, Z, shifts)
         rounds = min(_ROUNDS, _PRODUCTS // (len(keeps) * n * n)) if boxes else 0
         if rounds < _FEWEST:
@@ -121,7 +123,12 @@ def _multipliers(
     high = np.maximum(high, low)
     for _ in range(_HALVINGS):
         middle = np.sqrt(low * high)
-        parts = along / (values[:, None] - (least - middle))
+        parts = _over(along, values[:, None] - (least - middle))
         far = 0.5 * np.sqrt(np.square(parts).sum(axis=0)) > radius
         low, high = np.where(far, middle, low), np.where(far, high, middle)
     return least - high
+
+
+def _over(parts: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Divide, 0 where ``by`` is: a dead group has neither slope nor curvature."""
+    return np.divide(parts, by, out=np.zeros_like(parts), where=by != 0)

@@ -17,8 +17,11 @@ from ccsolve.problems import NetworkSelection, WidthBudget
 from ccsolve.problems.network_points import rounded
 from ccsolve.solvers.network.searching.engine import Engine
 
-SETTLED, SWEEPS, CHUNK = 5, 2, 8
-"""Sweeps before the first entry is closed, and after each; entries between prices."""
+SETTLED, SWEEPS = 5, 2
+"""Sweeps before the first entry is closed, and after each."""
+
+CHUNK, _WORK = 8, 8_000_000
+"""Entries closed at most before prices are looked at; entries of Q read by then."""
 
 SPREAD = 0.5
 """What is drawn at most is added to the rank -log Q_ii: no dive is like another."""
@@ -55,11 +58,13 @@ class Diver:
         linear = self.engine.net.q + priced[groups]
         slope = problem.form.multiply(y.astype(np.float64))[order]
         rank = SPREAD * rng.random(len(at)) - np.log(np.maximum(own, 1e-300))
-        descend_matrix(Q, 0.0, linear, open_, at, slope, SETTLED)
-        scale = 1.0
+        for _ in range(SETTLED):
+            descend_matrix(Q, 0.0, linear, open_, at, slope, 1)
+            yield Step()
+        scale, chunk = 1.0, max(1, min(CHUNK, _WORK // problem.n**2))
         while True:
             parts = (Q, linear, open_, at, slope, rank)
-            if close_entries(*parts, SWEEPS, CHUNK) < CHUNK:
+            if close_entries(*parts, SWEEPS, chunk) < chunk:
                 break
             yield Step()
             k = _widths(problem, groups, at)
@@ -69,7 +74,7 @@ class Diver:
         found = np.empty(problem.n)
         # Where a ladder asks for more or fewer, the gradient says which.
         gain = 2.0 * slope + linear
-        found[order] = (at > 0.5) - 1e-3 * gain / max(np.abs(gain).max(), 1e-300)
+        found[order] = (at > 0.5) - 1e-3 * gain / max(np.abs(gain).sum(), 1e-300)
         return rounded(problem, found)
 
     def _slopes(self, k: np.ndarray) -> np.ndarray:
@@ -94,8 +99,9 @@ def _widths(problem: NetworkSelection, groups: np.ndarray, y: np.ndarray) -> np.
 
 
 def _used(problem: NetworkSelection, k: np.ndarray) -> float:
-    """Give the largest share of a budget that widths use."""
-    shares = problem.spent_at(k) / np.maximum(problem.limits, 1e-300)
+    """Give the largest share of a budget that widths use; of those that have room."""
+    room = problem.limits > 0.0
+    shares = problem.spent_at(k)[room] / problem.limits[room]
     return float(shares.max(initial=0.0))
 
 

@@ -65,7 +65,8 @@ class Engine:
     @property
     def is_whole(self) -> bool:
         """Whether the kernels' program holds Q as one matrix, (n, n)."""
-        return self.net.rows.values.size == self.problem.n**2
+        rows = self.net.rows
+        return not rows.points.shape[1] and rows.values.size == self.problem.n**2
 
     @property
     def value(self) -> float:
