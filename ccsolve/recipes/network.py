@@ -21,6 +21,7 @@ from ccsolve.recipes.steps import admissible_steps
 from ccsolve.solution import Solution
 from ccsolve.statistics import Statistics
 from ccsolve.statistics.network_programs import network_program
+from ccsolve.statistics.whole_curvature import pull_of
 
 RECIPE = "network"
 
@@ -77,35 +78,29 @@ def plan(
     Methods that search alone give no bound, -inf, and no prices; `enumerate_all`, which
     "auto" is up to 18 channels, gives the optimum without prices.
     """
-    rules = _widths(stats, multiple_of, min_keep, fixed or {})
-    problem = network_program(
-        stats,
-        limits,
-        curvature=curvature,
-        cross=cross,
-        damping=damping,
-        first_order=first_order,
-        shrinkage=shrinkage,
-        target=target,
-        **rules,
-    )
-    solution = solve(problem, method, time_limit=time_limit, seed=seed)
-    options = {
-        "method": method,
+    widths = _widths(stats, multiple_of, min_keep, fixed or {})
+    model: dict[str, Any] = {
         "curvature": curvature,
         "cross": cross,
         "damping": damping,
         "first_order": first_order,
         "shrinkage": shrinkage,
         "target": target,
+    }
+    problem = network_program(stats, limits, **model, **widths)
+    solution = solve(problem, method, time_limit=time_limit, seed=seed)
+    z = filled(problem, np.asarray(solution.x, dtype=bool))
+    provenance = {
+        "method": method,
+        **model,
+        "intensity": _intensity(stats, cross, curvature, shrinkage, target),
         "multiple_of": multiple_of,
         "min_keep": dict(min_keep) if isinstance(min_keep, Mapping) else int(min_keep),
         "fixed": dict(fixed or {}),
         "time_limit": time_limit,
         "seed": seed,
     }
-    z = filled(problem, np.asarray(solution.x, dtype=bool))
-    return planned(stats, problem, solution, z, options)
+    return planned(stats, problem, solution, z, provenance)
 
 
 def planned(
@@ -163,6 +158,16 @@ def _widths(
         "min_keep": {**own, **by_name, **fixed},
         "max_keep": fixed,
     }
+
+
+def _intensity(
+    stats: Statistics, cross: bool, curvature: str, shrinkage: float | str, target: str
+) -> float | dict[str, float]:
+    """Give how far the curvature is pulled to the target: as a whole, or by group."""
+    model = (curvature, shrinkage, target)
+    if cross:
+        return pull_of(list(stats.groups.values()), *model, stats.samples)
+    return {name: group.intensity(*model) for name, group in stats.groups.items()}
 
 
 def _prices(problem: NetworkSelection, solution: Solution) -> dict[str, float]:

@@ -50,17 +50,10 @@ def whole_curvature(
     InvalidProblem
         Another target, or a shrinkage outside 0 to 1.
     """
-    if target not in (*TARGETS, GROUPS):
-        known = " or ".join((*TARGETS, GROUPS))
-        raise InvalidProblem(f"target {target!r}; expected {known}")
+    rho = pull_of(groups, curvature, shrinkage, target, samples)
     rows = _rows(groups, curvature)
     if not rows:
         return {"Q": np.zeros((0, 0))}
-    if shrinkage == "auto":
-        rho = whole_intensity(rows, rows_per_sample(rows, samples), target)
-    else:
-        # The number alone: how it is checked does not depend on the group.
-        rho = groups[0].intensity(curvature, shrinkage)
     factor = np.concatenate(rows, axis=1)
     if len(factor) >= factor.shape[1]:
         return {"Q": (1 - rho) * (factor.T @ factor) + rho * _target(rows, target)}
@@ -68,6 +61,26 @@ def whole_curvature(
     if target == GROUPS:
         return {**parts, "blocks": [rho * (own.T @ own) for own in rows]}
     return {**parts, "diagonal": rho * _diagonal(rows, target)}
+
+
+def pull_of(
+    groups: Sequence[Group],
+    curvature: str,
+    shrinkage: float | str,
+    target: str,
+    samples: int,
+) -> float:
+    """Give the ρ that `whole_curvature` takes, with its errors."""
+    if target not in (*TARGETS, GROUPS):
+        known = " or ".join((*TARGETS, GROUPS))
+        raise InvalidProblem(f"target {target!r}; expected {known}")
+    rows = _rows(groups, curvature)
+    if not rows:
+        return 0.0
+    if shrinkage == "auto":
+        return whole_intensity(rows, rows_per_sample(rows, samples), target)
+    # The number alone: how it is checked does not depend on the group.
+    return groups[0].intensity(curvature, shrinkage)
 
 
 def whole_intensity(rows: Sequence[Array], each: int, target: str) -> float:

@@ -58,7 +58,10 @@ def test_no_other_recipe_s_network_loses_less():
 def test_the_model_of_the_loss_is_the_one_asked_for():
     shrunk = ccsolve.plan(STATS, macs=0.5, recipe="network", shrinkage=0.7)
     assert shrunk.objective == pytest.approx(loss(STATS, shrunk, shrinkage=0.7))
-    assert shrunk.provenance["shrinkage"] == 0.7
+    assert set(shrunk.provenance["intensity"].values()) == {0.7}
+    auto = ccsolve.plan(STATS, macs=0.5, recipe="network", shrinkage="auto")
+    for name, pull in auto.provenance["intensity"].items():
+        assert pull == STATS.groups[name].intensity("ggn", "auto")
     across = ccsolve.plan(STATS, macs=0.5, recipe="network", cross=True)
     problem = NetworkSelection.from_statistics(
         STATS, macs=0.5, cross=True, first_order=0.0
