@@ -84,12 +84,16 @@ def wider(name: str, widths: Mapping[str, int]) -> list[dict[str, int]]:
     ]
 
 
+@pytest.mark.parametrize("options", [{}, {"recipe": "network", "method": "greedy"}])
 @budgets
 @nets
-def test_ccp_keeps_budgets_and_has_no_room_left(name: str, kinds: tuple[str, ...]):
+def test_plans_keep_budgets_and_have_no_room_left(
+    name: str, kinds: tuple[str, ...], options: dict[str, Any]
+):
     asked = amounts(name, kinds)
     rules: dict[str, Any] = {"multiple_of": MULTIPLE, "fixed": held(name)}
-    plan = ccsolve.plan(statistics(name), recipe="ccp", **rules, **asked)
+    rules = {"recipe": "ccp", **rules, **options}
+    plan = ccsolve.plan(statistics(name), **rules, **asked)
     assert dict(plan.asked) == asked and fits(name, plan.widths, asked)
     assert all(plan.achieved[kind] <= asked[kind] for kind in kinds)
     more = wider(name, plan.widths)
