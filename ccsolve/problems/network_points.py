@@ -63,18 +63,19 @@ def filled(problem: NetworkSelection, z: np.ndarray) -> np.ndarray:
     """Give z (n,) with steps of width put back as long as one fits, (n,) bool.
 
     The step that raises the objective least comes first, with the channels that raise
-    it least by themselves; it may rise. O(G·zᵀQz) a step.
+    it least by themselves; it may rise. O(n²) a step, O(mn) with a factor.
     """
     z = np.array(z, dtype=bool)
-    while True:
-        trials = list(_wider(problem, z))
-        if not trials:
-            return z
-        z = min(trials, key=problem.objective)
+    while steps := list(_wider(problem, z)):
+        _, back = min(steps, key=lambda step: step[0])
+        z[back] = True
+    return z
 
 
-def _wider(problem: NetworkSelection, z: np.ndarray) -> Iterator[np.ndarray]:
-    """Give the points with one step of one group more, where it fits."""
+def _wider(
+    problem: NetworkSelection, z: np.ndarray
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Give what the next step of each group adds, and its channels, where it fits."""
     k = problem.widths_of(z)
     rises = problem.form.diagonal_of_Q() + problem.q + 2.0 * problem.form.multiply(z)
     for g, (own, ladder) in enumerate(
@@ -82,14 +83,15 @@ def _wider(problem: NetworkSelection, z: np.ndarray) -> Iterator[np.ndarray]:
     ):
         place = int(np.searchsorted(ladder, k[g], side="right"))
         free = problem.fixed is None or problem.fixed[own] == -1
-        out = own[~z[own] & free]
+        out = np.flatnonzero(~z[own] & free)
         wider = k.copy()
         wider[g] = ladder[min(place, len(ladder) - 1)]
         missing = int(wider[g] - k[g])
         if 0 < missing <= len(out) and problem.fits(wider):
-            trial = z.copy()
-            trial[out[np.argsort(rises[out], kind="stable")[:missing]]] = True
-            yield trial
+            back = out[np.argsort(rises[own[out]], kind="stable")[:missing]]
+            block = problem.form.block(g)[np.ix_(back, back)]
+            between = float(block.sum() - np.trace(block))
+            yield float(rises[own[back]].sum()) + between, own[back]
 
 
 def natural_scale(problem: NetworkSelection, points: int = 16, seed: int = 0) -> float:

@@ -10,7 +10,7 @@ import ccsolve
 from ccsolve import NetworkSelection, testing
 from ccsolve.errors import Infeasible, InvalidProblem, MissingStatistics
 from ccsolve.problems.generate_network import FAMILIES
-from ccsolve.problems.network_points import filled, random_point
+from ccsolve.problems.network_points import _wider, filled, random_point
 from ccsolve.recipes.steps import admissible_steps, fits
 from ccsolve.statistics import Statistics
 from ccsolve.statistics.generate import random_chain
@@ -173,6 +173,11 @@ def test_what_cannot_be_is_refused():
 def test_filled_points_have_no_room_left(family: str):
     problem = FAMILIES[family](0)
     z = random_point(problem, np.random.default_rng(1))
+    steps = list(_wider(problem, z))
+    for rise, back in steps:
+        more = z.copy()
+        more[back] = True
+        assert problem.objective(more) - problem.objective(z) == pytest.approx(rise)
     full = filled(problem, z)
     assert problem.violation(full) <= 0
     assert (full >= z).all()

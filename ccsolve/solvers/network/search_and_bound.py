@@ -95,7 +95,8 @@ def _searched(
             # What follows reports only what is better than where it began.
             yield engine.step(math.inf)
             yield from walk(engine, turn, BRIEF, pool.prices)
-            elites.add(engine.value, engine.best())
+            if engine.value < math.inf:
+                elites.add(engine.value, engine.best())
         else:
             if pool.x is not None and pool.objective < engine.objective:
                 engine.start(np.asarray(pool.x))
