@@ -109,7 +109,8 @@ def _near(
 ) -> Generator[Step, None, np.ndarray]:
     """Give where a dive ends: from the relaxation's point, or between two good ones.
 
-    Between these, what they agree on stays, but for a few channels.
+    Between these, what they agree on stays, but for a few channels. Where Q is not
+    held whole, what the relaxation's point rounds to.
     """
     guide, n = pool.guide, engine.problem.n
     assert guide is not None and pool.prices is not None
