@@ -77,7 +77,7 @@ class Run:
         )
         return moved
 
-    def check(self):
+    def assert_true_and_feasible(self):
         z, totals, program = self.z, self.heat.totals, self.program
         assert totals[VALUE] == pytest.approx(self.value(z), abs=1e-3)
         assert totals[USED] == pytest.approx(program.cost @ z)
@@ -95,7 +95,7 @@ def test_the_state_stays_true_and_feasible(case):
     for temperature in (1e9, 1.0, 1e-3, 0.0):
         for _ in range(20):
             run.cool(temperature)
-            run.check()
+            run.assert_true_and_feasible()
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -148,7 +148,7 @@ def test_one_channel_is_flipped_or_not():
     run = Run(n=1, keep=None)
     for temperature in (5.0, 0.0):
         run.cool(temperature, updates=50)
-        run.check()
+        run.assert_true_and_feasible()
 
 
 def test_the_same_state_gives_the_same_run():

@@ -62,7 +62,9 @@ def value(off: np.ndarray, parts: dict[str, Any]) -> float:
     return 0.5 * float(np.trace(M @ flat @ H @ flat.T))
 
 
-def check(found: AdmmFit, W: np.ndarray, factor: Factor, parts: dict[str, Any]) -> None:
+def assert_ranks_and_loss(
+    found: AdmmFit, W: np.ndarray, factor: Factor, parts: dict[str, Any]
+) -> None:
     """Check by definitions: the loss, the ranks, the factors, the first point."""
     exact = value(W, parts)
     assert found.objective == pytest.approx(value(found.weight - W, parts), rel=1e-6)
@@ -93,14 +95,16 @@ def check(found: AdmmFit, W: np.ndarray, factor: Factor, parts: dict[str, Any]) 
 def test_the_point_has_its_ranks_and_its_loss(factor: Factor, kind: str) -> None:
     W, parts = weight(), losses(SHAPE)[kind]
     found = fit_weight(W, factor, **parts, iterations=40)
-    check(found, W, factor, parts)
+    assert_ranks_and_loss(found, W, factor, parts)
 
 
 @pytest.mark.parametrize("shape", [(8, 6), (6, 4, 3), (4, 4, 2, 3, 2), (1, 5), (5, 1)])
 @pytest.mark.parametrize("format", ["svd", "tucker", "tt"])
 def test_any_layer_with_its_moments(shape: tuple[int, ...], format: str) -> None:
     W, parts, factor = weight(shape), losses(shape)["both"], Factor(format, 0.5)
-    check(fit_weight(W, factor, **parts, iterations=20), W, factor, parts)
+    assert_ranks_and_loss(
+        fit_weight(W, factor, **parts, iterations=20), W, factor, parts
+    )
 
 
 def whitened(W: np.ndarray, H: np.ndarray, M: np.ndarray, rank: int) -> float:
@@ -189,7 +193,7 @@ def test_dead_inputs_do_no_harm() -> None:
     H[:, :9] = 0
     for factor in FACTORS:
         found = fit_weight(weight(), factor, inputs=H, iterations=30)
-        check(found, weight(), factor, {"inputs": H})
+        assert_ranks_and_loss(found, weight(), factor, {"inputs": H})
 
 
 def test_limits_give_what_there_is() -> None:

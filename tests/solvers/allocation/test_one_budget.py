@@ -26,7 +26,7 @@ def brute_force(problem):
     return min(values, default=math.inf)
 
 
-def check(problem, solution):
+def assert_optimal(problem, solution):
     optimum = brute_force(problem)
     verify(problem, solution)
     assert problem.violation(solution.x) == 0
@@ -43,7 +43,7 @@ def test_small_programs_are_solved_exactly(small_allocation, kind):
             problem = small_allocation(kind, 1, seed)
         except Infeasible:
             continue
-        check(problem, solve(problem, exactly(problem)))
+        assert_optimal(problem, solve(problem, exactly(problem)))
         solved += 1
     assert solved > 20
 
@@ -53,7 +53,7 @@ def test_small_programs_are_solved_exactly(small_allocation, kind):
 def test_pisingers_programs_are_solved_exactly(kind, largest):
     for seed in range(8):
         problem = pisinger(kind, 5, 5, seed=seed, largest=largest)
-        check(problem, solve(problem, exactly(problem)))
+        assert_optimal(problem, solve(problem, exactly(problem)))
 
 
 @pytest.mark.parametrize("kind", PISINGER)

@@ -15,7 +15,11 @@ from ccsolve.problems.generate import (
     euclidean_diversity,
     k_cluster,
 )
-from tests.solvers.selection.branching.proofs import check, check_curves, check_many
+from tests.solvers.selection.branching.proofs import (
+    assert_solved,
+    check_curves,
+    check_many,
+)
 
 
 def test_optimum_and_bound_are_those_of_brute_force():
@@ -26,7 +30,7 @@ def test_optimum_and_bound_are_those_of_brute_force():
 def test_every_family_is_proven(family: str):
     for seed in range(2):
         problem = testing.problem(family, 12, seed)
-        check(problem, 1e-6, seed=seed)
+        assert_solved(problem, 1e-6, seed=seed)
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e-6, 1.0, 1e6, 1e12])
@@ -44,12 +48,12 @@ def test_scales(scale: float):
             cost=cost,
             budget=budget,
         )
-        check(scaled, 1e-6)
+        assert_solved(scaled, 1e-6)
 
 
 def test_whole_data_close_the_gap():
     for problem in (k_cluster(14, 0.5, 6, 2), diversity(14, 5, 1)):
-        found = check(problem, 0.0)
+        found = assert_solved(problem, 0.0)
         assert found.bound == found.objective == round(found.objective)
 
 
@@ -63,7 +67,7 @@ def test_a_budget_that_few_points_meet():
             problem = ChannelSelection(
                 Q, -np.ones(12), keep, cost=cost, budget=least + 0.3
             )
-            check(problem, 1e-6)
+            assert_solved(problem, 1e-6)
 
 
 def test_the_same_seed_gives_the_same_run():

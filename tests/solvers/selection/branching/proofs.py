@@ -56,7 +56,7 @@ def room_of(problem: ChannelSelection) -> float:
     return 10.0 * problem.resolution
 
 
-def check(problem: ChannelSelection, gap: float, **options: Any) -> Solution:
+def assert_solved(problem: ChannelSelection, gap: float, **options: Any) -> Solution:
     """Proven to the gap, by a bound that is below the optimum of brute force."""
     found = solve(problem, "branch_and_bound", time_limit=60.0, gap=gap, **options)
     least, room = testing.brute_force(problem)[1], room_of(problem)
@@ -82,7 +82,7 @@ def check_many(seed: int, count: int, **options: Any) -> None:
     for _ in range(count):
         gap = float(rng.choice([0.0, 1e-6, 1e-2]))
         cuts = int(rng.choice([0, 1, 25]))
-        check(random_program(rng), gap, cuts=cuts, **options)
+        assert_solved(random_program(rng), gap, cuts=cuts, **options)
 
 
 def proven(problem: ChannelSelection) -> float:

@@ -35,7 +35,9 @@ def reduction(fixed: np.ndarray, goal: Goal) -> Reduced | None:
             return end.value
 
 
-def check(problem: ChannelSelection, incumbent: np.ndarray, fixed: np.ndarray) -> None:
+def assert_nothing_is_left_out(
+    problem: ChannelSelection, incumbent: np.ndarray, fixed: np.ndarray
+) -> None:
     """No point below the target is left out, and what is left out is bounded."""
     goal = goal_at(problem, incumbent)
     found = reduction(fixed, goal)
@@ -63,10 +65,10 @@ def test_nothing_below_the_target_is_left_out(family: str, reduced):
         best = testing.brute_force(problem)[0]
         nothing = np.full(problem.n, -1, np.int8)
         for incumbent in (best, points[rng.integers(len(points))]):
-            check(problem, incumbent, nothing)
+            assert_nothing_is_left_out(problem, incumbent, nothing)
             some = nothing.copy()
             some[rng.permutation(problem.n)[:2]] = rng.integers(0, 2, 2)
-            check(problem, incumbent, some)
+            assert_nothing_is_left_out(problem, incumbent, some)
 
 
 @pytest.mark.parametrize("family", KINDS)
