@@ -1,9 +1,8 @@
 """The steps of a compression: each collects, plans, cuts and repairs, or trains."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from typing import Any
 
 from torch import enable_grad, nn
@@ -49,7 +48,7 @@ def advanced(
     declared = _declared_in(job, ground, state)
     with job.phase(step, "collect"):
         stats = _statistics(job, ground, state, declared)
-    found = _found(job, ground, state, step, partial(make_plan, stats, **budgets))
+    found = _found(job, ground, state, step, stats, budgets)
     plan = _together(job, ground, state, found, stats)
     if step == job.steps and job.finetune is None and not job.nested:
         plan = _with_all_that_fits(job, ground, state, found, plan)
@@ -118,17 +117,26 @@ def _records(plan: Plan | None) -> tuple[StepRecord, ...]:
 
 
 def _found(
-    job: Job, ground: Ground, state: State, step: int, make: Callable[..., Plan]
+    job: Job,
+    ground: Ground,
+    state: State,
+    step: int,
+    stats: Statistics,
+    budgets: Mapping[str, Any],
 ) -> Plan:
     """Make the plan, with statistics taken again in between where that is asked."""
     options = {"recipe": job.recipe, **job.options}
+    if state.plan is not None and options.get("fixed"):
+        # A group whose last class stays in any case is a group no more.
+        fixed = options["fixed"].items()
+        options["fixed"] = {k: width for k, width in fixed if k in stats.groups}
     if job.sequential:
         declared = _declared_in(job, ground, state)
         options["recollect"] = recollecting(
             job, state.model, ground.inputs, declared, step
         )
     with job.phase(step, "plan"):
-        return decided(lambda: make(**options))
+        return decided(lambda: make_plan(stats, **budgets, **options))
 
 
 def resumed(job: Job, ground: Ground, store: Store | None) -> State:
@@ -241,8 +249,9 @@ def _with_all_that_fits(
     fixed = job.options.get("fixed") or {}
     whole = [
         name
-        for name, kept in found.keep.items()
-        if len(kept) == found.sizes[name] and name not in fixed
+        for name in plan.keep
+        if len(found.keep.get(name, ())) == found.sizes.get(name, 0)
+        and name not in fixed
     ]
     multiple = int(job.options.get("multiple_of", 1))
     return filled(plan, ground.at, whole, multiple)

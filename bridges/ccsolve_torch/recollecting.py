@@ -1,10 +1,11 @@
 """Statistics taken again while a plan is being made, for recipes that ask for them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from ccsolve.plans import Plan
@@ -53,12 +54,37 @@ def recollecting(
 
 
 def declared_in(declared: Declared, graph: Graph, keep: Mapping[str, Any]) -> Declared:
-    """Give what was declared in the numbers of the model that keeps these classes."""
+    """Give what was declared in the numbers of the model that keeps these classes.
+
+    A layer that keeps one weight group of several has plain channels there, each of
+    which could go alone: they are declared to stay, as the class that they are.
+    """
     left = kept_entries(graph, keep)
     numbers = {
         name: np.searchsorted(left[name, 0], entries).tolist()
         if (name, 0) in left
-        else entries
+        else list(entries)
         for name, entries in declared.keep.items()
     }
+    for tensor, entries in _last_weight_groups(graph, keep, left):
+        numbers[tensor] = sorted({*numbers.get(tensor, ()), *entries})
     return replace(declared, keep=numbers)
+
+
+def _last_weight_groups(
+    graph: Graph,
+    keep: Mapping[str, Any],
+    left: Mapping[tuple[str, int], NDArray[np.int64]],
+) -> Iterator[tuple[str, list[int]]]:
+    """Give the entries of tensors' axis 0 that a layer's only weight group left has."""
+    several = {
+        name
+        for site in graph.layers.values()
+        if site.groups > 1
+        for name in (*site.inputs, *site.outputs)
+    }
+    for name in several & set(graph.groups):
+        for slot in graph.groups[name].slots if len(keep[name]) == 1 else ():
+            if slot.axis == 0 and (slot.tensor, 0) in left:
+                classes = slot.classes[left[slot.tensor, 0]]
+                yield slot.tensor, np.flatnonzero(classes >= 0).tolist()
