@@ -1,6 +1,7 @@
 """One call, `compress(model, loader, macs=...)`: what each recipe gives for it.
 
     python -m benchmarks.one_call --data DIR [--depths 20 56] [--parts 0.7 0.5 0.25]
+        [--budget latency] [--steps 4] [--recipes ccp allocated]
 
 Nothing but the recipe differs: every channel may go, residual streams too, and the
 repair is the default one; no training. Of each: accuracy on test images 2,000 to 9,999
@@ -26,6 +27,7 @@ from benchmarks.json_lines import append_rows, read_rows
 from ccsolve_torch.running.latency import measured
 
 RECIPES = ("uniform", "ccp", "allocated", "joint")
+BUDGETS = ("macs", "latency")
 BATCHES = (1, 16, 64)
 FORMATS = {
     "contiguous": torch.contiguous_format,
@@ -37,12 +39,14 @@ CHOOSING = 2000
 
 @dataclass(frozen=True)
 class Case:
-    """What is asked: a ResNet's depth, the part of the MACs that may remain."""
+    """What is asked: a ResNet's depth, the part of the budget that may remain."""
 
     depth: int
     part: float
     recipe: str
     seed: int
+    budget: str = "macs"
+    steps: int = 1
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Row:
     part: float
     recipe: str
     seed: int
+    budget: str
+    steps: int
     macs: float
     params: float
     accuracy: float
@@ -69,7 +75,9 @@ class Row:
     @property
     def case(self) -> Case:
         """What was asked."""
-        return Case(self.depth, self.part, self.recipe, self.seed)
+        return Case(
+            self.depth, self.part, self.recipe, self.seed, self.budget, self.steps
+        )
 
 
 def main() -> None:
@@ -79,6 +87,8 @@ def main() -> None:
     parser.add_argument("--depths", type=int, nargs="+", default=[20, 56])
     parser.add_argument("--parts", type=float, nargs="+", default=[0.7, 0.5, 0.25])
     parser.add_argument("--recipes", nargs="+", default=[*RECIPES], choices=RECIPES)
+    parser.add_argument("--budget", choices=BUDGETS, default="macs")
+    parser.add_argument("--steps", type=int, default=1)
     parser.add_argument("--calibration", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     results = Path(__file__).parent / "results" / "one_call.jsonl"
@@ -98,7 +108,7 @@ def cases(asked: argparse.Namespace) -> Iterator[Case]:
     for depth in asked.depths:
         for part in asked.parts:
             for recipe in asked.recipes:
-                yield Case(depth, part, recipe, asked.seed)
+                yield Case(depth, part, recipe, asked.seed, asked.budget, asked.steps)
 
 
 def made(folder: Path, case: Case, calibration: int) -> Row:
@@ -106,8 +116,9 @@ def made(folder: Path, case: Case, calibration: int) -> Row:
     model = trained(folder, case.depth)
     loader = in_batches(*calibration_images(folder, calibration, case.seed))
     began = time.perf_counter()
+    budget: Any = {case.budget: case.part}
     small: Any = cct.compress(
-        model, loader, macs=case.part, recipe=case.recipe, timed=False
+        model, loader, **budget, recipe=case.recipe, steps=case.steps, timed=False
     )
     seconds = time.perf_counter() - began
     right, report = correct(small, *test_images(folder)), small.report

@@ -70,8 +70,9 @@ def plan(
         amount. At least one. Latency needs tables (`Statistics.with_latency`), memory
         what the bridge's `collect` exports of a forward pass.
     recipe
-        "auto" is "joint" where budgets are on MACs and parameters, all options are its
-        own and statistics have the moments of all layers that read a group, else "ccp".
+        "auto" is "ccp" where statistics lack moments of a layer that reads a group;
+        else "joint" where budgets are on MACs and parameters and all options are its
+        own, else "allocated" where they are that one's, else "ccp".
         "ccp" chooses by programs, "network" by one over all groups and widths,
         "allocated" and "uniform" by a criterion; "uniform" cuts every group alike.
         "svd", "tucker" and "tt" keep all channels, and make chains of layers: a program

@@ -12,7 +12,7 @@ from ccsolve.errors import (
     MissingStatistics,
     Unsupported,
 )
-from ccsolve.statistics import Group, Statistics
+from ccsolve.statistics import Group, LatencyTable, Statistics
 from ccsolve.statistics.generate import random_chain
 
 STATS = random_chain((6, 8, 5))
@@ -101,15 +101,19 @@ def test_missing_parts_are_named():
         ({"macs": 0.5}, "joint"),
         ({"macs": 0.6, "params": 0.5, "multiple_of": 2, "seed": 3}, "joint"),
         ({"macs": 0.5, "levels": 4}, "joint"),
+        ({"macs": 0.5, "allocation": "smooth"}, "allocated"),
+        ({"macs": 0.6, "latency": 1.0, "multiple_of": 2}, "allocated"),
+        ({"macs": 0.6, "latency": 1.0, "curvature": "ggn"}, "ccp"),
         ({"macs": 0.5, "widths": "uniform"}, "ccp"),
         ({"macs": 0.5, "curvature": "ggn"}, "ccp"),
     ],
     ids=str,
 )
-def test_the_default_is_joint_where_it_takes_what_is_asked(given, recipe):
-    plan = ccsolve.plan(STATS, **given)
+def test_the_default_is_the_best_that_takes_what_is_asked(given, recipe):
+    stats = STATS.with_latency([LatencyTable("whole", np.array([[300.0]]))])
+    plan = ccsolve.plan(stats, **given)
     assert plan.recipe == recipe
-    named = ccsolve.plan(STATS, recipe=recipe, **given)
+    named = ccsolve.plan(stats, recipe=recipe, **given)
     assert plan.widths == named.widths and plan.factors == named.factors
 
 

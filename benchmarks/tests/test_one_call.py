@@ -34,10 +34,11 @@ def test_every_format_and_batch_is_timed(monkeypatch: pytest.MonkeyPatch):
 
 def test_cases_are_known_again(tmp_path: Path):
     asked = argparse.Namespace(depths=[20], parts=[0.5], recipes=["ccp"], seed=1)
+    asked.budget, asked.steps = "latency", 2
     (case,) = one_call.cases(asked)
-    assert case == one_call.Case(20, 0.5, "ccp", 1)
+    assert case == one_call.Case(20, 0.5, "ccp", 1, "latency", 2)
     figures = dict.fromkeys(("macs", "params", "accuracy", "choosing", "all"), 0.5)
-    row = one_call.Row(20, 0.5, "ccp", 1, **figures, seconds=1.0, gains={}, torch="2")
+    row = one_call.Row(**vars(case), **figures, seconds=1.0, gains={}, torch="2")
     append_rows(tmp_path / "rows.jsonl", [row])
     assert [each.case for each in read_rows(tmp_path / "rows.jsonl", one_call.Row)] == [
         case

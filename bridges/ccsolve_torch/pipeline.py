@@ -112,11 +112,13 @@ def compress(
         decide nothing.
     recipe, **options
         See `ccsolve.plan`. The default, "auto", is "joint" in one step with the
-        default repair and curvature, on budgets and options that are joint's, where
-        the moments take at most 2 GB and no group is read by a layer without any,
-        such as a grouped convolution; else "ccp". A recipe that has `curvature` is
-        given it, and the seed. Scores that take runs of the network are added for
-        "ablation", "class_wise", "dcp" and "sfp", be they a recipe or a `criterion`.
+        default repair, on budgets and options that are joint's; else "allocated" where
+        it has the options. Both need moments: where these take more than 2 GB, a group
+        is read by a layer without any, such as a grouped convolution, the curvature is
+        another one, or `sequential` is asked, "auto" is "ccp". A recipe that has
+        `curvature` is given it, and the seed. Scores that take runs of the network are
+        added for "ablation", "class_wise", "dcp" and "sfp", be they a recipe or a
+        `criterion`.
     sequential
         Layer by layer: before every group but the first the model is cut and repaired
         as far as the plan goes, and statistics are taken again. One collection and one
@@ -196,7 +198,7 @@ def compress(
         unseen=unseen,
     )
     with failing_together():
-        return _compressed(job, folder)
+        return _compressed(job, folder, recipe)
 
 
 def _check_numbers(steps: int, seed: int) -> None:
@@ -209,9 +211,9 @@ def _check_folder(folder: object) -> None:
         raise InvalidProblem(f"folder: {type(folder).__name__}; expected a path")
 
 
-def _compressed(job: Job, folder: str | Path | None) -> nn.Module:
+def _compressed(job: Job, folder: str | Path | None, named: str) -> nn.Module:
     ground = _ground(job)
-    job = settled(job, ground.graph)
+    job = settled(job, ground.graph, named)
     check_names(ground.graph, job.options)
     store = None
     if folder is not None:

@@ -96,18 +96,19 @@ def plan(
     )
 
 
-_PLAIN = {
+MODEL: Mapping[str, Any] = {
     "curvature": None,
     "damping": 0.0,
     "first_order": 0.0,
     "shrinkage": 0.0,
     "target": "diagonal",
 }
+"""Options of the quadratic model, which the losses "taylor" alone are of."""
 
 
 def _model(losses: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
     """Give the quadratic model; Unsupported where the losses have none."""
-    changed = [name for name, value in asked.items() if value != _PLAIN[name]]
+    changed = [name for name, value in asked.items() if value != MODEL[name]]
     if changed and losses != TAYLOR:
         raise Unsupported(
             f"{changed[0]} = {asked[changed[0]]!r} with losses {losses!r}; only those "

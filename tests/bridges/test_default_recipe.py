@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 import ccsolve
 import ccsolve_torch as cct
-from ccsolve.errors import Unsupported
+from ccsolve.errors import MissingStatistics, Unsupported
 from ccsolve.planning import RECIPES
 from ccsolve.recipes.default import AUTO
 from ccsolve.recipes.levels import level_of
@@ -18,14 +18,21 @@ from ccsolve_torch.stepwise import choosing
 
 pytestmark = pytest.mark.torch
 
-CCP: list[dict[str, Any]] = [
+ALLOCATED: list[dict[str, Any]] = [
     {"steps": 2},
     {"repair": "recalibrate"},
-    {"curvature": "fisher"},
     {"memory": 0.9},
+    {"latency": 1.0},
+    {"allocation": "smooth"},
+    {"steps": 2, "fixed": {}},
+]
+CCP: list[dict[str, Any]] = [
+    {"curvature": "fisher"},
     {"widths": "uniform"},
     {"sequential": True},
     {"collecting": {"layers": "weights"}},
+    {"steps": 2, "shrinkage": 0.1},
+    {"steps": 2, "curvature": "fisher"},
 ]
 
 
@@ -53,11 +60,23 @@ def test_the_default_is_the_plan_of_joint(residual, loader, budgets):
     assert set(ranks) == set(plan.factors)
 
 
-@pytest.mark.parametrize("other", CCP, ids=str)
-def test_what_joint_cannot_take_is_left_to_ccp(residual, loader, other):
+def left_to(model: nn.Module, loader, other: dict[str, Any]) -> str:
+    """The recipe that "auto" is for what is asked beside a budget; of whole layers."""
     given: dict[str, Any] = {"macs": 0.7, "timed": False, **other}
-    small: Any = cct.compress(residual, loader, **given)
-    assert small.report.recipe == "ccp" and not small.report.factored
+    small: Any = cct.compress(model, loader, **given)
+    report = small.report
+    assert not report.factored and 0 < report.achieved.macs <= report.asked["macs"]
+    return report.recipe
+
+
+@pytest.mark.parametrize("other", ALLOCATED, ids=str)
+def test_what_joint_cannot_take_is_left_to_whole_layers(residual, loader, other):
+    assert left_to(residual, loader, other) == "allocated"
+
+
+@pytest.mark.parametrize("other", CCP, ids=str)
+def test_what_needs_no_moments_is_left_to_ccp(residual, loader, other):
+    assert left_to(residual, loader, other) == "ccp"
 
 
 class Grouped(nn.Module):
@@ -105,6 +124,11 @@ def test_moments_are_not_collected_in_vain(loader, collected):
     torch.manual_seed(0)
     small: Any = cct.compress(Grouped().eval(), loader, macs=0.7, timed=False)
     assert small.report.recipe == "ccp" and collected == [None]
+
+
+def test_a_recipe_that_is_named_is_not_replaced(loader):
+    with pytest.raises(MissingStatistics, match="grouped convolution has none"):
+        cct.compress(Grouped().eval(), loader, macs=0.7, recipe="allocated")
 
 
 def test_options_of_joint_alone_are_refused_before_it_collects(loader, collected):

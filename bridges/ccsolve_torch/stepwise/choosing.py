@@ -8,7 +8,13 @@ from typing import Any
 from torch import nn
 
 from ccsolve.planning import checked_recipe
-from ccsolve.recipes.default import AUTO, CCP, takes_joint
+from ccsolve.recipes.default import (
+    ALLOCATED,
+    AUTO,
+    CCP,
+    takes_allocated,
+    takes_joint,
+)
 from ccsolve.recipes.levels import level_of
 from ccsolve_torch.collecting.moments import layer_bytes
 from ccsolve_torch.graph import Graph
@@ -20,7 +26,6 @@ MOST_MOMENTS = 2e9
 USUAL: Mapping[str, object] = MappingProxyType(
     {
         "steps": 1,
-        "sequential": False,
         "repair": "least_squares",
     }
 )
@@ -32,21 +37,28 @@ def narrowed(
     budgets: Mapping[str, Any],
     options: Mapping[str, Any],
     collecting: Mapping[str, Any],
+    *,
+    sequential: bool,
     **asked: object,
 ) -> str:
-    """Give "ccp" for "auto" where "joint" is out of the question; else the recipe.
+    """Give what "auto" may be: itself, "allocated" or "ccp"; any other recipe as it is.
 
-    That is so for budgets or options that are not its own, where what is `asked`
-    besides is not `USUAL`, and where other statistics are asked for than joint's.
+    "joint", which "auto" is best, is out of the question for budgets or options that
+    are not its own, and where what is `asked` besides is not `USUAL`; that and
+    "allocated" are where other statistics are asked for than theirs, and where layers
+    are taken one after the other.
     """
     if recipe != AUTO:
         return recipe
+    if sequential or not _collects_moments(collecting):
+        return CCP
     usual = all(asked[name] == value for name, value in USUAL.items())
-    able = usual and _collects_for_joint(collecting) and takes_joint(budgets, options)
-    return AUTO if able else CCP
+    if usual and takes_joint(budgets, options):
+        return AUTO
+    return ALLOCATED if takes_allocated(options) else CCP
 
 
-def _collects_for_joint(collecting: Mapping[str, Any]) -> bool:
+def _collects_moments(collecting: Mapping[str, Any]) -> bool:
     """Say whether nothing else is asked for than moments by the usual curvature."""
     moments = collecting.get("layers", "moments") == "moments"
     return (
@@ -54,15 +66,15 @@ def _collects_for_joint(collecting: Mapping[str, Any]) -> bool:
     )
 
 
-def settled(job: Job, graph: Graph) -> Job:
+def settled(job: Job, graph: Graph, named: str) -> Job:
     """Give the job with what its recipe is given and needs collected.
 
-    "auto" becomes "ccp" where the graph shows that moments will be missing, or that
-    they are too large; else the statistics decide. Unsupported where options are
-    joint's alone then.
+    Where "auto" was `named`, it is "ccp" if the graph shows that moments will be
+    missing, or that they are too large; else the statistics decide. Unsupported where
+    options are not those of "ccp" then.
     """
     recipe = job.recipe
-    if recipe == AUTO and not _refittable(job, graph):
+    if named == AUTO and recipe != CCP and not _refittable(job, graph):
         recipe = CCP
         checked_recipe(recipe, job.options, AUTO)
     level, curvature = level_of(recipe, job.options), job.collecting["curvature"]
