@@ -2,9 +2,6 @@
 
 from numba import njit
 
-OPEN = 1e-4
-"""How far from 0 and 1 an entry is still to be closed."""
-
 
 @njit(cache=True)
 def descend_matrix(M, shift, linear, free, y, slope, sweeps):
@@ -22,30 +19,6 @@ def descend_matrix(M, shift, linear, free, y, slope, sweeps):
                 slope[j] += by * M[i, j]
             slope[i] += by * shift
             y[i] += by
-
-
-@njit(cache=True)
-def close_entries(M, linear, free, y, slope, rank, sweeps, most):
-    """Round up to ``most`` open entries of y, of least rank first; give how many.
-
-    After each, which is free no more, the others descend by ``sweeps`` and take back
-    what they can of what rounding it lost. As `descend_matrix` without a shift.
-    """
-    n = y.shape[0]
-    for count in range(most):
-        found, least = -1, 0.0
-        for i in range(n):
-            if free[i] and OPEN < y[i] < 1.0 - OPEN and (found < 0 or rank[i] < least):
-                found, least = i, rank[i]
-        if found < 0:
-            return count
-        by = (1.0 if y[found] > 0.5 else 0.0) - y[found]
-        for j in range(n):
-            slope[j] += by * M[found, j]
-        y[found] += by
-        free[found] = False
-        descend_matrix(M, 0.0, linear, free, y, slope, sweeps)
-    return most
 
 
 @njit(cache=True, fastmath=True)

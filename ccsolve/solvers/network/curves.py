@@ -172,6 +172,7 @@ def moved(
             slopes = raising.slopes(raising.nearest_places(eased), prices)
             point, scale = relaxation.least(slopes, eased)
             eased, pool.guide, pool.prices = point, point, scale * prices
+            pool.relaxed = raising.problem.objective(point) - raising.problem.constant
         elif turn // EASED < len(starts):
             point = starts[turn // EASED]
         else:

@@ -14,18 +14,25 @@ from ccsolve.problems.network_points import feasible_point, rounded
 from ccsolve.solution import Solution
 from ccsolve.solvers.network.curves import bounding
 from ccsolve.solvers.network.exchange import kick_of, walk
-from ccsolve.solvers.network.searching.diving import Diver
+from ccsolve.solvers.network.searching.beams import Beams, Guide
 from ccsolve.solvers.network.searching.engine import Engine, engine_of
 from ccsolve.solvers.network.searching.pool import Elites, Pool
 
-PATIENCE, BRIEF = 20_000, 5_000
-"""Of a walk, see `exchange`: after a kick, and after a dive."""
+PATIENCE, BRIEF = 20_000, 1_000
+"""Of a walk, see `exchange`: after a kick, and after a beam."""
 
 ELITES, FEWEST = 8, 6
 """Good points that are kept, and from how many on two of them are crossed."""
 
-AFRESH, LOOSE = 0.2, 0.1
-"""Shares of dives that begin afresh all the same, and of channels freed in others."""
+AFRESH, LOOSE = 0.2, 0.5
+"""Shares of beams that begin afresh all the same, and of channels opened in others."""
+
+NEAR, STRAYING = 0.1, 2.0
+"""How far from the guide both open channels, see `Beams.nearest`."""
+
+POLISHED = 1.02
+"""How far above the worst good point, from the relaxed one, points are still polished.
+"""
 
 _MANY = 2**31
 
@@ -41,20 +48,20 @@ def solve(
 
     The greedy point, but for coupled programs of thousands of channels, which begin by
     their bound; where Q is separable its descent, as `local_search` has it. Then, for
-    each step of `curves`, ``turns`` steps of `exchange`: from the best point, or where
-    Q joins groups from where a dive from the relaxation's point ends, or one between
-    two of the best points (see `searching.diving`).
-    Each part goes on from the best point that any has found: curves take its groups for
-    points of theirs, and combine them anew. Under a time limit the search goes on when
-    the bound can rise no more.
+    each step of `curves`, ``turns`` steps of the search. Where Q joins groups that is
+    beams near the relaxation's point, or between two of the best points (see
+    `searching.beams`), brief walks from what is promising; else `exchange` from the
+    best point. Each part goes on from the best point that any has found: curves take
+    its groups for points of theirs, and combine them anew. Under a time limit the
+    search goes on when the bound can rise no more.
 
     Parameters
     ----------
-    turns : steps of the search for each of the bound; default 4, and 1 where Q is
+    turns : steps of the search for each of the bound; default 64, and 1 where Q is
         separable, for there the curves end at the best point themselves.
     """
     if turns is None:
-        turns = 1 if problem.form.is_separable else 4
+        turns = 1 if problem.form.is_separable else 64
     turns = whole_number("turns", turns, 0, _MANY)
     return run(_steps(problem, limits, seed, turns), limits)
 
@@ -85,16 +92,22 @@ def _searched(
     if engine is None:
         engine = engine_of(problem, seed)
     rng, elites, seen = np.random.default_rng(seed), Elites(ELITES), None
+    beams = Beams(engine) if engine.is_whole and not problem.form.is_separable else None
     for turn in itertools.count():
-        if pool.guide is not None and (engine.is_whole or pool.guide is not seen):
+        if pool.guide is not None and (beams is not None or pool.guide is not seen):
             seen = pool.guide
             engine.forget()
-            engine.start((yield from _near(pool, elites, engine, rng)))
+            if beams is None:
+                engine.start(rounded(problem, seen))
+            else:
+                engine.start((yield from _beamed(pool, elites, beams, rng)))
             yield from engine.shrunk()
-            yield from engine.descended()
+            if engine.value < elites.bar(POLISHED, pool.relaxed):
+                yield from engine.descended()
             # What follows reports only what is better than where it began.
             yield engine.step(math.inf)
-            yield from walk(engine, turn, BRIEF, pool.prices)
+            if engine.value < elites.bar(1.0, pool.relaxed):
+                yield from walk(engine, turn, BRIEF, pool.prices)
             if engine.value < math.inf:
                 elites.add(engine.value, engine.best())
         else:
@@ -104,21 +117,21 @@ def _searched(
             yield from walk(engine, turn, PATIENCE, pool.prices)
 
 
-def _near(
-    pool: Pool, elites: Elites, engine: Engine, rng: np.random.Generator
+def _beamed(
+    pool: Pool, elites: Elites, beams: Beams, rng: np.random.Generator
 ) -> Generator[Step, None, np.ndarray]:
-    """Give where a dive ends: from the relaxation's point, or between two good ones.
+    """Give where a beam ends: near the relaxation's point, or between two good ones.
 
-    Between these, what they agree on stays, but for a few channels. Where Q is not
-    held whole, what the relaxation's point rounds to.
+    Between these, what they agree on stays, but for some channels.
     """
-    guide, n = pool.guide, engine.problem.n
-    assert guide is not None and pool.prices is not None
-    if not engine.is_whole:
-        return rounded(engine.problem, guide)
-    y, free = guide, np.ones(n, dtype=bool)
+    assert pool.guide is not None and pool.prices is not None
+    guide = Guide(pool.guide, pool.prices, pool.relaxed)
+    excess = pool.objective - beams.engine.problem.constant - guide.value
+    y = guide.point
     if len(elites.points) >= FEWEST and rng.random() >= AFRESH:
         one, other = elites.two(rng)
         y = 0.5 * (1.0 * one + other)
-        free = (one != other) | (rng.random(n) < LOOSE)
-    return (yield from Diver(engine, pool.prices).dived(y, free, rng))
+        opened = (one != other) | beams.nearest(guide, LOOSE, STRAYING, rng)
+    else:
+        opened = beams.nearest(guide, 1.0, NEAR, rng)
+    return (yield from beams.beamed(y, opened, guide, excess, rng))

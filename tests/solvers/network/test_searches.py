@@ -1,7 +1,6 @@
 """Greedy and searches on networks: within the budgets, and how good."""
 
 import itertools
-from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,8 @@ import pytest
 from ccsolve import NetworkSelection, WidthBudget, solve, testing
 from ccsolve.errors import InvalidProblem
 from ccsolve.problems.generate_network import FAMILIES, chain
-from ccsolve.problems.network_points import random_point
-from ccsolve.solvers.network import search_and_bound
-from ccsolve.solvers.network.searching.diving import Diver
-from ccsolve.solvers.network.searching.engine import Engine, engine_of
-from ccsolve.solvers.network.searching.pool import Elites, Pool
+from ccsolve.solvers.network.searching.engine import engine_of
+from ccsolve.solvers.network.searching.pool import Elites
 
 
 def widened(problem: NetworkSelection, x: np.ndarray) -> list[np.ndarray]:
@@ -123,54 +119,18 @@ def test_malformed_options_are_refused(method: str, options: dict[str, Any]):
         solve(FAMILIES["chain"](0), method, **options)
 
 
-def dived(engine: Engine, y: np.ndarray, free: np.ndarray, seed: int) -> np.ndarray:
-    """Dive to the end, at prices that the budgets have at the greedy point."""
-    return ended(
-        Diver(engine, engine.prices()).dived(y, free, np.random.default_rng(seed))
-    )
-
-
-@pytest.mark.parametrize("tables", [False, True])
-def test_dives_end_near_the_budgets_and_below_random_points(tables: bool):
-    problem = chain([40, 30, 40], 1, coupled=True, tables=tables)
-    engine = engine_of(problem, 0)
-    list(engine.shrunk())
-    y = np.full(problem.n, 0.6)
-    ends = [dived(engine, y, np.ones(problem.n, dtype=bool), seed) for seed in range(6)]
-    assert len({end.tobytes() for end in ends}) > 1
-    used = [float((problem.spent(z) / problem.limits).max()) for z in ends]
-    assert 0.7 < min(used) and max(used) < 1.3
-    draw = np.random.default_rng(0)
-    at_random = [problem.objective(random_point(problem, draw)) for _ in range(6)]
-    kept = [problem.objective(z) for z in ends]
-    assert max(kept) < min(at_random)
-
-
-def test_a_dive_leaves_what_is_not_free_and_what_is_fixed():
-    fixed = [1, 0] + [-1] * 22
-    problem = chain([8, 8, 8], 0, coupled=True, fixed=fixed, multiple_of=2)
-    engine = engine_of(problem, 0)
-    list(engine.shrunk())
-    y = 1.0 * engine.best()
-    stays = dived(engine, y, np.zeros(24, dtype=bool), 0)
-    assert stays.tolist() == (y > 0.5).tolist()
-    moved = dived(engine, np.full(24, 0.5), np.ones(24, dtype=bool), 0)
-    assert moved[:2].tolist() == [True, False]
-    for width, ladder in zip(problem.widths_of(moved), problem.widths, strict=True):
-        assert width in ladder
-
-
 def test_elites_are_the_best_that_differ():
     elites, points = Elites(3), np.eye(5, dtype=bool)
     for value in (3.0, 1.0, 4.0, 0.0, 2.0, 1.0):
         elites.add(value, points[int(value)].copy())
     assert [value for value, _ in elites.points] == [0.0, 1.0, 2.0]
+    assert elites.bar(1.5, 1.0) == 2.5 and Elites(1).bar(1.0, 0.0) == np.inf
     one, other = elites.two(np.random.default_rng(0))
     assert not np.array_equal(one, other)
 
 
-def test_where_a_dive_ends_is_reported():
-    """All points of 10 channels are best: nothing that follows a dive is better."""
+def test_where_a_beam_ends_is_reported():
+    """All points of 10 channels are best: nothing that follows a beam is better."""
     labels = np.repeat(np.arange(6), 10)
     products = {(g, g + 1): 1.0 for g in range(5)}
     budgets = [
@@ -180,30 +140,3 @@ def test_where_a_dive_ends_is_reported():
     problem = NetworkSelection(np.ones((60, 60)), np.full(60, -20.0), labels, budgets)
     found = solve(problem, "search_and_bound", time_limit=None, step_limit=60)
     assert found.objective == pytest.approx(-100.0)
-
-
-def test_between_two_good_points_what_they_agree_on_mostly_stays():
-    problem = chain([40, 30, 40], 1, coupled=True)
-    engine = engine_of(problem, 0)
-    list(engine.shrunk())
-    rng, base = np.random.default_rng(0), engine.best()
-    elites, pool = Elites(8), Pool(guide=0.5 * np.ones(110), prices=engine.prices())
-    for value in range(8):
-        other = base.copy()
-        other[rng.choice(20, 5, replace=False)] ^= True
-        elites.add(float(value), other)
-    stayed, turns = 0.0, 40
-    for _ in range(turns):
-        steps = search_and_bound._near(pool, elites, engine, rng)
-        z = ended(steps)
-        stayed += float((z[20:] == base[20:]).mean()) / turns
-    # A fifth begins afresh; of the others a tenth of the channels is free.
-    assert 0.8 < stayed < 1.0
-
-
-def ended(steps: Generator[Any, None, np.ndarray]) -> np.ndarray:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as over:
-            return over.value

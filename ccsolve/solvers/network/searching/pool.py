@@ -18,12 +18,14 @@ class Pool:
     x : the best point (n,) bool so far, None before the first one.
     guide : a point (n,) of a relaxation in [0, 1], near to which to search next.
     prices : (B,) what a unit of each budget is worth there.
+    relaxed : the guide's objective, without the constant.
     """
 
     x: np.ndarray | None = None
     objective: float = math.inf
     guide: np.ndarray | None = None
     prices: np.ndarray | None = None
+    relaxed: float = -math.inf
 
     def watch(self, steps: Iterable[Step]) -> Iterator[Step]:
         """Give the steps on."""
@@ -52,6 +54,15 @@ class Elites:
         self.points.append((value, z))
         self.points.sort(key=lambda one: one[0])
         del self.points[self.size :]
+
+    def bar(self, above: float, origin: float) -> float:
+        """Give the value ``above`` times as far from an origin as the worst point's.
+
+        inf while there is room for more points.
+        """
+        if len(self.points) < self.size:
+            return math.inf
+        return origin + above * (self.points[-1][0] - origin)
 
     def two(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw two of the points."""

@@ -1,0 +1,159 @@
+"""Beams: near a relaxed point, the program as integer least squares, by K-best.
+
+Where the loss joins groups, what is removed must cancel. Rounding a relaxed point adds
+what the errors have to do with each other, and walks find no way back; deciding channel
+by channel, the rest making up for each, keeps it in sight. On 0 and 1 multiples of
+z_i² - z_i are nothing: they keep open channels from going astray, as the noise does in
+the detectors that this is from (least mean squares V-BLAST: Hassibi, 2000).
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.linalg import inv, solve_triangular
+
+from ccsolve.iterate import Step
+from ccsolve.kernels.integer_squares import order_by_variance
+from ccsolve.problems.network_points import rounded
+from ccsolve.solvers.network.searching.engine import Engine
+from ccsolve.solvers.network.searching.k_best import k_best
+from ccsolve.solvers.network.searching.priced import Priced, slopes, widths
+
+KEPT, _ENTRIES = 1024, 2_000_000
+"""Partial points of a beam, and entries of them in all."""
+
+TRIED = 32
+"""Points of a beam that are held against the budgets."""
+
+FEWEST, MOST = 48, 2_000
+"""Channels that a beam decides at least, where there are so many, and at most."""
+
+OPENED = (1.5, 2.0)
+"""For each channel that the relaxation leaves open, how many a beam opens."""
+
+OPEN = 1e-4
+"""How far from 0 and 1 an entry of a relaxed point is open."""
+
+HEAT = 4.0
+"""Over the variance of the noise: the reciprocal of a bit's variance, at most ¼."""
+
+_ORDERED, _SHUFFLED = 1_500, 0.05
+"""Channels that are ordered by variances; what is drawn at most beside their ranks."""
+
+_REORDERED = 3.0
+"""The factor by which a ridge leaves that of the order before it is made anew."""
+
+
+@dataclass(frozen=True, eq=False)
+class Guide:
+    """A relaxed point (n,), and what a unit of each budget is worth there, (B,).
+
+    `value` is its objective, without the constant.
+    """
+
+    point: np.ndarray
+    prices: np.ndarray
+    value: float
+
+    @property
+    def inner(self) -> np.ndarray:
+        """Say which entries are neither 0 nor 1, (n,)."""
+        return (self.point > OPEN) & (self.point < 1.0 - OPEN)
+
+
+@dataclass(eq=False)
+class Beams:
+    """Beams in the program of a search, whose Q is laid out whole.
+
+    Attributes
+    ----------
+    rank : (n,) in [0, 1], by which channels are decided, the least first.
+    ridge : for which `rank` is.
+    """
+
+    engine: Engine
+    rank: np.ndarray = field(init=False, default_factory=lambda: np.empty(0))
+    ridge: float = field(init=False, default=0.0)
+
+    def nearest(
+        self, guide: Guide, part: float, drawn: float, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Say which channels (n,) to open near a guide: open there, or nearly so.
+
+        A ``part`` of `OPENED`. What is ``drawn`` at most is added to reduced costs,
+        whose median is 1.
+        """
+        problem, y, inner = self.engine.problem, guide.point, guide.inner
+        costs = guide.prices @ slopes(self.engine, widths(problem, y))
+        gradient = 2.0 * problem.form.multiply(y) + problem.q
+        reduced = np.where(inner, 0.0, np.abs(gradient + costs[problem.groups]))
+        middle = float(np.median(reduced[~inner])) if not inner.all() else 0.0
+        count = max(FEWEST, int(part * rng.uniform(*OPENED) * inner.sum()))
+        order = np.argsort(reduced / max(middle, 1e-300) + drawn * rng.random(len(y)))
+        opened = np.zeros(len(y), dtype=bool)
+        opened[order[: min(count, MOST)]] = True
+        return opened
+
+    def beamed(
+        self,
+        y: np.ndarray,
+        opened: np.ndarray,
+        guide: Guide,
+        excess: float,
+        rng: np.random.Generator,
+    ) -> Generator[Step, None, np.ndarray]:
+        """Give a point (n,) bool that decides the ``opened`` channels anew.
+
+        The others are as y (n,) rounds; budgets are priced (`Priced`), and may be
+        broken by a little. ``excess`` is what the best point loses more than the guide:
+        so much noise, over the channels that are open there, the search has to bear.
+        O(m³ + `KEPT`·m²) for m channels.
+        """
+        order, net = self.engine.order, self.engine.net
+        model = Priced.near(self.engine, y, guide.prices)
+        noise = max(excess, 0.0) / max(int(guide.inner.sum()), 1)
+        ridge = HEAT * noise * 2.0 ** rng.uniform(-0.5, 0.5)
+        self._rank(model, ridge)
+        yield Step()
+        free = opened[order] & ~net.locked
+        stays, open_ = (y[order] > 0.5) & ~free, np.flatnonzero(free)
+        late = self.rank[open_] + _SHUFFLED * rng.random(len(open_))
+        open_ = open_[np.argsort(-late)]
+        R, ridge = model.root(open_, ridge)
+        yield Step()
+        linear = model.slope(stays)[open_] - ridge
+        target = -0.5 * solve_triangular(R, solve_triangular(R, linear, trans="T"))
+        kept = max(1, min(KEPT, _ENTRIES // max(len(open_), 1)))
+        found, _ = yield from k_best(R, target, kept)
+        points = np.repeat(stays[None], min(TRIED, len(found)), axis=0)
+        points[:, open_] = found[: len(points)]
+        return self._settled(points, model)
+
+    def _rank(self, model: Priced, ridge: float) -> None:
+        """Rank channels by their variance given those before, if the ridge is new."""
+        n = self.engine.problem.n
+        if len(self.rank) and self.ridge / _REORDERED < ridge < self.ridge * _REORDERED:
+            return
+        if n > _ORDERED:
+            order = np.argsort(-model.Q.diagonal(), kind="stable")
+        else:
+            root = inv(model.root(np.arange(n), ridge)[0])
+            order = order_by_variance(root @ root.T)
+        self.rank, self.ridge = np.empty(n), ridge
+        self.rank[order] = np.arange(n) / n
+
+    def _settled(self, points: np.ndarray, model: Priced) -> np.ndarray:
+        """Give the first of points within the budgets, else the first, on the ladders.
+
+        Where a ladder asks for more channels or fewer, the gradient says which.
+        """
+        problem, order = self.engine.problem, self.engine.order
+        z, gain = np.empty(points.shape, dtype=bool), np.empty(problem.n)
+        z[:, order] = points
+        within = (
+            at for at, point in enumerate(z) if problem.fits(problem.widths_of(point))
+        )
+        at = next(within, 0)
+        gain[order] = model.slope(points[at])
+        return rounded(problem, z[at] - 1e-3 * gain / max(np.abs(gain).sum(), 1e-300))

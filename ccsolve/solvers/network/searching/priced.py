@@ -1,0 +1,97 @@
+"""A program near given widths without budgets: their costs priced, to first order."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import LinAlgError, cholesky
+
+from ccsolve.problems import NetworkSelection, WidthBudget
+from ccsolve.solvers.network.searching.engine import Engine
+
+SLACK = 1e-4
+"""The share of a budget that costs as much again as its price says."""
+
+_LEAST = 1e-12
+"""Of the largest diagonal entry: what is added at least, so that roots exist."""
+
+
+@dataclass(frozen=True, eq=False)
+class Priced:
+    """The quadratic zᵀ(Q + costsᵀcosts)z + linearᵀz, without what is constant.
+
+    In the places of the kernels' program. `costs` (B, n) are what channels cost, scaled
+    to the penalty on what is off the budgets.
+    """
+
+    Q: np.ndarray
+    costs: np.ndarray
+    linear: np.ndarray
+
+    @classmethod
+    def near(cls, engine: Engine, y: np.ndarray, prices: np.ndarray) -> "Priced":
+        """Take costs to first order at the widths of y (n,), a relaxed point.
+
+        Of a budget B at price p, with a the slopes, off = cost - B costs
+        p·off + p·off²/(`SLACK`·B): the search ends next to the budget, not below.
+        """
+        problem, net, order = engine.problem, engine.net, engine.order
+        paid = (prices > 0.0) & (problem.limits > 0.0)
+        limit, price, k = problem.limits[paid], prices[paid], widths(problem, y)
+        cost = slopes(engine, k)[paid][:, problem.groups[order]]
+        steep = price / (SLACK * limit)
+        off = problem.spent_at(k)[paid] - limit - cost @ y[order]
+        linear = net.q + (price + 2.0 * steep * off) @ cost
+        Q = net.rows.values.reshape(problem.n, problem.n)
+        return cls(Q, np.sqrt(steep)[:, None] * cost, linear)
+
+    def block(self, places: np.ndarray) -> np.ndarray:
+        """Give the matrix of some channels, O(m²)."""
+        costs = self.costs[:, places]
+        return self.Q[np.ix_(places, places)] + costs.T @ costs
+
+    def root(self, places: np.ndarray, ridge: float) -> tuple[np.ndarray, float]:
+        """Give R, upper triangular, with RᵀR the block and a ridge, and the ridge.
+
+        Where the block is not convex the ridge is raised until it is. O(m³).
+        """
+        block = self.block(places)
+        ridge = max(ridge, _LEAST * float(np.abs(block.diagonal()).max(initial=1.0)))
+        while True:
+            try:
+                return cholesky(block + ridge * np.eye(len(block))), ridge
+            except LinAlgError:
+                ridge *= 4.0
+
+    def slope(self, z: np.ndarray) -> np.ndarray:
+        """Give the gradient at z (n,), O(n²)."""
+        z = z.astype(np.float64)
+        return 2.0 * (self.Q @ z + (self.costs @ z) @ self.costs) + self.linear
+
+
+def widths(problem: NetworkSelection, y: np.ndarray) -> np.ndarray:
+    """Give the widths of a relaxed point, (G,)."""
+    return np.bincount(problem.groups, weights=y, minlength=problem.count)
+
+
+def slopes(engine: Engine, k: np.ndarray) -> np.ndarray:
+    """Give what a channel of each group costs at widths k, (B, G)."""
+    found = engine.net.linear + 2.0 * engine.net.square @ k
+    for t, budget in enumerate(engine.problem.budgets):
+        if budget.tables:
+            found[t] = _differences(budget, engine.problem, k)
+    return found
+
+
+def _differences(
+    budget: WidthBudget, problem: NetworkSelection, k: np.ndarray
+) -> np.ndarray:
+    """Give the slope of the costs over an eighth of each group, for costs by steps."""
+    found = np.zeros(len(k))
+    for g, ladder in enumerate(problem.widths):
+        reach, ends = max(1.0, ladder[-1] / 8.0), [k.copy(), k.copy()]
+        ends[0][g] = max(k[g] - reach, 0.0)
+        ends[1][g] = min(k[g] + reach, float(ladder[-1]))
+        if ends[1][g] > ends[0][g]:
+            rise = budget.at(ends[1]) - budget.at(ends[0])
+            found[g] = rise / (ends[1][g] - ends[0][g])
+    return found

@@ -1,0 +1,228 @@
+"""Beams: integer least squares by K-best, and what they make of a network."""
+
+import itertools
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ccsolve import NetworkSelection, WidthBudget, solve, testing
+from ccsolve.kernels.integer_squares import order_by_variance
+from ccsolve.problems.generate_network import chain
+from ccsolve.problems.network_points import random_point
+from ccsolve.solvers.network import search_and_bound
+from ccsolve.solvers.network.searching.beams import Beams, Guide
+from ccsolve.solvers.network.searching.engine import Engine, engine_of
+from ccsolve.solvers.network.searching.k_best import BLOCK, k_best
+from ccsolve.solvers.network.searching.pool import Elites, Pool
+from ccsolve.solvers.network.searching.priced import SLACK, Priced, slopes, widths
+
+
+def ended(steps: Generator[Any, None, Any]) -> Any:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as over:
+            return over.value
+
+
+def triangle(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal((2 * n, n)) @ rng.standard_normal((n, n))
+    return np.linalg.cholesky(rows.T @ rows).T, rng.uniform(-0.3, 1.3, n)
+
+
+def costs_of(R: np.ndarray, target: np.ndarray, points: np.ndarray) -> np.ndarray:
+    return np.square((points - target) @ R.T).sum(axis=1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_all_points_are_found_where_all_are_kept(seed: int):
+    R, target = triangle(9, seed)
+    every = np.array(list(itertools.product([0, 1], repeat=9)))
+    found, costs = ended(k_best(R, target, 512))
+    assert len({point.tobytes() for point in found}) == 512
+    np.testing.assert_allclose(costs, np.sort(costs_of(R, target, every)), rtol=1e-9)
+
+
+@pytest.mark.parametrize("kept", [1, 7, 64])
+@pytest.mark.parametrize("n", [1, BLOCK, 2 * BLOCK + 5])
+def test_costs_are_those_of_the_points_and_rise(n: int, kept: int):
+    R, target = triangle(n, kept)
+    found, costs = ended(k_best(R, target, kept))
+    assert len(found) == min(kept, 2**n)
+    assert len({point.tobytes() for point in found}) == len(found)
+    np.testing.assert_allclose(costs, costs_of(R, target, found), rtol=1e-8)
+    assert (np.diff(costs) >= 0).all()
+
+
+def test_one_kept_point_is_rounded_plane_by_plane():
+    R, target = triangle(40, 5)
+    y = np.zeros(40)
+    for i in range(39, -1, -1):
+        centre = target[i] - R[i, i + 1 :] @ (y[i + 1 :] - target[i + 1 :]) / R[i, i]
+        y[i] = centre > 0.5
+    (found,), _ = ended(k_best(R, target, 1))
+    assert found.tolist() == y.astype(bool).tolist()
+
+
+def test_more_kept_points_are_seldom_worse():
+    least = []
+    for seed in range(12):
+        R, target = triangle(48, seed)
+        least.append([ended(k_best(R, target, kept))[1][0] for kept in (1, 16, 256)])
+    one, some, many = np.array(least).T
+    assert (some <= one + 1e-9).sum() >= 10 and (many <= some + 1e-9).sum() >= 10
+    assert many.sum() < some.sum() < one.sum()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_least_variance_given_those_before_goes_next(seed: int):
+    R, _ = triangle(14, seed)
+    V = np.linalg.inv(R.T @ R)
+    order = order_by_variance(V.copy())
+    assert sorted(order) == list(range(14))
+    for place, k in enumerate(order):
+        before, left = order[:place], order[place:]
+        known = V[np.ix_(before, before)]
+        between = V[np.ix_(left, before)]
+        given = V[np.ix_(left, left)] - between @ np.linalg.pinv(known) @ between.T
+        assert given[0, 0] <= given.diagonal().min() * (1 + 1e-6), (place, k)
+
+
+def test_the_priced_program_is_the_loss_and_the_penalty():
+    problem = chain([8, 8, 8], 1, coupled=True)
+    engine = engine_of(problem, 0)
+    rng, y = np.random.default_rng(0), np.full(24, 0.6)
+    prices, k = np.array([0.3, 0.0]), widths(problem, np.full(24, 0.6))
+    model = Priced.near(engine, y, prices)
+    slope = slopes(engine, k)
+    ahead = problem.spent_at(k + 1e-6) - problem.spent_at(k - 1e-6)
+    np.testing.assert_allclose(2e-6 * slope.sum(axis=1), ahead, rtol=1e-5)
+
+    def value(z: np.ndarray) -> float:
+        off = slope[0] @ (widths(problem, z) - k) + problem.spent_at(k)[0]
+        off -= problem.limits[0]
+        return problem.objective(z) + 0.3 * off * (
+            1 + off / (SLACK * problem.limits[0])
+        )
+
+    points = rng.random((5, 24)).round()
+    found = []
+    for z in points:
+        own = z[engine.order]
+        matrix = model.block(np.arange(24))
+        found.append(own @ matrix @ own + model.linear @ own - value(z))
+        step = 1e-6 * rng.standard_normal(24)
+        rise = (own + step) @ matrix @ (own + step) - own @ matrix @ own
+        rise += model.linear @ step
+        assert rise == pytest.approx(model.slope(own) @ step, rel=1e-3, abs=1e-12)
+    np.testing.assert_allclose(found, found[0], rtol=1e-6)
+
+
+def guided(engine: Engine) -> Guide:
+    """A guide half open, at prices that the budgets have at the greedy point."""
+    list(engine.shrunk())
+    problem = engine.problem
+    y = np.where(np.arange(problem.n) % 2, 0.6, 1.0 * engine.best())
+    return Guide(y, engine.prices(), problem.objective(y) - problem.constant)
+
+
+def beamed(engine: Engine, guide: Guide, opened: np.ndarray, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return ended(Beams(engine).beamed(guide.point, opened, guide, 1.0, rng))
+
+
+@pytest.mark.parametrize("tables", [False, True])
+def test_beams_end_near_the_budgets_and_below_random_points(tables: bool):
+    problem = chain([40, 30, 40], 1, coupled=True, tables=tables)
+    engine = engine_of(problem, 0)
+    guide, every = guided(engine), np.ones(problem.n, dtype=bool)
+    ends = [beamed(engine, guide, every, seed) for seed in range(6)]
+    used = [float((problem.spent(z) / problem.limits).max()) for z in ends]
+    assert 0.8 < min(used) and max(used) < 1.2
+    draw = np.random.default_rng(0)
+    at_random = [problem.objective(random_point(problem, draw)) for _ in range(6)]
+    assert max(problem.objective(z) for z in ends) < min(at_random)
+
+
+def test_a_beam_leaves_what_is_not_open_and_what_is_fixed():
+    fixed = [1, 0] + [-1] * 22
+    problem = chain([8, 8, 8], 0, coupled=True, fixed=fixed, multiple_of=2)
+    engine = engine_of(problem, 0)
+    guide = guided(engine)
+    best = Guide(1.0 * engine.best(), guide.prices, guide.value)
+    stays = beamed(engine, best, np.zeros(24, dtype=bool), 0)
+    assert stays.tolist() == (best.point > 0.5).tolist()
+    moved = beamed(engine, guide, np.ones(24, dtype=bool), 0)
+    assert moved[:2].tolist() == [True, False]
+    for width, ladder in zip(problem.widths_of(moved), problem.widths, strict=True):
+        assert width in ladder
+
+
+def test_a_curvature_that_is_not_convex_is_made_so():
+    problem = chain([10, 10, 10], 3, coupled=True)
+    assert problem.Q is not None
+    bent = NetworkSelection(
+        problem.Q - 2.0 * np.eye(30), problem.q, problem.groups, problem.budgets
+    )
+    engine = engine_of(bent, 0)
+    R, ridge = Priced.near(engine, np.full(30, 0.5), engine.prices()).root(
+        np.arange(30), 1e-9
+    )
+    assert np.isfinite(R).all() and ridge > 0
+    z = beamed(engine, guided(engine), np.ones(30, dtype=bool), 0)
+    assert z.shape == (30,)
+
+
+def test_the_nearest_channels_are_those_that_the_guide_leaves_open():
+    problem = chain([60, 60, 60], 1, coupled=True)
+    engine = engine_of(problem, 0)
+    guide, rng = guided(engine), np.random.default_rng(0)
+    opened = Beams(engine).nearest(guide, 1.0, 0.1, rng)
+    assert (opened | ~guide.inner).all()
+    assert 1.4 < opened.sum() / guide.inner.sum() < 2.1
+    few = [Beams(engine).nearest(guide, 0.6, 5.0, rng) for _ in range(20)]
+    assert 0.5 < np.mean([each.sum() for each in few]) / opened.sum() < 0.8
+    assert not np.logical_and.reduce(few)[guide.inner].all()
+
+
+def test_between_two_good_points_what_they_agree_on_mostly_stays():
+    problem = chain([80, 60, 80], 1, coupled=True)
+    engine = engine_of(problem, 0)
+    guide, rng, base = guided(engine), np.random.default_rng(0), engine.best()
+    y = np.where(np.arange(problem.n) < 40, 0.5, 1.0 * base)
+    pool = Pool(base, problem.objective(base), y, guide.prices, guide.value)
+    elites, beams = Elites(8), Beams(engine)
+    for value in range(8):
+        other = base.copy()
+        other[rng.choice(40, 5, replace=False)] ^= True
+        elites.add(float(value), other)
+    ends = [
+        ended(search_and_bound._beamed(pool, elites, beams, rng)) for _ in range(20)
+    ]
+    stayed = np.mean([(z[40:] == base[40:]).mean() for z in ends])
+    assert 0.7 < stayed < 1.0
+    assert len({z.tobytes() for z in ends}) > 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_small_coupled_networks_are_solved(seed: int):
+    problem = chain([6, 5, 6], seed, coupled=True)
+    found = solve(problem, "search_and_bound", time_limit=None, step_limit=400)
+    assert found.objective == pytest.approx(testing.brute_force(problem)[1])
+
+
+def test_what_cancels_is_found():
+    """Pairs of rows that cancel: any network of whole pairs loses nothing."""
+    rng = np.random.default_rng(0)
+    half = rng.standard_normal((30, 20))
+    rows = np.concatenate([half, -half])[rng.permutation(60)]
+    labels = np.repeat(np.arange(3), 20)
+    Q = rows @ rows.T
+    budget = WidthBudget(30.0, dict.fromkeys(range(3), 1.0))
+    problem = NetworkSelection(Q, -2.0 * Q @ np.ones(60), labels, [budget])
+    found = solve(problem, "search_and_bound", time_limit=None, step_limit=4000)
+    lost = found.objective + Q.sum()
+    assert lost < 0.05 * np.trace(Q) / 60
