@@ -226,3 +226,18 @@ def test_what_cancels_is_found():
     found = solve(problem, "search_and_bound", time_limit=None, step_limit=4000)
     lost = found.objective + Q.sum()
     assert lost < 0.05 * np.trace(Q) / 60
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-12, 1e9])
+def test_beams_bear_any_scale_of_the_loss(scale: float):
+    problem = chain([6, 6, 6], 2, coupled=True)
+    assert problem.Q is not None
+    other = NetworkSelection(
+        scale * problem.Q, scale * problem.q - 0.0, problem.groups, problem.budgets
+    )
+    engine = engine_of(other, 0)
+    ends = [beamed(engine, guided(engine), np.ones(18, dtype=bool), s) for s in (0, 1)]
+    assert all(z.shape == (18,) for z in ends)
+    found = solve(other, "search_and_bound", time_limit=None, step_limit=300)
+    best = testing.brute_force(other)[1]
+    assert found.objective == pytest.approx(best, rel=1e-9, abs=1e-300)

@@ -8,10 +8,10 @@ the detectors that this is from (least mean squares V-BLAST: Hassibi, 2000).
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import inv, solve_triangular
+from scipy.linalg import solve_triangular
 
 from ccsolve.iterate import Step
 from ccsolve.kernels.integer_squares import order_by_variance
@@ -38,11 +38,8 @@ OPEN = 1e-4
 HEAT = 4.0
 """Over the variance of the noise: the reciprocal of a bit's variance, at most ¼."""
 
-_ORDERED, _SHUFFLED = 1_500, 0.05
-"""Channels that are ordered by variances; what is drawn at most beside their ranks."""
-
-_REORDERED = 3.0
-"""The factor by which a ridge leaves that of the order before it is made anew."""
+SHUFFLED = 0.05
+"""The part of the order by which a channel is decided later at most, at random."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,19 +59,11 @@ class Guide:
         return (self.point > OPEN) & (self.point < 1.0 - OPEN)
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Beams:
-    """Beams in the program of a search, whose Q is laid out whole.
-
-    Attributes
-    ----------
-    rank : (n,) in [0, 1], by which channels are decided, the least first.
-    ridge : for which `rank` is.
-    """
+    """Beams in the program of a search, whose Q is laid out whole."""
 
     engine: Engine
-    rank: np.ndarray = field(init=False, default_factory=lambda: np.empty(0))
-    ridge: float = field(init=False, default=0.0)
 
     def nearest(
         self, guide: Guide, part: float, drawn: float, rng: np.random.Generator
@@ -114,12 +103,11 @@ class Beams:
         model = Priced.near(self.engine, y, guide.prices)
         noise = max(excess, 0.0) / max(int(guide.inner.sum()), 1)
         ridge = HEAT * noise * 2.0 ** rng.uniform(-0.5, 0.5)
-        self._rank(model, ridge)
-        yield Step()
         free = opened[order] & ~net.locked
         stays, open_ = (y[order] > 0.5) & ~free, np.flatnonzero(free)
-        late = self.rank[open_] + _SHUFFLED * rng.random(len(open_))
-        open_ = open_[np.argsort(-late)]
+        R, ridge = model.root(open_, ridge)
+        yield Step()
+        open_ = open_[_last_to_first(R, rng)]
         R, ridge = model.root(open_, ridge)
         yield Step()
         linear = model.slope(stays)[open_] - ridge
@@ -129,19 +117,6 @@ class Beams:
         points = np.repeat(stays[None], min(TRIED, len(found)), axis=0)
         points[:, open_] = found[: len(points)]
         return self._settled(points, model)
-
-    def _rank(self, model: Priced, ridge: float) -> None:
-        """Rank channels by their variance given those before, if the ridge is new."""
-        n = self.engine.problem.n
-        if len(self.rank) and self.ridge / _REORDERED < ridge < self.ridge * _REORDERED:
-            return
-        if n > _ORDERED:
-            order = np.argsort(-model.Q.diagonal(), kind="stable")
-        else:
-            root = inv(model.root(np.arange(n), ridge)[0])
-            order = order_by_variance(root @ root.T)
-        self.rank, self.ridge = np.empty(n), ridge
-        self.rank[order] = np.arange(n) / n
 
     def _settled(self, points: np.ndarray, model: Priced) -> np.ndarray:
         """Give the first of points within the budgets, else the first, on the ladders.
@@ -157,3 +132,12 @@ class Beams:
         at = next(within, 0)
         gain[order] = model.slope(points[at])
         return rounded(problem, z[at] - 1e-3 * gain / max(np.abs(gain).sum(), 1e-300))
+
+
+def _last_to_first(R: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Give an order (m,) for RᵀR whose last entry is best decided first, about."""
+    m = len(R)
+    back = solve_triangular(R, np.eye(m))
+    rank = np.empty(m)
+    rank[order_by_variance(back @ back.T)] = np.arange(m)
+    return np.argsort(-(rank + SHUFFLED * m * rng.random(m)))

@@ -11,19 +11,19 @@ from ccsolve.solvers.network.searching.engine import Engine
 SLACK = 1e-4
 """The share of a budget that costs as much again as its price says."""
 
-_LEAST = 1e-12
-"""Of the largest diagonal entry: what is added at least, so that roots exist."""
+_LEAST, _BENT = 1e-12, 1e-3
+"""Of the largest terms: what is added at least, and where a block is not convex."""
 
 
 @dataclass(frozen=True, eq=False)
 class Priced:
     """The quadratic zᵀ(Q + costsᵀcosts)z + linearᵀz, without what is constant.
 
-    In the places of the kernels' program. `costs` (B, n) are what channels cost, scaled
-    to the penalty on what is off the budgets.
+    In the places of the kernels' program, whose Q is laid out whole. `costs` (B, n) are
+    what channels cost, scaled to the penalty on what is off the budgets.
     """
 
-    Q: np.ndarray
+    engine: Engine
     costs: np.ndarray
     linear: np.ndarray
 
@@ -41,13 +41,13 @@ class Priced:
         steep = price / (SLACK * limit)
         off = problem.spent_at(k)[paid] - limit - cost @ y[order]
         linear = net.q + (price + 2.0 * steep * off) @ cost
-        Q = net.rows.values.reshape(problem.n, problem.n)
-        return cls(Q, np.sqrt(steep)[:, None] * cost, linear)
+        return cls(engine, np.sqrt(steep)[:, None] * cost, linear)
 
     def block(self, places: np.ndarray) -> np.ndarray:
         """Give the matrix of some channels, O(m²)."""
-        costs = self.costs[:, places]
-        return self.Q[np.ix_(places, places)] + costs.T @ costs
+        n, costs = self.engine.problem.n, self.costs[:, places]
+        Q = self.engine.net.rows.values.reshape(n, n)
+        return Q[np.ix_(places, places)] + costs.T @ costs
 
     def root(self, places: np.ndarray, ridge: float) -> tuple[np.ndarray, float]:
         """Give R, upper triangular, with RᵀR the block and a ridge, and the ridge.
@@ -55,17 +55,21 @@ class Priced:
         Where the block is not convex the ridge is raised until it is. O(m³).
         """
         block = self.block(places)
-        ridge = max(ridge, _LEAST * float(np.abs(block.diagonal()).max(initial=1.0)))
+        largest = float(np.abs(block.diagonal()).max(initial=0.0))
+        scale = max(largest, float(np.abs(self.linear).max(initial=0.0))) or 1.0
+        ridge = max(ridge, _LEAST * scale)
         while True:
             try:
                 return cholesky(block + ridge * np.eye(len(block))), ridge
             except LinAlgError:
-                ridge *= 4.0
+                ridge = max(4.0 * ridge, _BENT * largest)
 
     def slope(self, z: np.ndarray) -> np.ndarray:
         """Give the gradient at z (n,), O(n²)."""
-        z = z.astype(np.float64)
-        return 2.0 * (self.Q @ z + (self.costs @ z) @ self.costs) + self.linear
+        order, own = self.engine.order, np.empty(len(z))
+        own[order] = z
+        of_loss = self.engine.problem.form.multiply(own)[order]
+        return 2.0 * (of_loss + (self.costs @ own[order]) @ self.costs) + self.linear
 
 
 def widths(problem: NetworkSelection, y: np.ndarray) -> np.ndarray:
