@@ -111,7 +111,7 @@ class Beams:
         R, ridge = model.root(open_, ridge)
         yield Step()
         linear = model.slope(stays)[open_] - ridge
-        target = -0.5 * solve_triangular(R, solve_triangular(R, linear, trans="T"))
+        target = -0.5 * solve_triangular(R, solve_triangular(R, linear, trans=1))
         kept = max(1, min(KEPT, _ENTRIES // max(len(open_), 1)))
         found, _ = yield from k_best(R, target, kept)
         points = np.repeat(stays[None], min(TRIED, len(found)), axis=0)
