@@ -25,8 +25,9 @@ NETS = ("ResNet", "DenseNet", "MobileNetV2", "VisionClassic")
 SAMPLES, MULTIPLE = 16, 2
 
 nets = pytest.mark.parametrize("name", NETS)
-# "joint" takes moments of all layers, and depthwise convolutions have none.
-dense_nets = pytest.mark.parametrize("name", [n for n in NETS if n != "MobileNetV2"])
+# Some recipes take moments of all layers, and depthwise convolutions have none.
+DENSE = [name for name in NETS if name != "MobileNetV2"]
+dense_nets = pytest.mark.parametrize("name", DENSE)
 budgets = pytest.mark.parametrize(
     "kinds", [("macs",), ("params",), ("latency",), ("macs", "params")], ids="-".join
 )
@@ -84,9 +85,14 @@ def wider(name: str, widths: Mapping[str, int]) -> list[dict[str, int]]:
     ]
 
 
-@pytest.mark.parametrize("recipe", ["ccp", "network"])
+@pytest.mark.parametrize(
+    ("name", "recipe"),
+    [
+        *itertools.product(NETS, ["ccp", "network"]),
+        *itertools.product(DENSE, ["allocated"]),
+    ],
+)
 @budgets
-@nets
 def test_plans_keep_budgets_and_have_no_room_left(
     name: str, kinds: tuple[str, ...], recipe: str
 ):
