@@ -30,9 +30,13 @@ AFRESH, LOOSE = 0.2, 0.5
 NEAR, STRAYING = 0.1, 2.0
 """How far from the guide both open channels, see `Beams.nearest`."""
 
-POLISHED = 1.02
-"""How far above the worst good point, from the relaxed one, points are still polished.
+POLISHED = 0.02
+"""How far above the worst good point, in its way from the relaxed one, points are still
+polished.
 """
+
+TURNS = (4, 64)
+"""Steps of the search for each of the bound where Q joins groups: least and most."""
 
 _MANY = 2**31
 
@@ -57,11 +61,13 @@ def solve(
 
     Parameters
     ----------
-    turns : steps of the search for each of the bound; default 64, and 1 where Q is
-        separable, for there the curves end at the best point themselves.
+    turns : steps of the search for each of the bound; by default 4 to 64 as there are
+        channels, and 1 where Q is separable, for there the curves end at the best point
+        themselves.
     """
     if turns is None:
-        turns = 1 if problem.form.is_separable else 64
+        coupled = int(np.clip(problem.n // 16, *TURNS))
+        turns = 1 if problem.form.is_separable else coupled
     turns = whole_number("turns", turns, 0, _MANY)
     return run(_steps(problem, limits, seed, turns), limits)
 
@@ -88,33 +94,44 @@ def _steps(
 def _searched(
     problem: NetworkSelection, engine: Engine | None, pool: Pool, seed: int
 ) -> Iterator[Step]:
-    """Search for ever: near the relaxation's point once there is one, else by kicks."""
+    """Search for ever: near the relaxation's point once there is one, else by kicks.
+
+    By a kick, too, after a search that ended where one has been before.
+    """
     if engine is None:
         engine = engine_of(problem, seed)
-    rng, elites, seen = np.random.default_rng(seed), Elites(ELITES), None
+    rng, elites = np.random.default_rng(seed), Elites(ELITES)
     beams = Beams(engine) if engine.is_whole and not problem.form.is_separable else None
+    seen, is_new = None, True
     for turn in itertools.count():
-        if pool.guide is not None and (beams is not None or pool.guide is not seen):
+        unseen = pool.guide is not seen or (beams is not None and is_new)
+        if pool.guide is not None and unseen:
             seen = pool.guide
             engine.forget()
             if beams is None:
                 engine.start(rounded(problem, seen))
             else:
                 engine.start((yield from _beamed(pool, elites, beams, rng)))
-            yield from engine.shrunk()
-            if engine.value < elites.bar(POLISHED, pool.relaxed):
-                yield from engine.descended()
-            # What follows reports only what is better than where it began.
-            yield engine.step(math.inf)
-            if engine.value < elites.bar(1.0, pool.relaxed):
-                yield from walk(engine, turn, BRIEF, pool.prices)
-            if engine.value < math.inf:
-                elites.add(engine.value, engine.best())
+            yield from _polished(pool, elites, engine, turn)
+            found = engine.value < math.inf
+            is_new = found and elites.add(engine.value, engine.best())
         else:
             if pool.x is not None and pool.objective < engine.objective:
                 engine.start(np.asarray(pool.x))
             engine.kicked(kick_of(turn))
             yield from walk(engine, turn, PATIENCE, pool.prices)
+            is_new = True
+
+
+def _polished(pool: Pool, elites: Elites, engine: Engine, turn: int) -> Iterator[Step]:
+    """Shrink to the budgets; descend if that is promising, and walk if that is good."""
+    yield from engine.shrunk()
+    if engine.value < elites.bar(POLISHED, pool.relaxed):
+        yield from engine.descended()
+    # What follows reports only what is better than where it began.
+    yield engine.step(math.inf)
+    if engine.value < elites.bar(0.0, pool.relaxed):
+        yield from walk(engine, turn, BRIEF, pool.prices)
 
 
 def _beamed(

@@ -171,9 +171,15 @@ def test_a_curvature_that_is_not_convex_is_made_so():
     R, ridge = Priced.near(engine, np.full(30, 0.5), engine.prices()).root(
         np.arange(30), 1e-9
     )
-    assert np.isfinite(R).all() and ridge > 0
-    z = beamed(engine, guided(engine), np.ones(30, dtype=bool), 0)
-    assert z.shape == (30,)
+    model = Priced.near(engine, np.full(30, 0.5), engine.prices())
+    block = model.block(np.arange(30))
+    assert np.linalg.eigvalsh(block)[0] < -1.0
+    np.testing.assert_allclose(R.T @ R, block + ridge * np.eye(30), atol=1e-9)
+    guide, every = guided(engine), np.ones(30, dtype=bool)
+    draw = np.random.default_rng(0)
+    at_random = [bent.objective(random_point(bent, draw)) for _ in range(9)]
+    ends = [bent.objective(beamed(engine, guide, every, s)) for s in range(3)]
+    assert max(ends) < np.median(at_random)
 
 
 def test_the_nearest_channels_are_those_that_the_guide_leaves_open():
@@ -241,3 +247,17 @@ def test_beams_bear_any_scale_of_the_loss(scale: float):
     found = solve(other, "search_and_bound", time_limit=None, step_limit=300)
     best = testing.brute_force(other)[1]
     assert found.objective == pytest.approx(best, rel=1e-9, abs=1e-300)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_few_directions_are_searched_to_the_end(seed: int):
+    """Beams end in the same few points there: kicks go on from these."""
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal((16, 2)) * np.exp(rng.standard_normal((16, 1)))
+    Q, labels = rows @ rows.T, np.repeat(np.arange(4), 4)
+    cost = {int(g): float(c) for g, c in enumerate(rng.uniform(1.0, 3.0, 4))}
+    budget = WidthBudget(0.5 * 4 * sum(cost.values()), cost)
+    problem = NetworkSelection(Q, -2.0 * Q @ np.ones(16), labels, [budget])
+    found = solve(problem, "search_and_bound", time_limit=None, step_limit=3000)
+    best = testing.brute_force(problem)[1]
+    assert found.objective == pytest.approx(best, rel=1e-6, abs=1e-9)

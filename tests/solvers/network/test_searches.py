@@ -124,7 +124,9 @@ def test_elites_are_the_best_that_differ():
     for value in (3.0, 1.0, 4.0, 0.0, 2.0, 1.0):
         elites.add(value, points[int(value)].copy())
     assert [value for value, _ in elites.points] == [0.0, 1.0, 2.0]
-    assert elites.bar(1.5, 1.0) == 2.5 and Elites(1).bar(1.0, 0.0) == np.inf
+    assert elites.bar(0.5, 1.0) == 2.5 and elites.bar(0.0, 9.0) == 2.0
+    assert Elites(1).bar(1.0, 0.0) == np.inf
+    assert not elites.add(7.0, points[1].copy())
     one, other = elites.two(np.random.default_rng(0))
     assert not np.array_equal(one, other)
 

@@ -10,6 +10,9 @@ from ccsolve.solvers.network.bounding.separable import Split
 ROUNDS = 4_000
 """Of gradients over the mixtures; each takes as many products as there are pairs."""
 
+_FLAT = 1e-12
+"""Of the linear terms: what counts as no curvature of the mixtures."""
+
 MOST = 100
 """Points kept; the one of least weight goes first."""
 
@@ -58,7 +61,9 @@ class Hull:
         gram = sides @ (images - centre).T
         gram = np.ascontiguousarray(0.5 * (gram + gram.T))
         linear = np.array(self.values) + 2.0 * (sides @ centre)
-        rise = max(float(np.linalg.eigvalsh(gram)[-1]), 1e-300)
+        # Points that are all the same leave no curvature but of rounding.
+        least = _FLAT * float(np.abs(linear).max()) or 1.0
+        rise = max(float(np.linalg.eigvalsh(gram)[-1]), least)
         Z = start[None].copy()
         box_minima(gram, linear, 0.5 / rise, np.ones(1), Z, ROUNDS)
         self.weights = Z[0]

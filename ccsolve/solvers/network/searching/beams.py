@@ -70,16 +70,17 @@ class Beams:
     ) -> np.ndarray:
         """Say which channels (n,) to open near a guide: open there, or nearly so.
 
-        A ``part`` of `OPENED`. What is ``drawn`` at most is added to reduced costs,
-        whose median is 1.
+        A ``part`` of `OPENED`. What is ``drawn`` at most is added to reduced costs in
+        units of their median.
         """
         problem, y, inner = self.engine.problem, guide.point, guide.inner
         costs = guide.prices @ slopes(self.engine, widths(problem, y))
         gradient = 2.0 * problem.form.multiply(y) + problem.q
         reduced = np.where(inner, 0.0, np.abs(gradient + costs[problem.groups]))
         middle = float(np.median(reduced[~inner])) if not inner.all() else 0.0
+        unit = middle or float(reduced.max()) or 1.0
         count = max(FEWEST, int(part * rng.uniform(*OPENED) * inner.sum()))
-        order = np.argsort(reduced / max(middle, 1e-300) + drawn * rng.random(len(y)))
+        order = np.argsort(reduced / unit + drawn * rng.random(len(y)))
         opened = np.zeros(len(y), dtype=bool)
         opened[order[: min(count, MOST)]] = True
         return opened
@@ -97,13 +98,15 @@ class Beams:
         The others are as y (n,) rounds; budgets are priced (`Priced`), and may be
         broken by a little. ``excess`` is what the best point loses more than the guide:
         so much noise, over the channels that are open there, the search has to bear.
-        O(m³ + `KEPT`·m²) for m channels.
+        Where that leaves the program not convex, it bears more (`Priced.root`).
+        O(n² + m³ + `KEPT`·m²) for m channels.
         """
         order, net = self.engine.order, self.engine.net
         model = Priced.near(self.engine, y, guide.prices)
         noise = max(excess, 0.0) / max(int(guide.inner.sum()), 1)
         ridge = HEAT * noise * 2.0 ** rng.uniform(-0.5, 0.5)
         free = opened[order] & ~net.locked
+        free[rng.permutation(np.flatnonzero(free))[MOST:]] = False
         stays, open_ = (y[order] > 0.5) & ~free, np.flatnonzero(free)
         R, ridge = model.root(open_, ridge)
         yield Step()

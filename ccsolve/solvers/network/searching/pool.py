@@ -18,7 +18,7 @@ class Pool:
     x : the best point (n,) bool so far, None before the first one.
     guide : a point (n,) of a relaxation in [0, 1], near to which to search next.
     prices : (B,) what a unit of each budget is worth there.
-    relaxed : the guide's objective, without the constant.
+    relaxed : the guide's objective, without the constant; no bound.
     """
 
     x: np.ndarray | None = None
@@ -47,22 +47,24 @@ class Elites:
     size: int
     points: list[tuple[float, np.ndarray]] = field(default_factory=list)
 
-    def add(self, value: float, z: np.ndarray) -> None:
-        """Take a point in, if it is new; the worst goes where there are too many."""
+    def add(self, value: float, z: np.ndarray) -> bool:
+        """Take a point in, and say whether it is new; the worst goes if too many."""
         if any(np.array_equal(z, known) for _, known in self.points):
-            return
+            return False
         self.points.append((value, z))
         self.points.sort(key=lambda one: one[0])
         del self.points[self.size :]
+        return True
 
     def bar(self, above: float, origin: float) -> float:
-        """Give the value ``above`` times as far from an origin as the worst point's.
+        """Give a value above the worst point's, by a part of its way from an origin.
 
         inf while there is room for more points.
         """
         if len(self.points) < self.size:
             return math.inf
-        return origin + above * (self.points[-1][0] - origin)
+        worst = self.points[-1][0]
+        return worst + above * abs(worst - origin)
 
     def two(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw two of the points."""
