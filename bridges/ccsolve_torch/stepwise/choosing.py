@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 from torch import nn
@@ -23,14 +22,6 @@ from ccsolve_torch.stepwise.job import Job, recipe_options
 MOST_MOMENTS = 2e9
 """Bytes of layers' sums that are taken by default; where they are asked for, more."""
 
-USUAL: Mapping[str, object] = MappingProxyType(
-    {
-        "steps": 1,
-        "repair": "least_squares",
-    }
-)
-"""What `compress` is asked where "auto" may be "joint", beside what it collects."""
-
 
 def narrowed(
     recipe: str,
@@ -38,21 +29,21 @@ def narrowed(
     options: Mapping[str, Any],
     collecting: Mapping[str, Any],
     *,
+    steps: int,
     sequential: bool,
-    **asked: object,
+    repair: str,
 ) -> str:
     """Give what "auto" may be: itself, "allocated" or "ccp"; any other recipe as it is.
 
-    "joint", which "auto" is best, is out of the question for budgets or options that
-    are not its own, and where what is `asked` besides is not `USUAL`; that and
-    "allocated" are where other statistics are asked for than theirs, and where layers
-    are taken one after the other.
+    It stays "auto", which is best "joint", for one step with the usual repair, where
+    budgets and options are that one's. "ccp" is left where layers go one after the
+    other, and where other statistics are asked for than moments.
     """
     if recipe != AUTO:
         return recipe
     if sequential or not _collects_moments(collecting):
         return CCP
-    usual = all(asked[name] == value for name, value in USUAL.items())
+    usual = steps == 1 and repair == "least_squares"
     if usual and takes_joint(budgets, options):
         return AUTO
     return ALLOCATED if takes_allocated(options) else CCP
