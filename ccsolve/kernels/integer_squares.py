@@ -5,14 +5,14 @@ from numba import njit
 
 
 @njit(cache=True, fastmath=True)
-def order_by_variance(V):
-    """Give the order (n,) in which entries of covariance V (n, n) are best decided.
+def order_by_variance(V, order):
+    """Set the order (n,) in which entries of covariance V (n, n) are best decided.
 
     The one of least variance goes first; the others' covariance given it is V's Schur
     complement; and so on. V's lower triangle is read and destroyed. O(n³).
     """
     n = V.shape[0]
-    left, order, column = np.arange(n), np.empty(n, np.int64), np.empty(n)
+    left, column = np.arange(n), np.empty(n)
     for s in range(n):
         last, k = n - s - 1, 0
         for i in range(1, last + 1):
@@ -31,24 +31,25 @@ def order_by_variance(V):
             part = column[i] / pivot
             for j in range(i + 1):
                 V[i, j] -= part * column[j]
-    return order
 
 
 @njit(cache=True, fastmath=True)
-def decide_columns(R, target, behind, cost, most):
+def decide_columns(R, target, behind, cost, most, origin, above, spent):
     """Extend partial points by w columns, the last first, and keep the cheapest.
 
     The cost is ‖R(y - target)‖², R (w, w) upper triangular with what stands ``behind``
     (K, w) in its rows, from columns that the K points decided at ``cost`` (K,). After
-    each column at most ``most`` points stay. Gives for each that does at the end which
-    it comes from, (K',), its y - target, (K', w), and its cost, (K',). O(K·w²).
+    each column at most ``most`` points stay. Gives how many do at the end, and sets for
+    these which they come from, ``origin``, their y - target, ``above`` (·, w), and what
+    they ``spent``; there must be room for the more of K and ``most``. O(K·w²).
     """
     w, count = len(target), len(cost)
     size = max(most, count)
-    origin, above = np.arange(size), np.zeros((size, w))
-    origin_next, above_next = np.empty(size, np.int64), np.zeros((size, w))
-    spent, both = np.empty(size), np.empty(2 * size)
+    origin_next, above_next = np.empty(size, np.int64), np.empty((size, w))
+    both = np.empty(2 * size)
     spent[:count] = cost
+    for m in range(count):
+        origin[m] = m
     for i in range(w - 1, -1, -1):
         for m in range(count):
             held = behind[origin[m], i]
@@ -69,6 +70,6 @@ def decide_columns(R, target, behind, cost, most):
                 spent[found] = both[c]
                 found += 1
         count = found
-        origin, origin_next = origin_next, origin
-        above, above_next = above_next, above
-    return origin[:count], above[:count], spent[:count]
+        origin[:count] = origin_next[:count]
+        above[:count, i:] = above_next[:count, i:]
+    return count

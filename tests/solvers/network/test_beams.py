@@ -81,7 +81,8 @@ def test_more_kept_points_are_seldom_worse():
 def test_the_least_variance_given_those_before_goes_next(seed: int):
     R, _ = triangle(14, seed)
     V = np.linalg.inv(R.T @ R)
-    order = order_by_variance(V.copy())
+    order = np.empty(14, dtype=np.int64)
+    order_by_variance(V.copy(), order)
     assert sorted(order) == list(range(14))
     for place, k in enumerate(order):
         before, left = order[:place], order[place:]

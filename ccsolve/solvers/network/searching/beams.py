@@ -141,6 +141,7 @@ def _last_to_first(R: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Give an order (m,) for RᵀR whose last entry is best decided first, about."""
     m = len(R)
     back = solve_triangular(R, np.eye(m))
-    rank = np.empty(m)
-    rank[order_by_variance(back @ back.T)] = np.arange(m)
+    rank, order = np.empty(m), np.empty(m, dtype=np.int64)
+    order_by_variance(back @ back.T, order)
+    rank[order] = np.arange(m)
     return np.argsort(-(rank + SHUFFLED * m * rng.random(m)))

@@ -38,10 +38,13 @@ def k_best(
     for end in range(len(target), 0, -BLOCK):
         rows = slice(max(end - BLOCK, 0), end)
         behind = off[:, end:] @ R[rows, end:].T
-        corner = np.ascontiguousarray(R[rows, rows])
-        origin, own, costs = decide_columns(corner, target[rows], behind, costs, kept)
-        off = off[origin]
-        off[:, rows] = own
+        corner, room = np.ascontiguousarray(R[rows, rows]), max(kept, len(off))
+        origin, spent = np.empty(room, dtype=np.int64), np.empty(room)
+        own = np.empty((room, len(corner)))
+        found = origin, own, spent
+        count = decide_columns(corner, target[rows], behind, costs, kept, *found)
+        off, costs = off[origin[:count]], spent[:count]
+        off[:, rows] = own[:count]
         yield Step()
     rising = np.argsort(costs, kind="stable")
     return off[rising] + target > 0.5, costs[rising]
