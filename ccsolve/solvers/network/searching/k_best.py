@@ -20,9 +20,9 @@ def k_best(
 ) -> Generator[Step, None, tuple[np.ndarray, np.ndarray]]:
     """Give up to ``kept`` points y of little ‖R(y - target)‖², and these costs.
 
-    The cheapest comes first. The last entry is decided first: what a partial point
-    costs already, the rest can make up for in no way, R being upper triangular.
-    O(kept·n²), most of it in products of matrices; `decide_columns` does the rest.
+    The cheapest comes first. The last entry is decided first: R is upper triangular, so
+    that what its rows cost does not change any more, and all others are still free to
+    make up for it. O(kept·n²), most of it in products of matrices.
 
     Parameters
     ----------
