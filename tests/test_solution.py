@@ -92,8 +92,8 @@ def answer(problem: ChannelSelection, x, **changes) -> Solution:
 
 def test_verify_accepts_what_holds():
     problem = ChannelSelection(np.diag([1.0, 2.0]), keep=1)
-    verify(problem, answer(problem, [1, 0], bound=1.0))
-    verify(problem, Solution(None, math.inf, 0.5, Stop.TIME_LIMIT))
+    assert verify(problem, answer(problem, [1, 0], bound=1.0)) is None
+    assert verify(problem, Solution(None, math.inf, 0.5, Stop.TIME_LIMIT)) is None
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def takes(method: str, problem: ChannelSelection) -> bool:
     return reason_against(ROWS[method], problem) is None
 
 
-def check(method: str, kind: str, keep: str, seed: int) -> None:
+def assert_sound(method: str, kind: str, keep: str, seed: int) -> None:
     """Solve under a work limit, and for every fifth program under 10 ms."""
     problem = program(kind, keep, seed)
     limits: dict[str, Any] = {"time_limit": None, "step_limit": 20}
@@ -189,7 +189,7 @@ def test_every_kind_of_matrix_with_every_kind_of_keep(method: str):
     # Only what is for budgets alone passes over some: two in five have one.
     assert len(taken) >= (0.3 if ROWS[method].needs else 1.0) * len(GRID)
     for case in taken:
-        check(method, *case)
+        assert_sound(method, *case)
 
 
 # Programs on which some method once failed.
@@ -212,7 +212,7 @@ BREAKERS = [
 
 @pytest.mark.parametrize(("method", "case"), BREAKERS, ids=str)
 def test_programs_that_broke_a_method(method: str, case: tuple[str, str, int]):
-    check(method, *case)
+    assert_sound(method, *case)
 
 
 @pytest.mark.slow
@@ -224,7 +224,7 @@ def test_thousands_of_programs(method: str):
         kind, keep = rng.choice(list(MATRICES)), rng.choice(KEEPS)
         case = (str(kind), str(keep), int(rng.integers(10_000, 2**31)))
         if takes(method, program(*case)):
-            check(method, *case)
+            assert_sound(method, *case)
             checked += 1
 
 

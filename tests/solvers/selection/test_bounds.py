@@ -48,7 +48,7 @@ def random_program(rng: np.random.Generator) -> ChannelSelection:
     return ChannelSelection(q=q, constant=scale * rng.integers(-1, 2), **data)
 
 
-def check(problem: ChannelSelection) -> None:
+def assert_in_order(problem: ChannelSelection) -> None:
     _, optimum = testing.brute_force(problem)
     bounds = {}
     for method in RELAXATIONS:
@@ -66,14 +66,14 @@ def check(problem: ChannelSelection) -> None:
 def test_random_programs():
     rng = np.random.default_rng(20)
     for _ in range(300):
-        check(random_program(rng))
+        assert_in_order(random_program(rng))
 
 
 @pytest.mark.slow
 def test_many_random_programs():
     rng = np.random.default_rng(21)
     for _ in range(4000):
-        check(random_program(rng))
+        assert_in_order(random_program(rng))
 
 
 @pytest.mark.parametrize("family", FAMILIES)

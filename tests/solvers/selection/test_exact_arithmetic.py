@@ -108,7 +108,7 @@ def program(rng: np.random.Generator) -> ChannelSelection:
     )
 
 
-def check(problem: ChannelSelection) -> None:
+def assert_no_bound_exceeds(problem: ChannelSelection) -> None:
     least = optimum(problem)
     for method in proving(problem):
         bound = solve(problem, method, time_limit=None, step_limit=30).bound
@@ -119,14 +119,14 @@ def check(problem: ChannelSelection) -> None:
 def test_no_bound_exceeds_the_exact_optimum():
     rng = np.random.default_rng(1)
     for _ in range(120):
-        check(program(rng))
+        assert_no_bound_exceeds(program(rng))
 
 
 @pytest.mark.slow
 def test_no_bound_exceeds_the_exact_optimum_on_many_programs():
     rng = np.random.default_rng(2)
     for _ in range(5000):
-        check(program(rng))
+        assert_no_bound_exceeds(program(rng))
 
 
 CASES = {
@@ -151,7 +151,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_hard_cases(name: str):
-    check(CASES[name])
+    assert_no_bound_exceeds(CASES[name])
 
 
 def test_data_whose_squares_overflow_give_no_bound_rather_than_no_answer():
