@@ -24,8 +24,8 @@ PATIENCE, BRIEF = 20_000, 1_000
 ELITES, FEWEST = 8, 6
 """Good points that are kept, and from how many on two of them are crossed."""
 
-AFRESH, LOOSE = 0.2, 0.5
-"""Shares of beams that begin afresh all the same, and of channels opened in others."""
+AFRESH, LOOSE = 0.2, 0.85
+"""Shares of beams that begin afresh all the same, and of what is opened in others."""
 
 NEAR, STRAYING = 0.1, 2.0
 """How far from the guide both open channels, see `Beams.nearest`."""
@@ -37,6 +37,9 @@ polished.
 
 TURNS = (4, 64)
 """Steps of the search for each of the bound where Q joins groups: least and most."""
+
+REPEATS = 2
+"""Beams in a row that end at good points that are known, before a kick."""
 
 _MANY = 2**31
 
@@ -94,37 +97,64 @@ def _steps(
 def _searched(
     problem: NetworkSelection, engine: Engine | None, pool: Pool, seed: int
 ) -> Iterator[Step]:
-    """Search for ever: near the relaxation's point once there is one, else by kicks.
-
-    By a kick, too, after a search that ended where one has been before.
-    """
+    """Search for ever: near the relaxation's point once there is one, and by kicks."""
     if engine is None:
         engine = engine_of(problem, seed)
-    rng, elites = np.random.default_rng(seed), Elites(ELITES)
-    beams = Beams(engine) if engine.is_whole and not problem.form.is_separable else None
-    seen, is_new = None, True
+    rng = np.random.default_rng(seed)
+    if engine.is_whole and not problem.form.is_separable:
+        yield from _by_beams(pool, engine, rng)
+    else:
+        yield from _by_walks(pool, engine)
+
+
+def _by_walks(pool: Pool, engine: Engine) -> Iterator[Step]:
+    """Search from each of the relaxation's points, rounded, and on by kicks."""
+    elites, seen = Elites(ELITES), None
     for turn in itertools.count():
-        unseen = pool.guide is not seen or (beams is not None and is_new)
-        if pool.guide is not None and unseen:
-            seen = pool.guide
+        if pool.guide is not seen:
+            seen = np.asarray(pool.guide)
             engine.forget()
-            if beams is None:
-                engine.start(rounded(problem, seen))
-            else:
-                engine.start((yield from _beamed(pool, elites, beams, rng)))
+            engine.start(rounded(engine.problem, seen))
             yield from _polished(pool, elites, engine, turn)
-            found = engine.value < math.inf
-            is_new = found and elites.add(engine.value, engine.best())
         else:
-            if pool.x is not None and pool.objective < engine.objective:
-                engine.start(np.asarray(pool.x))
-            engine.kicked(kick_of(turn))
-            yield from walk(engine, turn, PATIENCE, pool.prices)
-            is_new = True
+            yield from _kicked(pool, engine, turn, PATIENCE)
 
 
-def _polished(pool: Pool, elites: Elites, engine: Engine, turn: int) -> Iterator[Step]:
-    """Shrink to the budgets; descend if that is promising, and walk if that is good."""
+def _by_beams(pool: Pool, engine: Engine, rng: np.random.Generator) -> Iterator[Step]:
+    """Search by beams; by one that begins afresh after one that ended at a good point.
+
+    These are known; after `REPEATS` such ends in a row, by a kick.
+    """
+    elites, beams, repeats = Elites(ELITES), Beams(engine), 0
+    for turn in itertools.count():
+        if pool.guide is None or repeats == REPEATS:
+            yield from _kicked(pool, engine, turn, BRIEF)
+            repeats = 0
+            continue
+        crossed = repeats == 0 and len(elites.points) >= FEWEST
+        pair = elites.two(rng) if crossed and rng.random() >= AFRESH else None
+        start = yield from _beamed(pool, beams, pair, rng)
+        engine.forget()
+        engine.start(start)
+        is_new = yield from _polished(pool, elites, engine, turn)
+        repeats = 0 if is_new else repeats + 1
+
+
+def _kicked(pool: Pool, engine: Engine, turn: int, patience: int) -> Iterator[Step]:
+    """Walk on from the best point, kicked."""
+    if pool.x is not None and pool.objective < engine.objective:
+        engine.start(np.asarray(pool.x))
+    engine.kicked(kick_of(turn))
+    yield from walk(engine, turn, patience, pool.prices)
+
+
+def _polished(
+    pool: Pool, elites: Elites, engine: Engine, turn: int
+) -> Generator[Step, None, bool]:
+    """Shrink to the budgets; descend if that is promising, and walk if that is good.
+
+    Says whether the end is a point that the good ones did not hold.
+    """
     yield from engine.shrunk()
     if engine.value < elites.bar(POLISHED, pool.relaxed):
         yield from engine.descended()
@@ -132,23 +162,26 @@ def _polished(pool: Pool, elites: Elites, engine: Engine, turn: int) -> Iterator
     yield engine.step(math.inf)
     if engine.value < elites.bar(0.0, pool.relaxed):
         yield from walk(engine, turn, BRIEF, pool.prices)
+    return engine.value < math.inf and elites.add(engine.value, engine.best())
 
 
 def _beamed(
-    pool: Pool, elites: Elites, beams: Beams, rng: np.random.Generator
+    pool: Pool,
+    beams: Beams,
+    pair: tuple[np.ndarray, np.ndarray] | None,
+    rng: np.random.Generator,
 ) -> Generator[Step, None, np.ndarray]:
     """Give where a beam ends: near the relaxation's point, or between two good ones.
 
-    Between these, what they agree on stays, but for some channels.
+    What these agree on stays, but for the channels next to open in the relaxed point.
     """
     assert pool.guide is not None and pool.prices is not None
     guide = Guide(pool.guide, pool.prices, pool.relaxed)
     excess = pool.objective - beams.engine.problem.constant - guide.value
-    y = guide.point
-    if len(elites.points) >= FEWEST and rng.random() >= AFRESH:
-        one, other = elites.two(rng)
-        y = 0.5 * (1.0 * one + other)
-        opened = (one != other) | beams.nearest(guide, LOOSE, STRAYING, rng)
-    else:
+    if pair is None:
         opened = beams.nearest(guide, 1.0, NEAR, rng)
-    return (yield from beams.beamed(y, opened, guide, excess, rng))
+        return (yield from beams.beamed(guide.point, opened, guide, excess, rng))
+    one, other = pair
+    opened = (one != other) | beams.nearest(guide, LOOSE, STRAYING, rng)
+    between = 0.5 * (1.0 * one + other)
+    return (yield from beams.beamed(between, opened, guide, excess, rng))

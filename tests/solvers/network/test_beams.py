@@ -6,15 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 from ccsolve import NetworkSelection, WidthBudget, solve, testing
 from ccsolve.kernels.integer_squares import order_by_variance
 from ccsolve.problems.generate_network import chain
 from ccsolve.problems.network_points import random_point
 from ccsolve.solvers.network import search_and_bound
+from ccsolve.solvers.network.searching import beams as searching_beams
 from ccsolve.solvers.network.searching.beams import Beams, Guide
 from ccsolve.solvers.network.searching.engine import Engine, engine_of
-from ccsolve.solvers.network.searching.k_best import BLOCK, k_best
+from ccsolve.solvers.network.searching.k_best import WIDTH, k_best
 from ccsolve.solvers.network.searching.pool import Elites, Pool
 from ccsolve.solvers.network.searching.priced import SLACK, Priced, slopes, widths
 
@@ -47,7 +49,7 @@ def test_all_points_are_found_where_all_are_kept(seed: int):
 
 
 @pytest.mark.parametrize("kept", [1, 7, 64])
-@pytest.mark.parametrize("n", [1, BLOCK, 2 * BLOCK + 5])
+@pytest.mark.parametrize("n", [1, WIDTH, 2 * WIDTH + 5])
 def test_costs_are_those_of_the_points_and_rise(n: int, kept: int):
     R, target = triangle(n, kept)
     found, costs = ended(k_best(R, target, kept))
@@ -65,6 +67,34 @@ def test_one_kept_point_is_rounded_plane_by_plane():
         y[i] = centre > 0.5
     (found,), _ = ended(k_best(R, target, 1))
     assert found.tolist() == y.astype(bool).tolist()
+
+
+def plain_k_best(R: np.ndarray, target: np.ndarray, kept: int) -> np.ndarray:
+    points = np.zeros((1, 0))
+    for i in range(len(target) - 1, -1, -1):
+        both = [np.insert(points, 0, bit, axis=1) for bit in (0.0, 1.0)]
+        points = np.concatenate(both)
+        costs = np.square((points - target[i:]) @ R[i:, i:].T).sum(axis=1)
+        points = points[np.argsort(costs)[:kept]]
+    return points
+
+
+@pytest.mark.parametrize(("n", "kept"), [(5, 3), (16, 40), (40, 7), (70, 300)])
+def test_the_tree_holds_what_plain_lists_hold(n: int, kept: int):
+    R, target = triangle(n, n + kept)
+    found, _ = ended(k_best(R, target, kept))
+    plain = plain_k_best(R, target, kept)
+    assert {tuple(y) for y in found} == {tuple(y > 0.5) for y in plain}
+
+
+@pytest.mark.parametrize("given", [1, 5, 1000])
+def test_the_cheapest_are_given(given: int):
+    R, target = triangle(30, 3)
+    found, costs = ended(k_best(R, target, 50))
+    few, least = ended(k_best(R, target, 50, given))
+    assert len(few) == min(given, 50)
+    np.testing.assert_array_equal(few, found[:given])
+    np.testing.assert_array_equal(least, costs[:given])
 
 
 def test_more_kept_points_are_seldom_worse():
@@ -170,12 +200,12 @@ def test_a_curvature_that_is_not_convex_is_made_so():
     )
     engine = engine_of(bent, 0)
     R, ridge = Priced.near(engine, np.full(30, 0.5), engine.prices()).root(
-        np.arange(30), 1e-9
+        np.arange(30), np.full(30, 1e-9)
     )
     model = Priced.near(engine, np.full(30, 0.5), engine.prices())
     block = model.block(np.arange(30))
     assert np.linalg.eigvalsh(block)[0] < -1.0
-    np.testing.assert_allclose(R.T @ R, block + ridge * np.eye(30), atol=1e-9)
+    np.testing.assert_allclose(R.T @ R, block + np.diag(ridge), atol=1e-9)
     guide, every = guided(engine), np.ones(30, dtype=bool)
     draw = np.random.default_rng(0)
     at_random = [bent.objective(random_point(bent, draw)) for _ in range(9)]
@@ -195,6 +225,41 @@ def test_the_nearest_channels_are_those_that_the_guide_leaves_open():
     assert not np.logical_and.reduce(few)[guide.inner].all()
 
 
+def test_with_their_bounds_prices_relaxed_points_are_best_without_bounds():
+    problem = chain([12, 10, 12], 4, coupled=True)
+    assert problem.Q is not None
+    budget = WidthBudget(17.0, dict.fromkeys(range(3), 1.0))
+    problem = NetworkSelection(problem.Q, problem.q, problem.groups, [budget])
+    engine, price = engine_of(problem, 0), 3.0
+
+    def priced(z: np.ndarray) -> tuple[float, np.ndarray]:
+        return (
+            problem.objective(z) + price * float(z.sum()),
+            2.0 * problem.form.multiply(z) + problem.q + price,
+        )
+
+    box = minimize(priced, np.full(34, 0.5), jac=True, bounds=[(0, 1)] * 34, tol=1e-12)
+    y = np.where(np.minimum(box.x, 1.0 - box.x) < 1e-4, np.round(box.x), box.x)
+    guide = Guide(y, np.array([price]), 0.0)
+    pushes = Beams(engine)._pushes(guide)
+    assert (~guide.inner).any() and guide.inner.any() and (pushes >= 0.0).all()
+    slope = priced(y)[1] + pushes * (2.0 * y - 1.0)
+    np.testing.assert_allclose(slope, 0.0, atol=1e-2 * np.abs(problem.q).max())
+
+
+def test_budgets_that_are_off_are_priced_again(monkeypatch: pytest.MonkeyPatch):
+    problem = chain([40, 30, 40], 1, coupled=True)
+    engine = engine_of(problem, 0)
+    guide, every = guided(engine), np.ones(problem.n, dtype=bool)
+    far = Guide(np.ones(problem.n), guide.prices, guide.value)
+    within = []
+    for rounds in (1, 4):
+        monkeypatch.setattr(searching_beams, "ROUNDS", rounds)
+        ends = [beamed(engine, far, every, seed) for seed in range(6)]
+        within.append(sum(problem.fits(problem.widths_of(z)) for z in ends))
+    assert within[0] < within[1]
+
+
 def test_between_two_good_points_what_they_agree_on_mostly_stays():
     problem = chain([80, 60, 80], 1, coupled=True)
     engine = engine_of(problem, 0)
@@ -207,7 +272,8 @@ def test_between_two_good_points_what_they_agree_on_mostly_stays():
         other[rng.choice(40, 5, replace=False)] ^= True
         elites.add(float(value), other)
     ends = [
-        ended(search_and_bound._beamed(pool, elites, beams, rng)) for _ in range(20)
+        ended(search_and_bound._beamed(pool, beams, elites.two(rng), rng))
+        for _ in range(20)
     ]
     stayed = np.mean([(z[40:] == base[40:]).mean() for z in ends])
     assert 0.7 < stayed < 1.0

@@ -4,14 +4,16 @@ Where the loss joins groups, what is removed must cancel. Rounding a relaxed poi
 what the errors have to do with each other, and walks find no way back; deciding channel
 by channel, the rest making up for each, keeps it in sight. On 0 and 1 multiples of
 z_i² - z_i are nothing: they keep open channels from going astray, as the noise does in
-the detectors that this is from (least mean squares V-BLAST: Hassibi, 2000).
+the detectors that this is from (least mean squares V-BLAST: Hassibi, 2000). Channels
+that the relaxation closes or keeps have multiples of their own, their bounds' prices:
+with these, the relaxed point is best without bounds, too.
 """
 
 from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular
+from scipy.linalg import get_lapack_funcs, solve_triangular
 
 from ccsolve.iterate import Step
 from ccsolve.kernels.integer_squares import order_by_variance
@@ -20,10 +22,10 @@ from ccsolve.solvers.network.searching.engine import Engine
 from ccsolve.solvers.network.searching.k_best import k_best
 from ccsolve.solvers.network.searching.priced import Priced, slopes, widths
 
-KEPT, _ENTRIES = 1024, 2_000_000
-"""Partial points of a beam, and entries of them in all."""
+KEPT = 16_384
+"""Partial points of a beam."""
 
-TRIED = 32
+TRIED = 256
 """Points of a beam that are held against the budgets."""
 
 FEWEST, MOST = 48, 2_000
@@ -35,8 +37,11 @@ OPENED = (1.5, 2.0)
 OPEN = 1e-4
 """How far from 0 and 1 an entry of a relaxed point is open."""
 
-HEAT = 4.0
-"""Over the variance of the noise: the reciprocal of a bit's variance, at most ¼."""
+HEAT = 2.5
+"""Over the variance of the noise: the ridge, before chance has it more or less."""
+
+ROUNDS = 2
+"""How often budgets are priced at most."""
 
 SHUFFLED = 0.05
 """The part of the order by which a channel is decided later at most, at random."""
@@ -73,10 +78,8 @@ class Beams:
         A ``part`` of `OPENED`. What is ``drawn`` at most is added to reduced costs in
         units of their median.
         """
-        problem, y, inner = self.engine.problem, guide.point, guide.inner
-        costs = guide.prices @ slopes(self.engine, widths(problem, y))
-        gradient = 2.0 * problem.form.multiply(y) + problem.q
-        reduced = np.where(inner, 0.0, np.abs(gradient + costs[problem.groups]))
+        y, inner = guide.point, guide.inner
+        reduced = self._pushes(guide)
         middle = float(np.median(reduced[~inner])) if not inner.all() else 0.0
         unit = middle or float(reduced.max()) or 1.0
         count = max(FEWEST, int(part * rng.uniform(*OPENED) * inner.sum()))
@@ -95,36 +98,49 @@ class Beams:
     ) -> Generator[Step, None, np.ndarray]:
         """Give a point (n,) bool that decides the ``opened`` channels anew.
 
-        The others are as y (n,) rounds; budgets are priced (`Priced`), and may be
-        broken by a little. ``excess`` is what the best point loses more than the guide:
-        so much noise, over the channels that are open there, the search has to bear.
-        Where that leaves the program not convex, it bears more (`Priced.root`).
-        O(n² + m³ + `KEPT`·m²) for m channels.
+        The others are as y (n,) rounds; budgets are priced (`Priced`) at the widths of
+        y, and once more at those that were found where these break them; at the end
+        they may be broken by a little. ``excess`` is what the best point loses more
+        than the guide: so much noise, over the channels that are open there, the search
+        has to bear. Where that leaves the program not convex, it bears more
+        (`Priced.root`). O(n² + m³ + `KEPT`·m²) for m channels.
         """
         order, net = self.engine.order, self.engine.net
-        model = Priced.near(self.engine, y, guide.prices)
         noise = max(excess, 0.0) / max(int(guide.inner.sum()), 1)
-        ridge = HEAT * noise * 2.0 ** rng.uniform(-0.5, 0.5)
+        ridge = (
+            HEAT * noise * 2.0 ** rng.uniform(-0.5, 0.5) + self._pushes(guide)[order]
+        )
         free = opened[order] & ~net.locked
         free[rng.permutation(np.flatnonzero(free))[MOST:]] = False
         stays, open_ = (y[order] > 0.5) & ~free, np.flatnonzero(free)
-        R, ridge = model.root(open_, ridge)
+        model = Priced.near(self.engine, y, guide.prices)
+        R, _ = model.root(open_, ridge[open_])
         yield Step()
         open_ = open_[_last_to_first(R, rng)]
-        R, ridge = model.root(open_, ridge)
-        yield Step()
-        linear = model.slope(stays)[open_] - ridge
-        target = -0.5 * solve_triangular(R, solve_triangular(R, linear, trans=1))
-        kept = max(1, min(KEPT, _ENTRIES // max(len(open_), 1)))
-        found, _ = yield from k_best(R, target, kept)
-        points = np.repeat(stays[None], min(TRIED, len(found)), axis=0)
-        points[:, open_] = found[: len(points)]
-        return self._settled(points, model)
+        for _ in range(ROUNDS):
+            yield Step()
+            points = yield from _decided(model, stays, open_, ridge[open_])
+            z, fits = self._settled(points, model)
+            if fits:
+                break
+            model = Priced.near(self.engine, z, guide.prices)
+        return z
 
-    def _settled(self, points: np.ndarray, model: Priced) -> np.ndarray:
+    def _pushes(self, guide: Guide) -> np.ndarray:
+        """Give how hard a guide is held at 0 or 1 by each channel's bounds, (n,).
+
+        These are the multipliers of z_i² - z_i ≤ 0.
+        """
+        problem, y = self.engine.problem, guide.point
+        costs = guide.prices @ slopes(self.engine, widths(problem, y))
+        gradient = 2.0 * problem.form.multiply(y) + problem.q
+        return np.where(guide.inner, 0.0, np.abs(gradient + costs[problem.groups]))
+
+    def _settled(self, points: np.ndarray, model: Priced) -> tuple[np.ndarray, bool]:
         """Give the first of points within the budgets, else the first, on the ladders.
 
-        Where a ladder asks for more channels or fewer, the gradient says which.
+        Say whether it is within. Where a ladder asks for more channels or fewer, the
+        gradient says which.
         """
         problem, order = self.engine.problem, self.engine.order
         z, gain = np.empty(points.shape, dtype=bool), np.empty(problem.n)
@@ -132,16 +148,32 @@ class Beams:
         within = (
             at for at, point in enumerate(z) if problem.fits(problem.widths_of(point))
         )
-        at = next(within, 0)
+        found = next(within, None)
+        at = found or 0
         gain[order] = model.slope(points[at])
-        return rounded(problem, z[at] - 1e-3 * gain / max(np.abs(gain).sum(), 1e-300))
+        wanted = z[at] - 1e-3 * gain / max(np.abs(gain).sum(), 1e-300)
+        return rounded(problem, wanted), found is not None
+
+
+def _decided(
+    model: Priced, stays: np.ndarray, open_: np.ndarray, ridge: np.ndarray
+) -> Generator[Step, None, np.ndarray]:
+    """Give points (·, n), cheapest first, whose channels in some places are decided."""
+    R, ridge = model.root(open_, ridge)
+    linear = model.slope(stays)[open_] - ridge
+    target = -0.5 * solve_triangular(R, solve_triangular(R, linear, trans=1))
+    found, _ = yield from k_best(R, target, KEPT, TRIED)
+    points = np.repeat(stays[None], len(found), axis=0)
+    points[:, open_] = found
+    return points
 
 
 def _last_to_first(R: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Give an order (m,) for RᵀR whose last entry is best decided first, about."""
     m = len(R)
-    back = solve_triangular(R, np.eye(m))
+    (inverse_of_root,) = get_lapack_funcs(("potri",), (R,))
+    upper, _ = inverse_of_root(R)
     rank, order = np.empty(m), np.empty(m, dtype=np.int64)
-    order_by_variance(back @ back.T, order)
+    order_by_variance(np.ascontiguousarray(upper.T), order)
     rank[order] = np.arange(m)
     return np.argsort(-(rank + SHUFFLED * m * rng.random(m)))

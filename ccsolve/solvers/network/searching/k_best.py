@@ -9,42 +9,54 @@ from collections.abc import Generator
 import numpy as np
 
 from ccsolve.iterate import Step
-from ccsolve.kernels.integer_squares import decide_columns
-
-BLOCK = 16
-"""Columns decided between two products of matrices."""
+from ccsolve.kernels.integer_squares import (
+    WIDTH,
+    decide_columns,
+    drop_childless,
+    hold_decided,
+)
 
 
 def k_best(
-    R: np.ndarray, target: np.ndarray, kept: int
+    R: np.ndarray, target: np.ndarray, kept: int, given: int | None = None
 ) -> Generator[Step, None, tuple[np.ndarray, np.ndarray]]:
-    """Give up to ``kept`` points y of little ‖R(y - target)‖², and these costs.
+    """Give points y of little ‖R(y - target)‖², and these costs.
 
     The cheapest comes first. The last entry is decided first: R is upper triangular, so
     that what its rows cost does not change any more, and all others are still free to
-    make up for it. O(kept·n²), most of it in products of matrices.
+    make up for it. O(kept·n²) at most, less by far where points have much in common.
 
     Parameters
     ----------
     R : (n, n) upper triangular, no zero on the diagonal.
     target : (n,).
+    kept : partial points that are gone on from, at least 1.
+    given : how many are given, by default all.
 
     Returns
     -------
     y : (K, n) bool, K ≤ kept points; all 2ⁿ of them where these are no more.
     costs : (K,), rising.
     """
-    off, costs = np.zeros((1, len(target))), np.zeros(1)
-    for end in range(len(target), 0, -BLOCK):
-        rows = slice(max(end - BLOCK, 0), end)
-        behind = off[:, end:] @ R[rows, end:].T
-        corner, room = np.ascontiguousarray(R[rows, rows]), max(kept, len(off))
-        origin, spent = np.empty(room, dtype=np.int64), np.empty(room)
-        own = np.empty((room, len(corner)))
-        found = origin, own, spent
+    n = len(target)
+    levels = [slice(max(end - WIDTH, 0), end) for end in range(n, 0, -WIDTH)]
+    parent = np.zeros((len(levels), kept), dtype=np.int32)
+    taken, counts = np.zeros_like(parent), np.zeros(len(levels), dtype=np.int64)
+    costs, behind = np.zeros(1), np.empty((WIDTH, kept))
+    for level, rows in enumerate(levels):
+        above = np.zeros((n - rows.stop, WIDTH))
+        above[:, : rows.stop - rows.start] = R[rows, rows.stop :].T
+        decided = target[rows.stop :]
+        hold_decided(above, decided, parent, taken, counts[:level], behind)
+        corner, spent = np.ascontiguousarray(R[rows, rows]), np.empty(kept)
+        found = parent[level], taken[level], spent
         count = decide_columns(corner, target[rows], behind, costs, kept, *found)
-        off, costs = off[origin[:count]], spent[:count]
-        off[:, rows] = own[:count]
+        costs, counts[level] = spent[:count], count
+        drop_childless(parent, taken, counts[: level + 1])
         yield Step()
-    rising = np.argsort(costs, kind="stable")
-    return off[rising] + target > 0.5, costs[rising]
+    at = np.argsort(costs, kind="stable")[:given]
+    costs, y = costs[at], np.empty((len(at), n), dtype=bool)
+    for level, rows in reversed(list(enumerate(levels))):
+        y[:, rows] = taken[level, at, None] >> np.arange(rows.stop - rows.start) & 1
+        at = parent[level, at]
+    return y, costs

@@ -49,20 +49,22 @@ class Priced:
         Q = self.engine.net.rows.values.reshape(n, n)
         return Q[np.ix_(places, places)] + costs.T @ costs
 
-    def root(self, places: np.ndarray, ridge: float) -> tuple[np.ndarray, float]:
-        """Give R, upper triangular, with RᵀR the block and a ridge, and the ridge.
+    def root(
+        self, places: np.ndarray, ridge: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Give R, upper triangular, with RᵀR the block and a ridge (m,), and the ridge.
 
         Where the block is not convex the ridge is raised until it is. O(m³).
         """
         block = self.block(places)
         largest = float(np.abs(block.diagonal()).max(initial=0.0))
         scale = max(largest, float(np.abs(self.linear).max(initial=0.0))) or 1.0
-        ridge = max(ridge, _LEAST * scale)
+        ridge = np.maximum(ridge, _LEAST * scale)
         while True:
             try:
-                return cholesky(block + ridge * np.eye(len(block))), ridge
+                return cholesky(block + np.diag(ridge)), ridge
             except LinAlgError:
-                ridge = max(4.0 * ridge, _BENT * largest)
+                ridge = np.maximum(4.0 * ridge, _BENT * largest)
 
     def slope(self, z: np.ndarray) -> np.ndarray:
         """Give the gradient at z (n,), O(n²)."""
