@@ -24,7 +24,14 @@ from ccsolve_torch.running.ranks import alike, decided
 from ccsolve_torch.scoring.by_recipe import with_scores
 from ccsolve_torch.stepwise.job import Ground, Job
 from ccsolve_torch.stepwise.resuming import Store
-from ccsolve_torch.stepwise.steps import begun, composed, filled
+from ccsolve_torch.stepwise.steps import (
+    begun,
+    composed,
+    filled,
+    is_narrowest,
+    unchanged,
+    without_chains,
+)
 from ccsolve_torch.timing import measure_latency
 
 RECORD = "record"
@@ -33,11 +40,23 @@ RECORD = "record"
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """How far it has come: a plan for the original model, and the model it gives."""
+    """How far it has come: a plan for the original model, and the model it gives.
+
+    Where the plan makes chains, `plain` is the model that it gives without them, which
+    the next step begins with, and `dense` the statistics of the original model, which
+    say what errors in its layers' outputs count.
+    """
 
     step: int
     plan: Plan | None
     model: nn.Module
+    plain: nn.Module | None = None
+    dense: Statistics | None = None
+
+    @property
+    def begin(self) -> nn.Module:
+        """The model that the next step collects on and cuts."""
+        return self.model if self.plain is None else self.plain
 
 
 def advanced(
@@ -45,28 +64,22 @@ def advanced(
 ) -> State:
     """Take one step."""
     before = _loss_before(job, state)
-    declared = _declared_in(job, ground, state)
-    with job.phase(step, "collect"):
-        stats = _statistics(job, ground, state, declared)
-    found = _found(job, ground, state, step, stats, budgets)
+    if state.plan is not None and is_narrowest(state.plan):
+        stats, found = None, unchanged(state.plan, budgets)
+    else:
+        with job.phase(step, "collect"):
+            stats = _statistics(job, ground, state, _declared_in(job, ground, state))
+        found = _found(job, ground, state, step, stats, budgets)
     plan = _together(job, ground, state, found, stats)
     if step == job.steps and job.finetune is None and not job.nested:
         plan = _with_all_that_fits(job, ground, state, found, plan)
     if job.finetune is None:
-        small = _applied(job, ground, step, plan, stats)
-        return State(step, _recorded(job, step, plan, found, small, before), small)
-    with job.phase(step, "apply"):
-        small = apply(
-            state.model,
-            found,
-            ground.inputs,
-            calibration=job.loader,
-            repair=job.repair,
-            statistics=stats,
-            declared=declared,
-            timed=False,
-            seed=job.seed,
-        )
+        after = _applied(job, ground, step, plan, state.dense or stats)
+        record = _recorded(job, step, plan, found, after.model, before)
+        return replace(after, plan=record)
+    small = state.model
+    if stats is not None:
+        small = _cut_again(job, ground, state, step, found, stats)
     small = _trained(job, step, small)
     return State(step, _recorded(job, step, plan, found, small, before), small)
 
@@ -75,8 +88,8 @@ def _loss_before(job: Job, state: State) -> float | None:
     """Give the loss of the model that a step begins with, where losses are measured."""
     if not job.recorded:
         return None
-    if state.plan is None:
-        return _loss(job, 0, state.model)
+    if state.plan is None or state.plain is not None:
+        return _loss(job, state.step, state.begin)
     return state.plan.provenance["steps"][-1][RECORD]["loss"]
 
 
@@ -133,7 +146,7 @@ def _found(
     if job.sequential:
         declared = _declared_in(job, ground, state)
         options["recollect"] = recollecting(
-            job, state.model, ground.inputs, declared, step
+            job, state.begin, ground.inputs, declared, step
         )
     with job.phase(step, "plan"):
         return decided(lambda: make_plan(stats, **budgets, **options))
@@ -148,8 +161,8 @@ def resumed(job: Job, ground: Ground, store: Store | None) -> State:
         # The fits of its bottlenecks are weighted by what only statistics say.
         again = plan.recipe == JOINT
         before = State(0, None, job.model)
-        stats = _statistics(job, ground, before, job.declared) if again else None
-        return State(step, plan, _applied(job, ground, step, plan, stats))
+        dense = _statistics(job, ground, before, job.declared) if again else None
+        return _applied(job, ground, step, plan, dense)
     small = _cut(job, ground, plan)
     # The files may be damaged: the first process alone reads them, and all hear of it.
     decided(lambda: store.restore(step, small))
@@ -189,26 +202,55 @@ def _statistics(
 ) -> Statistics:
     """Collect, with scores and latency tables where recipe and budgets ask for them."""
     options = {**job.collecting, "declared": declared, "seed": job.seed}
-    stats = collect(state.model, job.loader, **options)
+    stats = collect(state.begin, job.loader, **options)
     wanted = job.options.get("criterion", job.recipe)
-    stats = with_scores(stats, wanted, state.model, job.loader, **options)
+    stats = with_scores(stats, wanted, state.begin, job.loader, **options)
     if "latency" not in job.given:
         return stats
     # Between the points of a grid a width costs what the next wider one does.
     grid = {k: v for k, v in job.options.items() if k == "multiple_of"}
-    return measure_latency(state.model, stats, ground.inputs, declared=declared, **grid)
+    return measure_latency(state.begin, stats, ground.inputs, declared=declared, **grid)
 
 
 def _applied(
-    job: Job, ground: Ground, step: int, plan: Plan, stats: Statistics | None
-) -> nn.Module:
-    """Cut the original model, whose graph is there."""
+    job: Job, ground: Ground, step: int, plan: Plan, dense: Statistics | None
+) -> State:
+    """Cut the original model, whose graph is there; without chains, too, for a next."""
     timed = job.timed and step == job.steps
     repair = checked_repair(job.repair, job.loader)
-    order = Order(ground.inputs, job.loader, repair, timed, job.seed, stats)
+    order = Order(ground.inputs, job.loader, repair, timed, job.seed, dense)
+
+    def cut(by: Plan) -> nn.Module:
+        seconds = dict(ground.graph.seconds)
+        return carried_out(job.model, ground.graph, by, order, seconds)
+
     with job.phase(step, "apply"):
-        return carried_out(
-            job.model, ground.graph, plan, order, dict(ground.graph.seconds)
+        small = cut(plan)
+        if not plan.factors or step == job.steps:
+            return State(step, plan, small)
+        return State(step, plan, small, cut(without_chains(plan)), dense)
+
+
+def _cut_again(
+    job: Job,
+    ground: Ground,
+    state: State,
+    step: int,
+    found: Plan,
+    stats: Statistics,
+) -> nn.Module:
+    """Cut the model that the last step's training gave."""
+    with job.phase(step, "apply"):
+        return apply(
+            state.begin,
+            found,
+            ground.inputs,
+            calibration=job.loader,
+            repair=job.repair,
+            statistics=stats,
+            declared=_declared_in(job, ground, state),
+            timed=False,
+            seed=job.seed,
         )
 
 
@@ -231,20 +273,22 @@ def _trained(job: Job, step: int, small: nn.Module) -> nn.Module:
 
 
 def _together(
-    job: Job, ground: Ground, state: State, found: Plan, stats: Statistics
+    job: Job, ground: Ground, state: State, found: Plan, stats: Statistics | None
 ) -> Plan:
     """Give the plan for the original model, with what was asked of that."""
     if state.plan is None:
+        assert stats is not None
         return begun(found, stats)
     plan = composed(state.plan, found, stats)
-    achieved = ground.at(plan.widths).known()
-    return replace(plan, given=dict(job.given), achieved=achieved)
+    if not plan.factors:
+        plan = replace(plan, achieved=ground.at(plan.widths).known())
+    return replace(plan, given=dict(job.given))
 
 
 def _with_all_that_fits(
     job: Job, ground: Ground, state: State, found: Plan, plan: Plan
 ) -> Plan:
-    if state.plan is None:
+    if state.plan is None or plan.factors:
         return plan
     fixed = job.options.get("fixed") or {}
     whole = [

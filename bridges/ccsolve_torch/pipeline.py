@@ -74,9 +74,11 @@ def compress(
     With several steps the budgets fall on a schedule, and statistics are taken again
     on each step's repaired model. Every step cuts the original model afresh, with the
     classes that all steps so far removed, and repairs it against the original. After
-    the last, classes of earlier steps come back while the budgets hold. The report has
+    the last, classes of earlier steps come back while the budgets hold. With "joint"
+    every step's network has bottlenecks of its own: the next step begins with the same
+    channels in whole layers, and makes them anew; nothing comes back. The report has
     for every step what was asked and achieved, and the rise of the loss as it was
-    predicted and as it was measured.
+    predicted, and as it was measured, above the network that it began with.
 
     With `finetune` each step cuts and repairs the model that the last one's training
     gave, and trains the result: weights are carried on. What an earlier step removed
@@ -111,14 +113,14 @@ def compress(
         default those of `loader`. Given, it is measured for a single step, too. They
         decide nothing.
     recipe, **options
-        See `ccsolve.plan`. The default, "auto", is "joint" in one step with the
-        default repair, on budgets and options that are joint's; else "allocated" where
-        it has the options. Both need moments: where these take more than 2 GB, a group
-        is read by a layer without any, such as a grouped convolution, the curvature is
-        another one, or `sequential` is asked, "auto" is "ccp". A recipe that has
-        `curvature` is given it, and the seed. Scores that take runs of the network are
-        added for "ablation", "class_wise", "dcp" and "sfp", be they a recipe or a
-        `criterion`.
+        See `ccsolve.plan`. The default, "auto", is "joint" with the default repair, on
+        budgets and options that are joint's, unless `finetune` trains between several
+        steps; else "allocated" where it has the options. Both need moments: where these
+        take more than 2 GB, a group is read by a layer without any, such as a grouped
+        convolution, the curvature is another one, or `sequential` is asked, "auto" is
+        "ccp". A recipe that has `curvature` is given it, and the seed. Scores that take
+        runs of the network are added for "ablation", "class_wise", "dcp" and "sfp", be
+        they a recipe or a `criterion`.
     sequential
         Layer by layer: before every group but the first the model is cut and repaired
         as far as the plan goes, and statistics are taken again. One collection and one
@@ -161,9 +163,9 @@ def compress(
         Bad options, or a folder that was begun with other ones or another model.
     Unsupported
         No such recipe, or an option that it does not have; a latency budget, widths
-        that are given, not found, or a recipe of chains ("cc", "joint", "svd", ...) in
-        several steps; a budget on memory for these; `sequential` in several
-        processes, or for a recipe that never collects again; see also `collect`.
+        that are given, not found, or a recipe of chains ("cc", "svd", ...; "joint" with
+        `finetune`) in several steps; a budget on memory for these; `sequential` in
+        several processes, or for a recipe that never collects again; see `collect`.
     Infeasible
         A budget that the narrowest network allowed does not keep.
     """
@@ -175,7 +177,8 @@ def compress(
     _check_again(loader, unseen)
     budgets = given(macs=macs, params=params, latency=latency, memory=memory)
     held = _collecting(collecting, loss=loss, curvature=curvature, **_beside(auxiliary))
-    order = {"steps": steps, "sequential": sequential}
+    trains = finetune is not None
+    order = {"steps": steps, "sequential": sequential, "trains": trains}
     chosen = narrowed(recipe, budgets, options, held, repair=mode, **order)
     check_recipe(chosen, budgets, options, named=recipe, **order)
     job = Job(

@@ -19,12 +19,12 @@ from ccsolve_torch.stepwise import choosing
 pytestmark = pytest.mark.torch
 
 ALLOCATED: list[dict[str, Any]] = [
-    {"steps": 2},
+    {"steps": 2, "finetune": nn.Module.eval},
     {"repair": "recalibrate"},
     {"memory": 0.9},
     {"latency": 1.0},
     {"allocation": "smooth"},
-    {"steps": 2, "fixed": {}},
+    {"steps": 2, "repair": "recalibrate"},
 ]
 CCP: list[dict[str, Any]] = [
     {"curvature": "fisher"},
@@ -58,6 +58,12 @@ def test_the_default_is_the_plan_of_joint(residual, loader, budgets):
     assert small.report.achieved.macs == plan.achieved["macs"]
     ranks = {layer.name: layer.ranks for layer in small.report.factored}
     assert set(ranks) == set(plan.factors)
+
+
+@pytest.mark.parametrize("other", [{}, {"fixed": {}}, {"levels": 3, "nested": True}])
+def test_the_default_is_joint_in_several_steps_too(residual, loader, other):
+    small: Any = cct.compress(residual, loader, macs=0.7, steps=2, timed=False, **other)
+    assert small.report.recipe == "joint" and len(small.report.steps) == 2
 
 
 def left_to(model: nn.Module, loader, other: dict[str, Any]) -> str:
@@ -170,7 +176,8 @@ def test_layers_may_read_and_make_the_same_channels(loader, budget):
 
 
 @pytest.mark.parametrize(
-    "given", [{"memory": 0.9, "levels": 3}, {"steps": 2, "levels": 3}, {"colour": 1}]
+    "given",
+    [{"memory": 0.9, "levels": 3}, {"sequential": True, "levels": 3}, {"colour": 1}],
 )
 def test_refusals_say_what_auto_is(residual, loader, given):
     with pytest.raises(Unsupported, match="recipe 'auto', which is 'ccp' for what"):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import ccsolve_torch as cct
+from ccsolve import errors
 from ccsolve.statistics.cost import cost_at
 
 pytestmark = pytest.mark.torch
@@ -68,3 +69,47 @@ def test_no_class_is_left_out_that_fits(grouped, loader, plain):
     for name, group in graph.groups.items():
         more = widths | {name: min(widths[name] + 1, group.size)}
         assert more == widths or cost_at(graph.operations, more).macs > macs, name
+
+
+class Paired(nn.Module):
+    """Two convolutions, the second of two weight groups: two classes in all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.pair = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, groups=2)
+        self.head = nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.pair(torch.relu(self.stem(x))))
+        return self.head(x.mean(dim=(2, 3)))
+
+
+@pytest.fixture
+def paired() -> nn.Module:
+    torch.manual_seed(0)
+    return Paired().eval()
+
+
+@pytest.mark.parametrize("trains", [False, True])
+def test_steps_that_have_nothing_left_to_take_leave_the_network(paired, loader, trains):
+    trained: list[nn.Module] = []
+    options: Any = {"finetune": trained.append} if trains else {}
+    once: Any = cct.compress(paired, loader, macs=0.6, timed=False)
+    small: Any = cct.compress(paired, loader, macs=0.6, steps=3, timed=False, **options)
+    assert widths_of(small.report) == widths_of(once.report) == {"stem": 1}
+    assert small.report.achieved == once.report.achieved
+    first, *later = small.report.steps
+    assert len(later) == 2 and first.achieved["macs"] == later[-1].achieved["macs"]
+    assert all(step.predicted == 0.0 for step in later)
+    assert [step.asked["macs"] for step in later] == sorted(
+        (step.asked["macs"] for step in later), reverse=True
+    )
+    assert len(trained) == (3 if trains else 0)
+    if not trains:
+        x = loader[0][0]
+        torch.testing.assert_close(small(x), once(x))
+
+
+def test_a_budget_below_what_one_class_each_takes_is_refused(paired, loader):
+    with pytest.raises(errors.Infeasible, match="one channel class is left"):
+        cct.compress(paired, loader, macs=0.3, steps=3, timed=False)

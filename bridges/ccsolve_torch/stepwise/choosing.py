@@ -31,19 +31,21 @@ def narrowed(
     *,
     steps: int,
     sequential: bool,
+    trains: bool,
     repair: str,
 ) -> str:
     """Give what "auto" may be: itself, "allocated" or "ccp"; any other recipe as it is.
 
-    It stays "auto", which is best "joint", for one step with the usual repair, where
-    budgets and options are that one's. "ccp" is left where layers go one after the
-    other, and where other statistics are asked for than moments.
+    It stays "auto", which is best "joint", with the usual repair, where budgets and
+    options are that one's; not for several steps with training. "ccp" is left where
+    layers go one after the other, and where other statistics are asked for than
+    moments.
     """
     if recipe != AUTO:
         return recipe
     if sequential or not _collects_moments(collecting):
         return CCP
-    usual = steps == 1 and repair == "least_squares"
+    usual = repair == "least_squares" and not (trains and steps > 1)
     if usual and takes_joint(budgets, options):
         return AUTO
     return ALLOCATED if takes_allocated(options) else CCP

@@ -24,6 +24,7 @@ def check_recipe(
     named: str,
     steps: int,
     sequential: bool,
+    trains: bool,
 ) -> None:
     """Refuse budgets, options, steps and an order that the recipe cannot take.
 
@@ -32,7 +33,8 @@ def check_recipe(
     recipe = JOINT if recipe == AUTO else recipe
     checked_recipe(recipe, options, named)
     if recipe in CHAINS:
-        _check_chains(recipe, budgets, options, steps)
+        _check_chains(recipe, budgets, options)
+        _check_chains_again(recipe, steps, trains)
         if recipe != "cc":  # whose options are of its own kind
             alone = recipe == "linear_conv"
             check_options(tuple(budgets), options, params_alone=alone)
@@ -56,7 +58,7 @@ def check_names(graph: Graph, options: Mapping[str, Any]) -> None:
 
 
 def _check_chains(
-    recipe: str, budgets: Mapping[str, Any], options: Mapping[str, Any], steps: int
+    recipe: str, budgets: Mapping[str, Any], options: Mapping[str, Any]
 ) -> None:
     if "memory" in budgets:
         raise Unsupported(
@@ -70,10 +72,18 @@ def _check_chains(
             f"chains are given; measure them with measure_chains and give times= to "
             f"recipe 'svd', 'tucker' or 'tt'"
         )
-    if steps > 1:
+
+
+def _check_chains_again(recipe: str, steps: int, trains: bool) -> None:
+    """Refuse several steps where a later one would cut into chains.
+
+    Those of "joint" are made anew from the original's layers, unless they are trained.
+    """
+    if steps > 1 and (trains or recipe != JOINT):
+        trained = " and finetune=" if recipe == JOINT else ""
         raise Unsupported(
-            f"steps={steps} with recipe {recipe!r}: a later step would cut into the "
-            f"chains that the first one made; take steps=1"
+            f"steps={steps} with recipe {recipe!r}{trained}: a later step would cut "
+            f"into the chains that the first one made; take steps=1"
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccsolve.criteria import score
-from ccsolve.errors import InvalidProblem, WrongAnswer
+from ccsolve.errors import Infeasible, InvalidProblem, WrongAnswer
 from ccsolve.plans import Plan
 from ccsolve.problems.checks import real_number
 from ccsolve.statistics import Cost, Statistics
@@ -75,19 +75,19 @@ def schedule(
         }
 
 
-def composed(first: Plan, second: Plan, stats: Statistics) -> Plan:
+def composed(first: Plan, second: Plan, stats: Statistics | None) -> Plan:
     """Give the plan that does to the original what both do one after the other.
 
-    `stats` are those that `second` was made from. The provenance says in "removed"
-    which classes are gone: those of the later step first, and within one step those
-    of the larger Fisher score.
+    `stats` are those that `second` was made from; None where it removes nothing. The
+    provenance says in "removed" which classes are gone: those of the later step first,
+    and within one step those of the larger Fisher score.
     """
     _check_composable(first, second)
     keep = {
         name: np.asarray(classes)[second.keep.get(name, slice(None))]
         for name, classes in first.keep.items()
     }
-    gone = removed(second, stats)
+    gone = {} if stats is None else removed(second, stats)
     earlier = first.provenance["removed"]
     ranking = {
         name: [*np.asarray(classes)[gone.get(name, [])], *earlier[name]]
@@ -102,6 +102,32 @@ def composed(first: Plan, second: Plan, stats: Statistics) -> Plan:
         fingerprint=first.fingerprint,
         provenance={**second.provenance, "steps": steps, "removed": ranking},
     )
+
+
+def is_narrowest(plan: Plan) -> bool:
+    """Say whether every group is left with one class: none of them can go."""
+    return set(plan.widths.values()) == {1}
+
+
+def unchanged(plan: Plan, budgets: Mapping[str, Any]) -> Plan:
+    """Give the plan of a step that takes nothing more, within these budgets.
+
+    Infeasible where what the plan left breaks one.
+    """
+    for name, limit in budgets.items():
+        if plan.achieved[name] > limit:
+            raise Infeasible(
+                f"budget {name} = {limit:.0f}, but one channel class is left of every "
+                f"group, and the network takes {plan.achieved[name]:.0f}; raise the "
+                f"budget to that"
+            )
+    kept: Any = {"keep": {}, "sizes": {}, "objective": 0.0, "bound": 0.0}
+    return replace(plan, asked=dict(budgets), provenance={}, **kept)
+
+
+def without_chains(plan: Plan) -> Plan:
+    """Give the plan that removes the same classes alone, whatever that costs."""
+    return replace(plan, factors={}, asked={}, achieved={})
 
 
 def begun(plan: Plan, stats: Statistics) -> Plan:
