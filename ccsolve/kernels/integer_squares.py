@@ -16,7 +16,7 @@ WIDTH = 16
 _HALF, _BINS = 8, 1024
 
 _ORDERED = {"nnan", "nsz"}
-"""Minima compile to vectors; sums are as they are written, whoever asks twice."""
+"""Minima compile to vectors; a product and a sum round alike in every loop."""
 
 
 @njit(cache=True, fastmath=True)
@@ -78,14 +78,16 @@ def decide_columns(R, target, behind, cost, most, origin, taken, spent):
             out = held + behind[i, origin[m]] + low[bits & 255] + high[bits >> _HALF]
             both[2 * m] = spent[m] + out**2
             both[2 * m + 1] = spent[m] + (out + R[i, i]) ** 2
-        kept, found = min(2 * count, most), 0
-        limit = _smallest(both[: 2 * count], kept, bins)
+        limit, ties = _smallest(both[: 2 * count], min(2 * count, most), bins)
+        found, tied = 0, 0
         for c in range(2 * count):  # without a branch, which no processor would foresee
             origin_next[found] = origin[c // 2]
             taken_next[found] = taken[c // 2] | (c % 2) << i
             spent_next[found] = both[c]
-            found += both[c] <= limit
-        count = min(found, kept)
+            is_tie = both[c] == limit
+            found += (both[c] < limit) | (is_tie & (tied < ties))
+            tied += is_tie
+        count = found
         origin[:count], taken[:count] = origin_next[:count], taken_next[:count]
         spent[:count] = spent_next[:count]
     return count
@@ -102,26 +104,33 @@ def _sums_of_bits(entries, start, sums):
 
 @njit(cache=True, fastmath=_ORDERED)
 def _smallest(values, count, bins):
-    """Give the ``count``-th smallest of some values: its bin first, then it. O(n)."""
+    """Give the ``count``-th smallest of some values, and how many of its ties count.
+
+    The values of its bin first, then it among these: O(n).
+    """
     least, largest = values[0], values[0]
     for value in values:
         least, largest = min(least, value), max(largest, value)
-    if count == len(values) or largest <= least:
-        return largest
-    scale = (_BINS - 1) / (largest - least)
-    bins[:] = 0
-    for value in values:
-        bins[int((value - least) * scale)] += 1
-    at, before = 0, 0
-    while before + bins[at] < count:
-        before += bins[at]
-        at += 1
-    close, found = np.empty(bins[at]), 0
-    for value in values:
-        if int((value - least) * scale) == at:
-            close[found] = value
-            found += 1
-    return np.partition(close, count - before - 1)[count - before - 1]
+    if count == len(values):
+        return largest, count
+    close, before = values.copy(), 0
+    if largest - least > _BINS * np.finfo(np.float64).tiny:
+        scale, at, found = (_BINS - 1) / (largest - least), 0, 0
+        bins[:] = 0
+        for value in values:
+            bins[int((value - least) * scale)] += 1
+        while before + bins[at] < count:
+            before += bins[at]
+            at += 1
+        for value in values:
+            if int((value - least) * scale) == at:
+                close[found] = value
+                found += 1
+        close = close[:found]
+    limit = np.partition(close, count - before - 1)[count - before - 1]
+    for value in close:
+        before += value < limit
+    return limit, count - before
 
 
 @njit(cache=True, fastmath=True)

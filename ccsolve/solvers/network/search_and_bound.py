@@ -121,9 +121,10 @@ def _by_walks(pool: Pool, engine: Engine) -> Iterator[Step]:
 
 
 def _by_beams(pool: Pool, engine: Engine, rng: np.random.Generator) -> Iterator[Step]:
-    """Search by beams; by one that begins afresh after one that ended at a good point.
+    """Search by beams, between good points or near the relaxation's.
 
-    These are known; after `REPEATS` such ends in a row, by a kick.
+    Near this after a beam that ended at a good point that was known; after `REPEATS` of
+    them in a row, a kick.
     """
     elites, beams, repeats = Elites(ELITES), Beams(engine), 0
     for turn in itertools.count():

@@ -9,11 +9,10 @@ import pytest
 from scipy.optimize import minimize
 
 from ccsolve import NetworkSelection, WidthBudget, solve, testing
-from ccsolve.kernels.integer_squares import order_by_variance
+from ccsolve.kernels.integer_squares import drop_childless, order_by_variance
 from ccsolve.problems.generate_network import chain
 from ccsolve.problems.network_points import random_point
 from ccsolve.solvers.network import search_and_bound
-from ccsolve.solvers.network.searching import beams as searching_beams
 from ccsolve.solvers.network.searching.beams import Beams, Guide
 from ccsolve.solvers.network.searching.engine import Engine, engine_of
 from ccsolve.solvers.network.searching.k_best import WIDTH, k_best
@@ -85,6 +84,43 @@ def test_the_tree_holds_what_plain_lists_hold(n: int, kept: int):
     found, _ = ended(k_best(R, target, kept))
     plain = plain_k_best(R, target, kept)
     assert {tuple(y) for y in found} == {tuple(y > 0.5) for y in plain}
+
+
+def test_ties_do_not_cost_cheaper_points():
+    """All points of as many ones cost the same there: most are ties."""
+    found, costs = ended(k_best(np.eye(40), np.full(40, 0.9), 500, 1))
+    assert found.all() and costs[0] == pytest.approx(40 * 0.01)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_point_that_costs_nothing_is_found_among_ties(seed: int):
+    rng = np.random.default_rng(seed)
+    R = np.triu(rng.integers(-2, 3, (30, 30))).astype(float)
+    np.fill_diagonal(R, rng.choice([-2.0, -1.0, 1.0, 2.0], 30))
+    y = rng.integers(0, 2, 30)
+    (found,), costs = ended(k_best(R, 1.0 * y, 1 + seed, 1))
+    assert costs[0] == 0.0 and found.tolist() == (y > 0).tolist()
+
+
+@pytest.mark.parametrize("scale", [1e-160, 1e-154, 1e100, 1e150])
+def test_points_are_found_at_any_scale(scale: float):
+    R, target = triangle(40, 8)
+    found, _ = ended(k_best(R, target, 30))
+    other, _ = ended(k_best(scale * R, target, 30))
+    assert len(other) == 30 and (scale < 1e-155 or (other[0] == found[0]).all())
+
+
+def test_nodes_without_leaves_are_dropped_and_paths_stay():
+    parent = np.array([[0, 0, 0, 9], [0, 2, 2, 9], [1, 2, 9, 9]], dtype=np.int32)
+    taken = np.array([[5, 6, 7, 9], [1, 2, 3, 9], [8, 4, 9, 9]], dtype=np.int32)
+    counts = np.array([3, 3, 2])
+    drop_childless(parent, taken, counts)
+    assert counts.tolist() == [1, 2, 2]
+    paths = []
+    for leaf in range(2):
+        up = parent[2, leaf]
+        paths.append((taken[2, leaf], taken[1, up], taken[0, parent[1, up]]))
+    assert paths == [(8, 2, 7), (4, 3, 7)]
 
 
 @pytest.mark.parametrize("given", [1, 5, 1000])
@@ -248,16 +284,39 @@ def test_with_their_bounds_prices_relaxed_points_are_best_without_bounds():
 
 
 def test_budgets_that_are_off_are_priced_again(monkeypatch: pytest.MonkeyPatch):
+    """From widths that are far off the second round ends within more often."""
     problem = chain([40, 30, 40], 1, coupled=True)
     engine = engine_of(problem, 0)
     guide, every = guided(engine), np.ones(problem.n, dtype=bool)
     far = Guide(np.ones(problem.n), guide.prices, guide.value)
-    within = []
-    for rounds in (1, 4):
-        monkeypatch.setattr(searching_beams, "ROUNDS", rounds)
-        ends = [beamed(engine, far, every, seed) for seed in range(6)]
-        within.append(sum(problem.fits(problem.widths_of(z)) for z in ends))
-    assert within[0] < within[1]
+    rounds: list[list[bool]] = []
+    settled = Beams._settled
+
+    def noted(self: Beams, *given: Any) -> tuple[np.ndarray, bool]:
+        z, fits = settled(self, *given)
+        rounds[-1].append(fits)
+        return z, fits
+
+    monkeypatch.setattr(Beams, "_settled", noted)
+    for seed in range(12):
+        rounds.append([])
+        beamed(engine, far, every, seed)
+    assert all(len(fits) == (1 if fits[0] else 2) for fits in rounds)
+    assert sum(fits[0] for fits in rounds) < sum(fits[-1] for fits in rounds)
+
+
+def test_a_search_that_ends_where_it_was_is_kicked(monkeypatch: pytest.MonkeyPatch):
+    kicks: list[int] = []
+    kicked = search_and_bound._kicked
+
+    def noted(pool: Pool, *given: Any) -> Any:
+        kicks.append(pool.guide is not None)
+        return kicked(pool, *given)
+
+    monkeypatch.setattr(search_and_bound, "_kicked", noted)
+    problem = chain([6, 5, 6], 0, coupled=True)
+    solve(problem, "search_and_bound", time_limit=None, step_limit=400)
+    assert sum(kicks) > 1
 
 
 def test_between_two_good_points_what_they_agree_on_mostly_stays():
@@ -301,7 +360,7 @@ def test_what_cancels_is_found():
     assert lost < 0.05 * np.trace(Q) / 60
 
 
-@pytest.mark.parametrize("scale", [0.0, 1e-12, 1e9])
+@pytest.mark.parametrize("scale", [0.0, 1e-200, 1e-12, 1e9])
 def test_beams_bear_any_scale_of_the_loss(scale: float):
     problem = chain([6, 6, 6], 2, coupled=True)
     assert problem.Q is not None

@@ -40,9 +40,6 @@ OPEN = 1e-4
 HEAT = 2.5
 """Over the variance of the noise: the ridge, before chance has it more or less."""
 
-ROUNDS = 2
-"""How often budgets are priced at most."""
-
 SHUFFLED = 0.05
 """The part of the order by which a channel is decided later at most, at random."""
 
@@ -117,19 +114,20 @@ class Beams:
         R, _ = model.root(open_, ridge[open_])
         yield Step()
         open_ = open_[_last_to_first(R, rng)]
-        for _ in range(ROUNDS):
-            yield Step()
-            points = yield from _decided(model, stays, open_, ridge[open_])
-            z, fits = self._settled(points, model)
-            if fits:
-                break
+        yield Step()
+        points = yield from _decided(model, stays, open_, ridge[open_])
+        z, fits = self._settled(points, model)
+        if not fits:
             model = Priced.near(self.engine, z, guide.prices)
+            points = yield from _decided(model, stays, open_, ridge[open_])
+            z, _ = self._settled(points, model)
         return z
 
     def _pushes(self, guide: Guide) -> np.ndarray:
         """Give how hard a guide is held at 0 or 1 by each channel's bounds, (n,).
 
-        These are the multipliers of z_i² - z_i ≤ 0.
+        These are the multipliers of z_i² - z_i ≤ 0; where the guide is not optimal, and
+        would leave a bound, as large as what draws it off.
         """
         problem, y = self.engine.problem, guide.point
         costs = guide.prices @ slopes(self.engine, widths(problem, y))
@@ -174,6 +172,7 @@ def _last_to_first(R: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     (inverse_of_root,) = get_lapack_funcs(("potri",), (R,))
     upper, _ = inverse_of_root(R)
     rank, order = np.empty(m), np.empty(m, dtype=np.int64)
-    order_by_variance(np.ascontiguousarray(upper.T), order)
+    variances = np.ascontiguousarray(upper.T) / upper.diagonal().max(initial=0.0)
+    order_by_variance(variances, order)
     rank[order] = np.arange(m)
     return np.argsort(-(rank + SHUFFLED * m * rng.random(m)))

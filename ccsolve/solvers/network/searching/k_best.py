@@ -31,11 +31,11 @@ def k_best(
     R : (n, n) upper triangular, no zero on the diagonal.
     target : (n,).
     kept : partial points that are gone on from, at least 1.
-    given : how many are given, by default all.
+    given : how many are given at most, by default all of these.
 
     Returns
     -------
-    y : (K, n) bool, K ≤ kept points; all 2ⁿ of them where these are no more.
+    y : (K, n) bool, K points of those kept, among all 2ⁿ where these are no more.
     costs : (K,), rising.
     """
     n = len(target)

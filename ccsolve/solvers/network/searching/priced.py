@@ -54,7 +54,7 @@ class Priced:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Give R, upper triangular, with RᵀR the block and a ridge (m,), and the ridge.
 
-        Where the block is not convex the ridge is raised until it is. O(m³).
+        Where the block is not convex all of the ridge is raised until it is. O(m³).
         """
         block = self.block(places)
         largest = float(np.abs(block.diagonal()).max(initial=0.0))
