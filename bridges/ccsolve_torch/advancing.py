@@ -43,8 +43,8 @@ class State:
     """How far it has come: a plan for the original model, and the model it gives.
 
     Where the plan makes chains, `plain` is the model that it gives without them, which
-    the next step begins with, and `dense` the statistics of the original model, which
-    say what errors in its layers' outputs count.
+    the next step begins with. `dense` are the statistics of the original model for the
+    recipe "joint", to which they say what errors in its layers' outputs count.
     """
 
     step: int
@@ -74,7 +74,8 @@ def advanced(
     if step == job.steps and job.finetune is None and not job.nested:
         plan = _with_all_that_fits(job, ground, state, found, plan)
     if job.finetune is None:
-        after = _applied(job, ground, step, plan, state.dense or stats)
+        dense = stats if state.plan is None else state.dense
+        after = _applied(job, ground, step, plan, dense)
         record = _recorded(job, step, plan, found, after.model, before)
         return replace(after, plan=record)
     small = state.model
@@ -225,10 +226,10 @@ def _applied(
         return carried_out(job.model, ground.graph, by, order, seconds)
 
     with job.phase(step, "apply"):
-        small = cut(plan)
-        if not plan.factors or step == job.steps:
-            return State(step, plan, small)
-        return State(step, plan, small, cut(without_chains(plan)), dense)
+        small, plain = cut(plan), None
+        if plan.factors and step < job.steps:
+            plain = cut(without_chains(plan))
+    return State(step, plan, small, plain, dense if plan.recipe == JOINT else None)
 
 
 def _cut_again(

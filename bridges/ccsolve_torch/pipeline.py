@@ -76,8 +76,9 @@ def compress(
     classes that all steps so far removed, and repairs it against the original. After
     the last, classes of earlier steps come back while the budgets hold. With "joint"
     every step's network has bottlenecks of its own: the next step begins with the same
-    channels in whole layers, and makes them anew; nothing comes back. The report has
-    for every step what was asked and achieved, and the rise of the loss as it was
+    channels in whole layers, and makes them anew, at twice the repairs and with the
+    original's moments held; a last step with bottlenecks puts nothing back. The report
+    has for every step what was asked and achieved, and the rise of the loss as it was
     predicted, and as it was measured, above the network that it began with.
 
     With `finetune` each step cuts and repairs the model that the last one's training

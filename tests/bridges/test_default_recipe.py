@@ -19,7 +19,6 @@ from ccsolve_torch.stepwise import choosing
 pytestmark = pytest.mark.torch
 
 ALLOCATED: list[dict[str, Any]] = [
-    {"steps": 2, "finetune": nn.Module.eval},
     {"repair": "recalibrate"},
     {"memory": 0.9},
     {"latency": 1.0},
@@ -64,6 +63,12 @@ def test_the_default_is_the_plan_of_joint(residual, loader, budgets):
 def test_the_default_is_joint_in_several_steps_too(residual, loader, other):
     small: Any = cct.compress(residual, loader, macs=0.7, steps=2, timed=False, **other)
     assert small.report.recipe == "joint" and len(small.report.steps) == 2
+
+
+def test_training_between_steps_is_left_to_whole_layers(residual, loader):
+    assert left_to(residual, loader, {"steps": 2, "finetune": nn.Module.eval}) == (
+        "allocated"
+    )
 
 
 def left_to(model: nn.Module, loader, other: dict[str, Any]) -> str:

@@ -47,13 +47,12 @@ def test_every_step_keeps_its_budget_with_bottlenecks_of_its_own(
 def test_later_steps_begin_with_whole_layers(residual, loader, monkeypatch):
     """Chains would be layers of their own there, and lose channels once more."""
     seen: list[tuple[list[str], int]] = []
-    collect = advancing.collect
 
     def noted(model: nn.Module, *args: Any, **options: Any) -> Any:
         names = [name for name, _ in model.named_modules()]
         weights = sum(p.numel() for p in model.parameters())
         seen.append((names, weights))
-        return collect(model, *args, **options)
+        return cct.collect(model, *args, **options)
 
     monkeypatch.setattr(advancing, "collect", noted)
     small = smaller(residual, loader)
@@ -76,6 +75,29 @@ def test_it_goes_on_after_a_kill(residual, loader, tmp_path: Path, done: int):
     assert [s.achieved for s in rest.report.steps] == [
         s.achieved for s in whole.report.steps
     ]
+
+
+@pytest.mark.parametrize("first", [0.24, 0.3])
+def test_the_first_step_may_do_without_bottlenecks(
+    residual, loader, tmp_path: Path, first: float
+):
+    """What errors count is known of the original's layers, also after such a step."""
+    asked: Any = {"macs": 0.25, "schedule": [first, 0.6, 1.0], "fixed": {"stem": 4}}
+    whole = smaller(residual, loader, **asked)
+    for k in (1, 2):
+
+        def progress(step: int, of: int, phase: str, last: int = k) -> None:
+            if (step, phase) == (last + 1, "apply"):
+                raise Killed
+
+        folder = tmp_path / f"run-{k}"
+        with pytest.raises(Killed):
+            smaller(residual, loader, folder=folder, progress=progress, **asked)
+        assert same(
+            state(smaller(residual, loader, folder=folder, **asked)), state(whole)
+        )
+    if first < 0.3:
+        assert not Plan.load(tmp_path / "run-1" / "step-1.json").factors
 
 
 def test_losses_are_of_what_a_step_begins_with_and_ends_with(residual, loader):
@@ -101,7 +123,7 @@ def test_training_between_steps_is_left_to_whole_layers(residual, loader):
     def train(model: nn.Module) -> None:
         assert isinstance(model, nn.Module)
 
-    with pytest.raises(Unsupported, match="'joint' and finetune=: a later step"):
+    with pytest.raises(Unsupported, match="'joint' and finetune=: it would train"):
         smaller(residual, loader, finetune=train)
     report = smaller(residual, loader, recipe="auto", finetune=train).report
     assert report.recipe == "allocated" and not report.factored

@@ -100,7 +100,7 @@ def test_steps_that_have_nothing_left_to_take_leave_the_network(paired, loader, 
     assert small.report.achieved == once.report.achieved
     first, *later = small.report.steps
     assert len(later) == 2 and first.achieved["macs"] == later[-1].achieved["macs"]
-    assert all(step.predicted == 0.0 for step in later)
+    assert all(step.predicted is None for step in later)
     assert [step.asked["macs"] for step in later] == sorted(
         (step.asked["macs"] for step in later), reverse=True
     )

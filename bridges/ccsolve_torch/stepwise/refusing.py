@@ -75,15 +75,19 @@ def _check_chains(
 
 
 def _check_chains_again(recipe: str, steps: int, trains: bool) -> None:
-    """Refuse several steps where a later one would cut into chains.
+    """Refuse several steps where a later one would cut into chains, or undo training.
 
-    Those of "joint" are made anew from the original's layers, unless they are trained.
+    The bottlenecks of "joint" are made anew from the original's layers.
     """
-    if steps > 1 and (trains or recipe != JOINT):
-        trained = " and finetune=" if recipe == JOINT else ""
+    if steps > 1 and recipe != JOINT:
         raise Unsupported(
-            f"steps={steps} with recipe {recipe!r}{trained}: a later step would cut "
-            f"into the chains that the first one made; take steps=1"
+            f"steps={steps} with recipe {recipe!r}: a later step would cut into the "
+            f"chains that the first one made; take steps=1"
+        )
+    if steps > 1 and trains:
+        raise Unsupported(
+            f"steps={steps} with recipe {recipe!r} and finetune=: it would train "
+            f"bottlenecks that the next step makes anew; take steps=1, or 'allocated'"
         )
 
 

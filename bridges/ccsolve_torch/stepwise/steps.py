@@ -13,6 +13,7 @@ from ccsolve.criteria import score
 from ccsolve.errors import Infeasible, InvalidProblem, WrongAnswer
 from ccsolve.plans import Plan
 from ccsolve.problems.checks import real_number
+from ccsolve.recipes.joint import RECIPE as JOINT
 from ccsolve.statistics import Cost, Statistics
 
 GEOMETRIC, LINEAR = "geometric", "linear"
@@ -116,13 +117,15 @@ def unchanged(plan: Plan, budgets: Mapping[str, Any]) -> Plan:
     """
     for name, limit in budgets.items():
         if plan.achieved[name] > limit:
+            alone = ", or take steps=1, for bottlenecks" if plan.recipe == JOINT else ""
             raise Infeasible(
                 f"budget {name} = {limit:.0f}, but one channel class is left of every "
                 f"group, and the network takes {plan.achieved[name]:.0f}; raise the "
-                f"budget to that"
+                f"budget to that{alone}"
             )
-    kept: Any = {"keep": {}, "sizes": {}, "objective": 0.0, "bound": 0.0}
-    return replace(plan, asked=dict(budgets), provenance={}, **kept)
+    none: Any = {"keep": {}, "sizes": {}, "prices": {}, "provenance": {}}
+    solved: Any = {"objective": math.nan, "bound": -math.inf, "resolution": 0.0}
+    return replace(plan, asked=dict(budgets), **none, **solved)
 
 
 def without_chains(plan: Plan) -> Plan:
