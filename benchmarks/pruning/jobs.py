@@ -27,7 +27,7 @@ CHOICES = (
 HEADLINE = "joint"
 """The choice of ccsolve that is held against all others."""
 
-STIFFEST = ("L1, allocated", "refit, allocated")
+STIFFEST = ("L1, allocated", "refit, allocated", "CC, exact", "CPLI")
 """Choices of ccsolve, layer by layer, that come nearest to it: run with every seed."""
 
 
