@@ -43,8 +43,8 @@ class State:
     """How far it has come: a plan for the original model, and the model it gives.
 
     Where the plan makes chains, `plain` is the model that it gives without them, which
-    the next step begins with. `dense` are the statistics of the original model for the
-    recipe "joint", to which they say what errors in its layers' outputs count.
+    the next step begins with. `dense` are the original model's statistics, by which
+    the recipe "joint" weighs errors in the outputs of layers; None for others.
     """
 
     step: int

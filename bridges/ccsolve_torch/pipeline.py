@@ -178,8 +178,7 @@ def compress(
     _check_again(loader, unseen)
     budgets = given(macs=macs, params=params, latency=latency, memory=memory)
     held = _collecting(collecting, loss=loss, curvature=curvature, **_beside(auxiliary))
-    trains = finetune is not None
-    order = {"steps": steps, "sequential": sequential, "trains": trains}
+    order = {"steps": steps, "sequential": sequential, "trains": finetune is not None}
     chosen = narrowed(recipe, budgets, options, held, repair=mode, **order)
     check_recipe(chosen, budgets, options, named=recipe, **order)
     job = Job(
