@@ -27,9 +27,6 @@ CHOICES = (
 HEADLINE = "joint"
 """The choice of ccsolve that is held against all others."""
 
-STIFFEST = ("L1, allocated", "refit, allocated", "CC, exact", "CPLI")
-"""Choices of ccsolve, layer by layer, that come nearest to it: run with every seed."""
-
 
 @dataclass(frozen=True)
 class Job:
@@ -51,12 +48,11 @@ def jobs(
 ) -> Iterator[Job]:
     """Give the jobs seed by seed, so that a run cut short has whole tables.
 
-    Only what is compared in pairs runs with every seed, fitted by least squares: the
-    headline, what comes nearest to it, and the peer.
+    Only what is compared in pairs, networks fitted by least squares, runs with every
+    seed.
     """
     yield from (Job(network, 0, "dense", "none", 0) for network in networks)
     for seed, network in itertools.product(range(seeds), networks):
         for share, repair, choice in itertools.product(removed, repairs, choices):
-            paired = choice in (HEADLINE, *STIFFEST) or choice.startswith("TP ")
-            if seed == 0 or (paired and repair == "least_squares"):
+            if seed == 0 or repair == "least_squares":
                 yield Job(network, share, choice, repair, seed)
