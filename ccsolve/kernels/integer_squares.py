@@ -13,10 +13,10 @@ from numba import njit
 WIDTH = 16
 """Columns of a level; those that come last have what is left."""
 
-_HALF, _BINS = 8, 1024
+_HALF = 8
 
-_ORDERED = {"nnan", "nsz"}
-"""Minima compile to vectors; a product and a sum round alike in every loop."""
+_BINS, _SPARED = 4096, 512
+"""Bins that values are counted in; one of so many values may be left out for speed."""
 
 
 @njit(cache=True, fastmath=True)
@@ -54,42 +54,40 @@ def decide_columns(R, target, behind, cost, most, origin, taken, spent):
 
     The cost is ‖R(y - target)‖², R (w, w) upper triangular with what stands ``behind``
     (w, K) in its rows, from columns that the K points decided at ``cost`` (K,). After
-    each column at most ``most`` points stay. Gives how many do at the end, and sets for
-    these which they come from, ``origin``, rising, their bits, ``taken``, and what they
-    ``spent``; there must be room for the more of K and ``most``. O(K·w).
+    each column at most ``most`` points stay, and hardly fewer. Gives how many do at the
+    end, and sets for these which they come from, ``origin``, rising, their bits,
+    ``taken``, and what they ``spent``; there must be room for the more of K and
+    ``most``. O(K·w).
     """
-    w, count = len(target), len(cost)
-    room = 2 * len(spent)
-    origin_next, taken_next = np.empty(room, np.int32), np.empty(room, np.int32)
-    spent_next, both = np.empty(room), np.empty(room)
-    bins = np.empty(_BINS, np.int64)
+    w, count, room = len(target), len(cost), len(spent) + 1
+    origins, bits = np.empty((2, room), np.int32), np.empty((2, room), np.int32)
+    costs, both = np.empty((2, room)), np.empty(2 * room)
+    places, bins = np.empty(2 * room, np.int32), np.empty(_BINS, np.int32)
     low, high = np.zeros(1 << _HALF), np.zeros(1 << _HALF)
-    spent[:count], taken[:count] = cost, 0
-    for m in range(count):
-        origin[m] = m
+    origins[0, :count], bits[0, :count], costs[0, :count] = np.arange(count), 0, cost
+    least, now = cost.min(), 0
     for i in range(w - 1, -1, -1):
+        comes, has, paid = origins[now], bits[now], costs[now]
+        now = 1 - now
         _sums_of_bits(R[i, :_HALF], i + 1, low)
         _sums_of_bits(R[i, _HALF:], i + 1 - _HALF, high)
         held = 0.0
         for j in range(i, w):
             held -= R[i, j] * target[j]
         for m in range(count):
-            bits = taken[m]
-            out = held + behind[i, origin[m]] + low[bits & 255] + high[bits >> _HALF]
-            both[2 * m] = spent[m] + out**2
-            both[2 * m + 1] = spent[m] + (out + R[i, i]) ** 2
-        limit, ties = _smallest(both[: 2 * count], min(2 * count, most), bins)
-        found, tied = 0, 0
-        for c in range(2 * count):  # without a branch, which no processor would foresee
-            origin_next[found] = origin[c // 2]
-            taken_next[found] = taken[c // 2] | (c % 2) << i
-            spent_next[found] = both[c]
-            is_tie = both[c] == limit
-            found += (both[c] < limit) | (is_tie & (tied < ties))
-            tied += is_tie
-        count = found
-        origin[:count], taken[:count] = origin_next[:count], taken_next[:count]
-        spent[:count] = spent_next[:count]
+            out = held + behind[i, comes[m]] + low[has[m] & 255] + high[has[m] >> _HALF]
+            both[2 * m] = paid[m] + out**2
+            both[2 * m + 1] = paid[m] + (out + R[i, i]) ** 2
+        place = places[: 2 * count]
+        bar = _place_by_value(both, most, least, place, bins)
+        count = 0
+        for c in range(len(place)):  # no branch, which no processor would foresee
+            origins[now, count] = comes[c // 2]
+            bits[now, count] = has[c // 2] | (c % 2) << i
+            costs[now, count] = both[c]
+            count += place[c] < bar
+    origin[:count], taken[:count] = origins[now, :count], bits[now, :count]
+    spent[:count] = costs[now, :count]
     return count
 
 
@@ -102,35 +100,49 @@ def _sums_of_bits(entries, start, sums):
             sums[s + (1 << j)] = sums[s] + entry
 
 
-@njit(cache=True, fastmath=_ORDERED)
-def _smallest(values, count, bins):
-    """Give the ``count``-th smallest of some values, and how many of its ties count.
+@njit(cache=True, fastmath=True)
+def _place_by_value(values, count, least, place, bins):
+    """Set the places of values and give a bar: ``count`` of them have places below it.
 
-    The values of its bin first, then it among these: O(n).
+    Or fewer, by one of `_SPARED`, where finding the others would take a second look.
+    A place is the number of a bin. No value is below ``least``, and by Markov's
+    inequality the bins reach as far as the bar can be. O(n).
     """
-    least, largest = values[0], values[0]
-    for value in values:
-        least, largest = min(least, value), max(largest, value)
-    if count == len(values):
-        return largest, count
-    close, before = values.copy(), 0
-    if largest - least > _BINS * np.finfo(np.float64).tiny:
-        scale, at, found = (_BINS - 1) / (largest - least), 0, 0
-        bins[:] = 0
-        for value in values:
-            bins[int((value - least) * scale)] += 1
-        while before + bins[at] < count:
-            before += bins[at]
-            at += 1
-        for value in values:
-            if int((value - least) * scale) == at:
-                close[found] = value
-                found += 1
-        close = close[:found]
-    limit = np.partition(close, count - before - 1)[count - before - 1]
-    for value in close:
-        before += value < limit
-    return limit, count - before
+    n = len(place)
+    if count >= n:
+        place[:] = 0
+        return 1
+    share, mean = 1.0 / n, 0.0
+    for c in range(n):
+        mean += values[c] * share
+    reach = (mean - least) * n / (n - count)
+    scale = (_BINS - 1) / reach if reach > _BINS * np.finfo(np.float64).tiny else 0.0
+    bins[:] = 0
+    for c in range(n):
+        place[c] = np.int32(min((values[c] - least) * scale, _BINS - 1))
+    for c in range(n):
+        bins[place[c]] += 1
+    before, bar = 0, 0
+    while before + bins[bar] <= count:
+        before += bins[bar]
+        bar += 1
+    if before < count - count // _SPARED:
+        _split_bin(values[:n], count - before, place, bar)
+    return bar
+
+
+@njit(cache=True, fastmath=True)
+def _split_bin(values, count, place, bar):
+    """Set the places of the ``count`` least values in bin ``bar`` below it."""
+    close = values[place == bar]
+    limit = np.partition(close, count - 1)[count - 1]
+    ties = count - (close < limit).sum()
+    for c in range(len(values)):
+        if place[c] == bar and values[c] <= limit:
+            is_tie = values[c] == limit
+            if ties > 0 or not is_tie:
+                place[c] = -1
+            ties -= is_tie
 
 
 @njit(cache=True, fastmath=True)

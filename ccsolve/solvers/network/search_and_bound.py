@@ -35,8 +35,10 @@ POLISHED = 0.02
 polished.
 """
 
-TURNS = (4, 64)
-"""Steps of the search for each of the bound where Q joins groups: least and most."""
+TURNS, EVEN = (4, 256), 64
+"""Steps of the search for each of the bound where Q joins groups: least and most, and
+as many channels as make them one.
+"""
 
 REPEATS = 2
 """Beams in a row that end at good points that are known, before a kick."""
@@ -64,12 +66,12 @@ def solve(
 
     Parameters
     ----------
-    turns : steps of the search for each of the bound; by default 4 to 64 as there are
-        channels, and 1 where Q is separable, for there the curves end at the best point
-        themselves.
+    turns : steps of the search for each of the bound; by default 4 to 256, as these
+        take O(n³) and the search's do not; 1 where Q is separable, for there the curves
+        end at the best point themselves.
     """
     if turns is None:
-        coupled = int(np.clip(problem.n // 16, *TURNS))
+        coupled = int(np.clip((problem.n / EVEN) ** 2, *TURNS))
         turns = 1 if problem.form.is_separable else coupled
     turns = whole_number("turns", turns, 0, _MANY)
     return run(_steps(problem, limits, seed, turns), limits)

@@ -47,6 +47,18 @@ def test_all_points_are_found_where_all_are_kept(seed: int):
     np.testing.assert_allclose(costs, np.sort(costs_of(R, target, every)), rtol=1e-9)
 
 
+@pytest.mark.parametrize("spread", [0.0, 6.0])
+def test_of_many_points_the_cheapest_are_kept_and_hardly_fewer(spread: float):
+    """Of twice as many at the last column; a steep first one makes costs uneven."""
+    R, target = triangle(13, 4)
+    R[0, 0] *= 10.0**spread
+    every = np.array(list(itertools.product([0, 1], repeat=13)))
+    found, costs = ended(k_best(R, target, 4096))
+    assert 4096 - 4096 // 512 <= len(found) <= 4096
+    least = np.sort(costs_of(R, target, every))[: len(found)]
+    np.testing.assert_allclose(costs, least, rtol=1e-9)
+
+
 @pytest.mark.parametrize("kept", [1, 7, 64])
 @pytest.mark.parametrize("n", [1, WIDTH, 2 * WIDTH + 5])
 def test_costs_are_those_of_the_points_and_rise(n: int, kept: int):

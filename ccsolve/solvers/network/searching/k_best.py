@@ -42,7 +42,8 @@ def k_best(
     levels = [slice(max(end - WIDTH, 0), end) for end in range(n, 0, -WIDTH)]
     parent = np.zeros((len(levels), kept), dtype=np.int32)
     taken, counts = np.zeros_like(parent), np.zeros(len(levels), dtype=np.int64)
-    costs, behind = np.zeros(1), np.empty((WIDTH, kept))
+    # Rows a power of two apart would share their places in a processor's cache.
+    costs, behind = np.zeros(1), np.empty((WIDTH, kept + 8))
     for level, rows in enumerate(levels):
         above = np.zeros((n - rows.stop, WIDTH))
         above[:, : rows.stop - rows.start] = R[rows, rows.stop :].T
