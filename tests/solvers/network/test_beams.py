@@ -49,7 +49,7 @@ def test_all_points_are_found_where_all_are_kept(seed: int):
 
 @pytest.mark.parametrize("spread", [0.0, 6.0])
 def test_of_many_points_the_cheapest_are_kept_and_hardly_fewer(spread: float):
-    """Of twice as many at the last column; a steep first one makes costs uneven."""
+    """Of twice as many at the last column; where that is steep, costs are uneven."""
     R, target = triangle(13, 4)
     R[0, 0] *= 10.0**spread
     every = np.array(list(itertools.product([0, 1], repeat=13)))
