@@ -21,10 +21,10 @@ from ccsolve.solvers.network.searching.pool import Elites, Pool
 PATIENCE, BRIEF = 20_000, 1_000
 """Of a walk, see `exchange`: after a kick, and after a beam."""
 
-ELITES, FEWEST = 8, 6
-"""Good points that are kept, and from how many on two of them are crossed."""
+ELITES = 8
+"""Good points that are kept; beams go between them once there are so many."""
 
-AFRESH, LOOSE = 0.2, 0.85
+AFRESH, LOOSE = 0.2, 0.4
 """Shares of beams that begin afresh all the same, and of what is opened in others."""
 
 NEAR, STRAYING = 0.1, 2.0
@@ -39,6 +39,9 @@ TURNS, EVEN = (4, 256), 64
 """Steps of the search for each of the bound where Q joins groups: least and most, and
 as many channels as make them one.
 """
+
+STALE = 10
+"""Beams in a row that add no good point, before all of these but the best are left."""
 
 REPEATS = 2
 """Beams in a row that end at good points that are known, before a kick."""
@@ -58,7 +61,7 @@ def solve(
     The greedy point, but for coupled programs of thousands of channels, which begin by
     their bound; where Q is separable its descent, as `local_search` has it. Then, for
     each step of `curves`, ``turns`` steps of the search. Where Q joins groups that is
-    beams near the relaxation's point, or between two of the best points (see
+    beams near the relaxation's point, or where the best points do not agree (see
     `searching.beams`), brief walks from what is promising; else `exchange` from the
     best point. Each part goes on from the best point that any has found: curves take
     its groups for points of theirs, and combine them anew. Under a time limit the
@@ -126,7 +129,8 @@ def _by_beams(pool: Pool, engine: Engine, rng: np.random.Generator) -> Iterator[
     """Search by beams, between good points or near the relaxation's.
 
     Near this after a beam that ended at a good point that was known; after `REPEATS` of
-    them in a row, a kick.
+    them in a row, a kick. After `STALE` that added none, new good points beside the
+    best.
     """
     elites, beams, repeats = Elites(ELITES), Beams(engine), 0
     for turn in itertools.count():
@@ -134,13 +138,15 @@ def _by_beams(pool: Pool, engine: Engine, rng: np.random.Generator) -> Iterator[
             yield from _kicked(pool, engine, turn, BRIEF)
             repeats = 0
             continue
-        crossed = repeats == 0 and len(elites.points) >= FEWEST
-        pair = elites.two(rng) if crossed and rng.random() >= AFRESH else None
-        start = yield from _beamed(pool, beams, pair, rng)
+        crossed = repeats == 0 and elites.is_full and rng.random() >= AFRESH
+        good = np.array([z for _, z in elites.points]) if crossed else None
+        start = yield from _beamed(pool, beams, good, rng)
         engine.forget()
         engine.start(start)
         is_new = yield from _polished(pool, elites, engine, turn)
         repeats = 0 if is_new else repeats + 1
+        if elites.stale >= STALE:
+            elites.forget()
 
 
 def _kicked(pool: Pool, engine: Engine, turn: int, patience: int) -> Iterator[Step]:
@@ -171,20 +177,20 @@ def _polished(
 def _beamed(
     pool: Pool,
     beams: Beams,
-    pair: tuple[np.ndarray, np.ndarray] | None,
+    good: np.ndarray | None,
     rng: np.random.Generator,
 ) -> Generator[Step, None, np.ndarray]:
-    """Give where a beam ends: near the relaxation's point, or between two good ones.
+    """Give where a beam ends: near the relaxation's point, or between ``good`` ones.
 
-    What these agree on stays, but for the channels next to open in the relaxed point.
+    What all these (K, n) agree on stays, but for the channels that are next to open in
+    the relaxed point.
     """
     assert pool.guide is not None and pool.prices is not None
     guide = Guide(pool.guide, pool.prices, pool.relaxed)
     excess = pool.objective - beams.engine.problem.constant - guide.value
-    if pair is None:
+    if good is None:
         opened = beams.nearest(guide, 1.0, NEAR, rng)
         return (yield from beams.beamed(guide.point, opened, guide, excess, rng))
-    one, other = pair
-    opened = (one != other) | beams.nearest(guide, LOOSE, STRAYING, rng)
-    between = 0.5 * (1.0 * one + other)
-    return (yield from beams.beamed(between, opened, guide, excess, rng))
+    disputed = good.any(axis=0) & ~good.all(axis=0)
+    opened = disputed | beams.nearest(guide, LOOSE, STRAYING, rng)
+    return (yield from beams.beamed(good.mean(axis=0), opened, guide, excess, rng))

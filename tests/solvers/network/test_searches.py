@@ -127,8 +127,33 @@ def test_elites_are_the_best_that_differ():
     assert elites.bar(0.5, 1.0) == 2.5 and elites.bar(0.0, 9.0) == 2.0
     assert Elites(1).bar(1.0, 0.0) == np.inf
     assert not elites.add(7.0, points[1].copy())
-    one, other = elites.two(np.random.default_rng(0))
-    assert not np.array_equal(one, other)
+
+
+def test_elites_count_what_is_no_better_and_forget_all_but_the_best():
+    elites, points, stale = Elites(2), np.eye(5, dtype=bool), []
+    for value in (3.0, 2.0, 4.0, 2.0, 1.0, 3.0):
+        elites.add(value, points[int(value)].copy())
+        stale.append(elites.stale)
+    assert stale == [0, 0, 1, 2, 0, 1] and elites.is_full
+    elites.forget()
+    assert [value for value, _ in elites.points] == [1.0]
+    assert elites.stale == 0 and not elites.is_full
+    assert elites.add(9.0, points[0].copy()) and elites.stale == 0
+
+
+def test_a_search_without_progress_begins_anew(monkeypatch: pytest.MonkeyPatch):
+    """On a small program beams find nothing new after a few."""
+    left, forget = [], Elites.forget
+
+    def noted(elites: Elites) -> None:
+        least = min(value for value, _ in elites.points)
+        forget(elites)
+        left.append(elites.points[0][0] == least and len(elites.points) == 1)
+
+    monkeypatch.setattr(Elites, "forget", noted)
+    problem = chain([6, 5, 6], 0, coupled=True)
+    solve(problem, "search_and_bound", time_limit=None, step_limit=600)
+    assert len(left) > 1 and all(left)
 
 
 def test_where_a_beam_ends_is_reported():

@@ -42,31 +42,41 @@ class Elites:
     Attributes
     ----------
     points : (value, (n,) bool), the least value first.
+    stale : how many in a row did not get among them.
     """
 
     size: int
     points: list[tuple[float, np.ndarray]] = field(default_factory=list)
+    stale: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Say whether a better point drives the worst out."""
+        return len(self.points) == self.size
 
     def add(self, value: float, z: np.ndarray) -> bool:
         """Take a point in, and say whether it is new; the worst goes if too many."""
+        self.stale += 1
         if any(np.array_equal(z, known) for _, known in self.points):
             return False
+        if not self.is_full or value < self.points[-1][0]:
+            self.stale = 0
         self.points.append((value, z))
         self.points.sort(key=lambda one: one[0])
         del self.points[self.size :]
         return True
+
+    def forget(self) -> None:
+        """Keep the best point alone."""
+        del self.points[1:]
+        self.stale = 0
 
     def bar(self, above: float, origin: float) -> float:
         """Give a value above the worst point's, by a part of its way from an origin.
 
         inf while there is room for more points.
         """
-        if len(self.points) < self.size:
+        if not self.is_full:
             return math.inf
         worst = self.points[-1][0]
         return worst + above * abs(worst - origin)
-
-    def two(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draw two of the points."""
-        first, second = rng.choice(len(self.points), 2, replace=False)
-        return self.points[first][1], self.points[second][1]
