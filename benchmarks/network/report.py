@@ -35,7 +35,9 @@ from `benchmarks/results/network.jsonl`. {facts}
   the form's factor, widths multiplied as they are; "linearised": a variable for each
   product of channels. "block Lagrangian": the bound that leaves all of the blocks to
   the groups, the rest made convex by a multiple of the identity.
-  `ccsolve exchange`, `tabu` and `local_search` are the searches alone.
+  `ccsolve exchange`, `tabu` and `local_search` are the searches alone. "six seeds" is
+  `search_and_bound` six times, one after the other: where the search is random, what
+  one run comes to is no measure of what it had after five seconds.
 
 ![Points and bounds over time](figures/{figure})
 """

@@ -112,6 +112,16 @@ def test_the_page_tells_what_of_a_core_each_had():
     assert "not recorded." in report.page(rows[1:])
 
 
+def test_seeds_in_turn_hold_the_best_of_each():
+    problem = chain([12, 14, 12], 0, coupled=True)
+    run = CONTENDERS["ccsolve, six seeds"](problem, 3.0)
+    assert run.x is not None
+    values = [value for _, value, _ in run.trace if value is not None]
+    assert problem.objective(run.x) == pytest.approx(min(values))
+    times = [at for at, *_ in run.trace]
+    assert times == sorted(times) and 2.5 < times[-1]
+
+
 def test_rows_make_a_page(tmp_path: Path):
     pytest.importorskip("matplotlib")
     case = Case(CASES[0].name, make=lambda: chain([6, 8, 6], 0, coupled=True))
