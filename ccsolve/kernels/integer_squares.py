@@ -16,7 +16,10 @@ WIDTH = 16
 _HALF = 8
 
 _BINS, _SPARED = 4096, 512
-"""Bins that values are counted in; one of so many values may be left out for speed."""
+"""Bins that values are counted in; one in so many of those to keep may be left out."""
+
+_FINITE_OR_NOT = {"reassoc", "contract", "nsz", "arcp"}
+"""Sums compile to vectors, and what is not finite is still told from what is."""
 
 
 @njit(cache=True, fastmath=True)
@@ -53,9 +56,9 @@ def decide_columns(R, target, behind, cost, most, origin, taken, spent):
     """Extend partial points by w ≤ `WIDTH` columns, the last first; keep the cheapest.
 
     The cost is ‖R(y - target)‖², R (w, w) upper triangular with what stands ``behind``
-    (w, K) in its rows, from columns that the K points decided at ``cost`` (K,). After
-    each column at most ``most`` points stay, and hardly fewer. Gives how many do at the
-    end, and sets for these which they come from, ``origin``, rising, their bits,
+    (w, K or more) in its rows, from columns that the K points decided at ``cost`` (K,).
+    After each column at most ``most`` points stay, and hardly fewer. Gives how many do
+    at the end, and sets for these which they come from, ``origin``, rising, their bits,
     ``taken``, and what they ``spent``; there must be room for the more of K and
     ``most``. O(K·w).
     """
@@ -81,7 +84,7 @@ def decide_columns(R, target, behind, cost, most, origin, taken, spent):
         place = places[: 2 * count]
         bar = _place_by_value(both, most, least, place, bins)
         count = 0
-        for c in range(len(place)):  # no branch, which no processor would foresee
+        for c in range(len(place)):  # no branch: it would be mispredicted
             origins[now, count] = comes[c // 2]
             bits[now, count] = has[c // 2] | (c % 2) << i
             costs[now, count] = both[c]
@@ -100,13 +103,13 @@ def _sums_of_bits(entries, start, sums):
             sums[s + (1 << j)] = sums[s] + entry
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=_FINITE_OR_NOT)
 def _place_by_value(values, count, least, place, bins):
-    """Set the places of values and give a bar: ``count`` of them have places below it.
+    """Set the places of values and give a bar; the ``count`` least have places below.
 
-    Or fewer, by one of `_SPARED`, where finding the others would take a second look.
-    A place is the number of a bin. No value is below ``least``, and by Markov's
-    inequality the bins reach as far as the bar can be. O(n).
+    Up to count // `_SPARED` of these may have the bar's own, where telling them from
+    others would take a second look. A place is the number of a bin. No value is below
+    ``least``, and by Markov's inequality the bins reach as far as the bar can be. O(n).
     """
     n = len(place)
     if count >= n:
@@ -115,6 +118,9 @@ def _place_by_value(values, count, least, place, bins):
     share, mean = 1.0 / n, 0.0
     for c in range(n):
         mean += values[c] * share
+    if not mean < np.inf:  # where values overflow, all of them are alike
+        place[:] = np.arange(n) >= count
+        return 1
     reach = (mean - least) * n / (n - count)
     scale = (_BINS - 1) / reach if reach > _BINS * np.finfo(np.float64).tiny else 0.0
     bins[:] = 0
@@ -131,14 +137,14 @@ def _place_by_value(values, count, least, place, bins):
     return bar
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True)
 def _split_bin(values, count, place, bar):
     """Set the places of the ``count`` least values in bin ``bar`` below it."""
     close = values[place == bar]
     limit = np.partition(close, count - 1)[count - 1]
     ties = count - (close < limit).sum()
     for c in range(len(values)):
-        if place[c] == bar and values[c] <= limit:
+        if values[c] <= limit and place[c] == bar:
             is_tie = values[c] == limit
             if ties > 0 or not is_tie:
                 place[c] = -1
@@ -147,7 +153,7 @@ def _split_bin(values, count, place, bar):
 
 @njit(cache=True, fastmath=True)
 def hold_decided(above, target, parent, taken, counts, behind):
-    """Set what stands ``behind`` (`WIDTH`, K) in as many rows, for a tree's K leaves.
+    """Set what stands ``behind`` (`WIDTH`, K or more) in rows, for a tree's K leaves.
 
     ``above`` (m, `WIDTH`) are these rows' entries in the m columns that are decided,
     turned; ``target`` (m,). O(`WIDTH`) for each node.

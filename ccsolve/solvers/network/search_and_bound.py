@@ -22,7 +22,7 @@ PATIENCE, BRIEF = 20_000, 1_000
 """Of a walk, see `exchange`: after a kick, and after a beam."""
 
 ELITES = 8
-"""Good points that are kept; beams go between them once there are so many."""
+"""Good points that are kept; once there are so many, beams open what they dispute."""
 
 AFRESH, LOOSE = 0.2, 0.4
 """Shares of beams that begin afresh all the same, and of what is opened in others."""
@@ -35,13 +35,13 @@ POLISHED = 0.02
 polished.
 """
 
-TURNS, EVEN = (4, 256), 64
-"""Steps of the search for each of the bound where Q joins groups: least and most, and
-as many channels as make them one.
-"""
+TURNS = (4, 256)
+"""Steps of the search for each of the bound where Q joins groups: least and most."""
 
 STALE = 10
-"""Beams in a row that add no good point, before all of these but the best are left."""
+"""Ends of beams in a row that are no better than the good points, before all of these
+but the best are dropped.
+"""
 
 REPEATS = 2
 """Beams in a row that end at good points that are known, before a kick."""
@@ -69,15 +69,19 @@ def solve(
 
     Parameters
     ----------
-    turns : steps of the search for each of the bound; by default 4 to 256, as these
-        take O(n³) and the search's do not; 1 where Q is separable, for there the curves
-        end at the best point themselves.
+    turns : steps of the search for each of the bound; by default (n / 64)², from 4 to
+        256, for a step of the bound takes O(n³), one of the search much less; 1 where Q
+        is separable, for there the curves end at the best point themselves.
     """
     if turns is None:
-        coupled = int(np.clip((problem.n / EVEN) ** 2, *TURNS))
-        turns = 1 if problem.form.is_separable else coupled
+        turns = 1 if problem.form.is_separable else _turns_of(problem.n)
     turns = whole_number("turns", turns, 0, _MANY)
     return run(_steps(problem, limits, seed, turns), limits)
+
+
+def _turns_of(n: int) -> int:
+    """Give steps of the search for each of the bound, for n channels."""
+    return int(np.clip((n / 64) ** 2, *TURNS))
 
 
 def _steps(
@@ -129,8 +133,8 @@ def _by_beams(pool: Pool, engine: Engine, rng: np.random.Generator) -> Iterator[
     """Search by beams, between good points or near the relaxation's.
 
     Near this after a beam that ended at a good point that was known; after `REPEATS` of
-    them in a row, a kick. After `STALE` that added none, new good points beside the
-    best.
+    them in a row, a kick. After `STALE` that changed none of the good points, these are
+    dropped but for the best, and others sought.
     """
     elites, beams, repeats = Elites(ELITES), Beams(engine), 0
     for turn in itertools.count():

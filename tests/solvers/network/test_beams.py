@@ -122,6 +122,15 @@ def test_points_are_found_at_any_scale(scale: float):
     assert len(other) == 30 and (scale < 1e-155 or (other[0] == found[0]).all())
 
 
+@pytest.mark.parametrize("bad", [1e160, np.inf, np.nan])
+def test_costs_that_overflow_keep_as_many_points(bad: float):
+    """What the costs are then says nothing; memory must stay whole."""
+    R, target = triangle(40, 8)
+    R[7, 30] = bad
+    found, _ = ended(k_best(R, target, 100))
+    assert len(found) == 100 and len({point.tobytes() for point in found}) == 100
+
+
 def test_nodes_without_leaves_are_dropped_and_paths_stay():
     parent = np.array([[0, 0, 0, 9], [0, 2, 2, 9], [1, 2, 9, 9]], dtype=np.int32)
     taken = np.array([[5, 6, 7, 9], [1, 2, 3, 9], [8, 4, 9, 9]], dtype=np.int32)
@@ -329,6 +338,28 @@ def test_a_search_that_ends_where_it_was_is_kicked(monkeypatch: pytest.MonkeyPat
     problem = chain([6, 5, 6], 0, coupled=True)
     solve(problem, "search_and_bound", time_limit=None, step_limit=400)
     assert sum(kicks) > 1
+
+
+def test_beams_go_between_good_points_once_there_are_enough(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    seen, beamed = [], search_and_bound._beamed
+
+    def noted(pool: Pool, beams: Beams, good: Any, rng: Any) -> Any:
+        seen.append(0 if good is None else len(good))
+        return beamed(pool, beams, good, rng)
+
+    monkeypatch.setattr(search_and_bound, "_beamed", noted)
+    monkeypatch.setattr(search_and_bound, "ELITES", 3)
+    problem = chain([60, 50, 60], 0, coupled=True)
+    solve(problem, "search_and_bound", time_limit=None, step_limit=500)
+    assert set(seen) == {0, 3} and set(seen[:3]) == {0}
+
+
+def test_the_larger_a_program_the_more_steps_of_the_search_to_each_of_the_bound():
+    turns = [search_and_bound._turns_of(n) for n in (10, 200, 400, 1024, 10**5)]
+    least, most = search_and_bound.TURNS
+    assert turns == [*sorted(set(turns[:4])), most] and turns[0] == least
 
 
 def test_between_good_points_what_they_agree_on_mostly_stays():

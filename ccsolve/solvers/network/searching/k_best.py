@@ -28,9 +28,9 @@ def k_best(
 
     Parameters
     ----------
-    R : (n, n) upper triangular, no zero on the diagonal.
-    target : (n,).
-    kept : partial points that are gone on from, at least 1.
+    R : (n, n) upper triangular, no zero on the diagonal, finite; its squares, too.
+    target : (n,) finite.
+    kept : partial points that are gone on from, at least 1; one in 512 fewer may be.
     given : how many are given at most, by default all of these.
 
     Returns

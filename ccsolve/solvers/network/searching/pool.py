@@ -42,7 +42,7 @@ class Elites:
     Attributes
     ----------
     points : (value, (n,) bool), the least value first.
-    stale : how many in a row did not get among them.
+    stale : how many in a row changed nothing about them.
     """
 
     size: int
@@ -51,7 +51,7 @@ class Elites:
 
     @property
     def is_full(self) -> bool:
-        """Say whether a better point drives the worst out."""
+        """Say whether as many as may be are there."""
         return len(self.points) == self.size
 
     def add(self, value: float, z: np.ndarray) -> bool:
