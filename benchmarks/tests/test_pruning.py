@@ -126,7 +126,7 @@ def test_goals_count_pairs() -> None:
     counted = "10 of 12 pairs (6 names, seeds 0, 1)"
     assert worse == f"30 %: not run; 50 %: {counted}"
     assert better == f"60 %: not run; 75 %: {counted}"
-    every = "8 of 8 pairs (6 names, seeds 0, 1)"
+    every = "12 of 12 pairs (6 names, seeds 0, 1)"
     assert ours == [f"30 %: not run; 50 %: {every}", f"60 %: not run; 75 %: {every}"]
     (_, alone), *_ = verdicts([row for row in rows if row.choice != HEADLINE])
     assert alone == "30 %: not run; 50 %: not run"
