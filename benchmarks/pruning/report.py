@@ -29,7 +29,9 @@ labels and no gradient steps after the choice, only the repairs of
 
     python -m benchmarks.pruning --data DIR --page docs/benchmarks-pruning.md
 
-from `benchmarks/results/pruning.jsonl`, which holds the outcome of every image.
+from `benchmarks/results/pruning.jsonl`, which holds the outcome of every image; of
+choices and seeds that it does not run by itself, with `--choices NAME ...` and
+`--seeds 5`.
 {facts}
 
 Accuracy is on test images {first:,} to 9,999. Images 0 to {last:,} have chosen

@@ -142,8 +142,8 @@ def _by_beams(pool: Pool, engine: Engine, rng: np.random.Generator) -> Iterator[
             yield from _kicked(pool, engine, turn, BRIEF)
             repeats = 0
             continue
-        crossed = repeats == 0 and elites.is_full and rng.random() >= AFRESH
-        good = np.array([z for _, z in elites.points]) if crossed else None
+        between = repeats == 0 and elites.is_full and rng.random() >= AFRESH
+        good = np.array([z for _, z in elites.points]) if between else None
         start = yield from _beamed(pool, beams, good, rng)
         engine.forget()
         engine.start(start)
