@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ccsolve.problems.network import NetworkSelection
+from ccsolve.problems.network_relaxed import relaxed_widths
 
 
 def feasible_point(problem: NetworkSelection) -> np.ndarray:
@@ -23,7 +24,7 @@ def rounded(problem: NetworkSelection, y: np.ndarray) -> np.ndarray:
 
     Widths are those of the ladders next to Σ_{i∈g} y_i; it may break budgets.
     """
-    totals = np.bincount(problem.groups, weights=y, minlength=problem.count)
+    totals = relaxed_widths(problem, y)
     nearest = [
         int(allowed[np.abs(allowed - total).argmin()])
         for allowed, total in zip(problem.widths, totals, strict=True)

@@ -12,7 +12,6 @@ from ccsolve.solution import Solution
 from ccsolve.solvers.network.bounding.compiling import compile_kernels
 from ccsolve.solvers.network.bounding.hull import Hull
 from ccsolve.solvers.network.bounding.raising import CLOSE, HASTY, Found, Raising
-from ccsolve.solvers.network.bounding.relaxing import Relaxation
 from ccsolve.solvers.network.bounding.separable import (
     Split,
     as_given,
@@ -25,12 +24,15 @@ from ccsolve.solvers.network.searching.pool import Pool
 SHARES, SHARED = (1.0, 0.5), 3_000
 """Shares of the blocks that are tried where groups are coupled, up to n: O(n³)."""
 
-TANGENTS, STALE, NEGLIGIBLE = 150, 15, 1e-3
+TANGENTS, STALE, NEGLIGIBLE = 150, 30, 1e-3
 """Tangents at most, those without progress after which to end, and what is none: a
 part of what is left."""
 
-EASED = 2
-"""One tangent of so many is taken where the relaxation at fixed slopes is least."""
+ROUNDS = 20
+"""Of the relaxation at most, whose least point the first tangent touches."""
+
+FOOT = 0.01
+"""The least step from the best place to what the mixtures promise, in parts."""
 
 
 def solve(problem: NetworkSelection, limits: Limits, *, seed: int = 0) -> Solution:
@@ -115,7 +117,9 @@ def _tangents(raising: Raising, pool: Pool, seed: int) -> Iterator[Step]:
     # Bundled widths are many: few steps would leave all prices at 0.
     raising.care = HASTY if raising.coupling.is_exact else CLOSE
     parted = _first_split(problem)
-    best, point = yield from moved(raising, parted, pool, _begun(problem, pool))
+    yield from pool.guided(parted, ROUNDS)
+    starts = [np.asarray(pool.guide), *_begun(problem, pool)]
+    best, point = yield from moved(raising, parted, pool, starts)
     for share in SHARES if problem.n <= SHARED else ():
         trial = split(problem, share)
         yield from _empty(raising.begin(trial.tangent_at(point), keep_spectra=False))
@@ -130,16 +134,6 @@ def _tangents(raising: Raising, pool: Pool, seed: int) -> Iterator[Step]:
     yield from _empty(raising.begin(parted.tangent_at(point), keep_spectra=False))
     yield _point_step(problem, raising.nearest())
     yield from _raised(raising, pool, seed)
-
-
-def _first_prices(parted: Split) -> np.ndarray:
-    """Give prices at which a whole budget costs what the linear term is in size, (B,).
-
-    A tangent that no budget binds tells none.
-    """
-    limits = np.array(parted.problem.limits)
-    limits[limits <= 0] = np.inf
-    return float(np.abs(parted.linear).sum()) / limits
 
 
 def _first_split(problem: NetworkSelection) -> Split:
@@ -161,28 +155,24 @@ def moved(
     Gives the best bound and its place. Ends where no mixture promises more.
     """
     assert pool.x is not None
-    hull, relaxation = Hull(parted), Relaxation(parted)
+    hull = Hull(parted)
     hull.add(pool.x)
-    best, at, stale, promised = -math.inf, starts[0], 0, math.inf
-    eased, prices = starts[0], _first_prices(parted)
+    best, at, stale, promised, part = -math.inf, starts[0], 0, math.inf, 1.0
     raising.spheres = {}
     for turn in range(TANGENTS):
         left = promised - best
-        if turn % EASED == 0 and prices.any():
-            slopes = raising.slopes(raising.nearest_places(eased), prices)
-            point, scale = relaxation.least(slopes, eased)
-            eased, pool.guide, pool.prices = point, point, scale * prices
-            pool.relaxed = raising.problem.objective(point) - raising.problem.constant
-        elif turn // EASED < len(starts):
-            point = starts[turn // EASED]
+        if turn < len(starts):
+            point = starts[turn]
         else:
-            point, promised = hull.mixed()
+            mixed, promised = hull.mixed()
+            point = at + part * (mixed - at)
         yield from _empty(raising.begin(parted.tangent_at(point)))
         found = raising.lowest()
         yield _point_step(raising.problem, found, found.bound)
         if found.bound > best:
-            best, at = found.bound, point
-        prices = found.prices if found.prices.any() else prices
+            best, at, part = found.bound, point, min(1.0, 2.0 * part)
+        elif turn >= len(starts):
+            part = max(0.5 * part, FOOT)
         least = NEGLIGIBLE * max(pool.objective - best, 0.0)
         stale = 0 if promised - best < left - least else stale + 1
         if stale >= STALE or promised - best <= least:

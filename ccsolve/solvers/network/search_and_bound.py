@@ -43,6 +43,11 @@ STALE = 10
 but the best are dropped.
 """
 
+GUIDED, ROUGH = 4, (4, 12)
+"""Beams with one guide, and the rounds after which the next one is left: about the
+relaxation's point, each time another.
+"""
+
 REPEATS = 2
 """Beams in a row that end at good points that are known, before a kick."""
 
@@ -137,8 +142,12 @@ def _by_beams(pool: Pool, engine: Engine, rng: np.random.Generator) -> Iterator[
     dropped but for the best, and others sought.
     """
     elites, beams, repeats = Elites(ELITES), Beams(engine), 0
+    while pool.split is None:
+        yield Step()
     for turn in itertools.count():
-        if pool.guide is None or repeats == REPEATS:
+        if turn % GUIDED == 0:
+            yield from pool.guided(pool.split, int(rng.integers(*ROUGH)))
+        if repeats == REPEATS:
             yield from _kicked(pool, engine, turn, BRIEF)
             repeats = 0
             continue

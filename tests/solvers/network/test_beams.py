@@ -17,7 +17,7 @@ from ccsolve.solvers.network.searching.beams import Beams, Guide
 from ccsolve.solvers.network.searching.engine import Engine, engine_of
 from ccsolve.solvers.network.searching.k_best import WIDTH, k_best
 from ccsolve.solvers.network.searching.pool import Pool
-from ccsolve.solvers.network.searching.priced import SLACK, Priced, slopes, widths
+from ccsolve.solvers.network.searching.priced import SLACK, Priced
 
 
 def ended(steps: Generator[Any, None, Any]) -> Any:
@@ -183,14 +183,14 @@ def test_the_priced_program_is_the_loss_and_the_penalty():
     problem = chain([8, 8, 8], 1, coupled=True)
     engine = engine_of(problem, 0)
     rng, y = np.random.default_rng(0), np.full(24, 0.6)
-    prices, k = np.array([0.3, 0.0]), widths(problem, np.full(24, 0.6))
+    prices, k = np.array([0.3, 0.0]), relaxed_widths(problem, y)
     model = Priced.near(engine, y, prices)
-    slope = slopes(engine, k)
+    slope = slopes_at(problem, k)
     ahead = problem.spent_at(k + 1e-6) - problem.spent_at(k - 1e-6)
     np.testing.assert_allclose(2e-6 * slope.sum(axis=1), ahead, rtol=1e-5)
 
     def value(z: np.ndarray) -> float:
-        off = slope[0] @ (widths(problem, z) - k) + problem.spent_at(k)[0]
+        off = slope[0] @ (relaxed_widths(problem, z) - k) + problem.spent_at(k)[0]
         off -= problem.limits[0]
         return problem.objective(z) + 0.3 * off * (
             1 + off / (SLACK * problem.limits[0])

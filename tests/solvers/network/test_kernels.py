@@ -234,11 +234,11 @@ def test_coordinates_descend_to_stationary_points_of_the_box(kind: str):
     M, free, y = rows @ rows.T, np.ones(8, dtype=bool), np.full(8, 0.5)
     free[2] = False
     if kind == "matrix":
-        descend_matrix(M, 0.1, linear, free, y, M @ y + 0.1 * y, 3000)
+        descend_matrix(M, 0.1, linear, free, y, M @ y + 0.1 * y, 3000, 0.0)
         slope = 2.0 * (M @ y + 0.1 * y) + linear
     else:
         squares = np.square(rows).sum(axis=1)
-        descend_factor(rows, squares, linear, free, y, rows.T @ y, 3000)
+        descend_factor(rows, squares, linear, free, y, rows.T @ y, 3000, 0.0)
         slope = 2.0 * (M @ y) + linear
     assert y[2] == 0.5
     assert y.min() >= 0

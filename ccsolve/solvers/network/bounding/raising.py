@@ -221,17 +221,6 @@ class Raising:
             section.support(slopes[g], limits, seed)
             yield
 
-    def nearest_places(self, y: np.ndarray) -> np.ndarray:
-        """Give the places on the ladders next to a relaxed point's widths, (G,)."""
-        problem = self.problem
-        totals = np.bincount(problem.groups, weights=y, minlength=problem.count)
-        return np.array(
-            [
-                int(np.abs(ladder - total).argmin())
-                for ladder, total in zip(problem.widths, totals, strict=True)
-            ]
-        )
-
     def slopes(self, places: np.ndarray, prices: np.ndarray) -> np.ndarray:
         """Give the price of a channel of each group at the widths found, (G,)."""
         ladders = self.problem.widths

@@ -1,50 +1,79 @@
-"""The convex relaxation at fixed slopes of the costs: where its tangent is high."""
+"""The relaxation of a coupled program within its budgets: where its tangent is high."""
 
-import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from ccsolve.kernels.network_boxes import descend_factor, descend_matrix
+from ccsolve.kernels.network_boxes import Costs, descend_factor, descend_matrix
+from ccsolve.problems.network_relaxed import products_of, relaxed_widths, slopes_at
 from ccsolve.solvers.network.bounding.separable import Split
 
-SWEEPS, TRIALS, CLOSE = 25, 30, 0.02
-"""Sweeps at one price; prices tried at most, and how near the last two are."""
+SWEEPS, STILL = 50, 1e-4
+"""Sweeps of a round at most, and the moves of a sweep, or a round, that is the last."""
 
-FACTOR = 4.0
-"""By which prices rise, or fall, until they lie on both sides."""
+CLOSE, EASY = 1e-4, 0.02
+"""Shares of a budget: what a point may be off, and what costs twice the price."""
+
+LEAST = 1e-6
+"""Of the first price: what the steepness is at least reckoned from."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass
 class Relaxation:
-    """own(y) + yᵀMy + price·Σ slopes_g·y_i over the box; blocks are left out."""
+    """own(y) + yᵀMy over the box, within all budgets; blocks are left out.
+
+    Attributes
+    ----------
+    point : (n,) in [0, 1].
+    prices : (B,) what a unit of each budget is worth there.
+    """
 
     split: Split
+    point: np.ndarray
+    prices: np.ndarray
 
-    def least(self, slopes: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, float]:
-        """Give a minimiser (n,) at the price that the budgets ask for, and that price.
+    @classmethod
+    def at(cls, split: Split, start: np.ndarray) -> "Relaxation":
+        """Begin at a point, each budget worth what the linear term is in size."""
+        scale = _scale(split)
+        return cls(split, start.astype(np.float64), _first_price(split) / scale)
 
-        The price is the least, up to a few per cent, at which the widths Σ_{i∈g} y_i
-        keep all budgets: with slopes (G,) of the costs at the right widths this is the
-        minimiser of the Lagrangian relaxation, where the bound of the tangent is
-        highest. Coordinate descent, each price from the point of the one before; O(n²)
-        a sweep, O(mn) with a factor. Heuristic: any point gives a bound.
+    def settle(self, rounds: int) -> Iterator[None]:
+        """Move to a point that is least within the budgets next to it, about.
+
+        By the method of multipliers (Hestenes, Powell, 1969): coordinates descend what
+        a point loses and what being off its budgets costs, then prices change by what
+        it is off. Budgets rise with products of widths, so that they bound no convex
+        set: the point is stationary, and near the start rather than best of all. One
+        with tables has its slopes fixed for a round. Heuristic: any point gives a
+        bound. O(n²) a sweep, O(mn) with a factor.
         """
-        cost = slopes[self.split.problem.groups]
-        low, high, price = 0.0, math.inf, 1.0
-        y, best = start.copy(), start
-        for _ in range(TRIALS):
-            self._descend(price * cost, y)
-            if self._fits(y):
-                high, best = price, y.copy()
-            else:
-                low = price
-            if low > 0.0 and high - low < CLOSE * high:
+        problem, scale = self.split.problem, _scale(self.split)
+        fixed = problem.fixed
+        if fixed is not None:
+            self.point[fixed >= 0] = fixed[fixed >= 0]
+        square, price = products_of(problem) / scale[:, None, None], self.prices * scale
+        for _ in range(rounds):
+            before = self.point.copy()
+            steep = np.maximum(price, LEAST * _first_price(self.split)) / EASY
+            rates = slopes_at(problem, relaxed_widths(problem, before)) / scale[:, None]
+            start = self._off()
+            costs = Costs(problem.groups, square, rates, start, price, steep)
+            self._descend(costs)
+            off = self._off()
+            price = np.maximum(price + steep * off, 0.0)
+            self.prices = price / scale
+            yield
+            moved = float(np.abs(self.point - before).max(initial=0.0))
+            if off.max(initial=0.0) <= CLOSE and moved <= STILL:
                 break
-            between = math.sqrt(low * high) if low > 0.0 < high < math.inf else 0.0
-            price = between or (FACTOR * low if low > 0.0 else high / FACTOR)
-        return best if high < math.inf else y, min(high, price)
+
+    def _off(self) -> np.ndarray:
+        problem = self.split.problem
+        spent = problem.spent_at(relaxed_widths(problem, self.point))
+        return (spent - problem.limits) / _scale(self.split)
 
     @cached_property
     def _rows(self) -> np.ndarray:
@@ -56,21 +85,22 @@ class Relaxation:
     def _squares(self) -> np.ndarray:
         return np.einsum("ij,ij->i", self._rows, self._rows)
 
-    def _fits(self, y: np.ndarray) -> bool:
-        problem = self.split.problem
-        widths = np.bincount(problem.groups, weights=y, minlength=problem.count)
-        return problem.fits(widths)
-
-    def _descend(self, priced: np.ndarray, y: np.ndarray) -> None:
-        split, rest, fixed = self.split, self.split.rest, self.split.problem.fixed
-        free, linear = np.ones(len(y), dtype=bool), split.linear + priced
-        if fixed is not None:
-            free = fixed < 0
-            y[~free] = fixed[~free]
-        image = rest.image(y)
+    def _descend(self, costs: Costs) -> None:
+        split, rest, y = self.split, self.split.rest, self.point
+        fixed, image = split.problem.fixed, rest.image(y)
+        free = np.ones(len(y), dtype=bool) if fixed is None else fixed < 0
         if rest.factor is not None:
-            parts = (self._rows, self._squares, linear, free, y, image)
-            descend_factor(*parts, SWEEPS)
+            parts = (self._rows, self._squares, split.linear, free, y, image, costs)
+            descend_factor(*parts, SWEEPS, STILL)
         else:
-            parts = (rest.matrix, rest.shift, linear, free, y, image)
-            descend_matrix(*parts, SWEEPS)
+            parts = (rest.matrix, rest.shift, split.linear, free, y, image, costs)
+            descend_matrix(*parts, SWEEPS, STILL)
+
+
+def _scale(split: Split) -> np.ndarray:
+    """Give what counts as a whole budget, (B,): its limit, where that is something."""
+    return np.where(split.problem.limits > 0.0, split.problem.limits, 1.0)
+
+
+def _first_price(split: Split) -> float:
+    return float(np.abs(split.linear).sum())

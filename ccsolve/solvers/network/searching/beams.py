@@ -18,12 +18,13 @@ from scipy.linalg import get_lapack_funcs, solve_triangular
 from ccsolve.iterate import Step
 from ccsolve.kernels.integer_squares import order_by_variance
 from ccsolve.problems.network_points import rounded
+from ccsolve.problems.network_relaxed import relaxed_widths, slopes_at
 from ccsolve.solvers.network.searching.engine import Engine
 from ccsolve.solvers.network.searching.k_best import k_best
-from ccsolve.solvers.network.searching.priced import Priced, slopes, widths
+from ccsolve.solvers.network.searching.priced import Priced
 
-KEPT = 16_384
-"""Partial points of a beam."""
+SCOUTS, KEPT = 1_024, 16_384
+"""Partial points of a beam: for a first look at its widths, and to decide."""
 
 TRIED = 256
 """Points of a beam that are held against the budgets."""
@@ -37,7 +38,7 @@ OPENED = (1.5, 2.0)
 OPEN = 1e-4
 """How far from 0 and 1 an entry of a relaxed point is open."""
 
-HEAT = 2.5
+HEAT = 1.8
 """Over the variance of the noise: the ridge, before chance has it more or less."""
 
 SHUFFLED = 0.05
@@ -96,8 +97,8 @@ class Beams:
         """Give a point (n,) bool that decides the ``opened`` channels anew.
 
         The others are as y (n,) rounds; budgets are priced (`Priced`) at the widths of
-        y, and once more at those that were found where these break them; at the end
-        they may be broken by a little. ``excess`` is what the best point loses more
+        y, then at those that a small beam found; at the end they may be broken by a
+        little. ``excess`` is what the best point loses more
         than the guide: so much noise, over the channels that are open there, the search
         has to bear. Where that leaves the program not convex, it bears more
         (`Priced.root`). O(n² + m³ + `KEPT`·m²) for m channels.
@@ -115,12 +116,10 @@ class Beams:
         yield Step()
         open_ = open_[_last_to_first(R, rng)]
         yield Step()
-        points = yield from _decided(model, stays, open_, ridge[open_])
-        z, fits = self._settled(points, model)
-        if not fits:
+        for kept in (SCOUTS, KEPT):
+            points = yield from _decided(model, stays, open_, ridge[open_], kept)
+            z = self._settled(points, model)
             model = Priced.near(self.engine, z, guide.prices)
-            points = yield from _decided(model, stays, open_, ridge[open_])
-            z, _ = self._settled(points, model)
         return z
 
     def _pushes(self, guide: Guide) -> np.ndarray:
@@ -130,15 +129,14 @@ class Beams:
         would leave a bound, as large as what draws it off.
         """
         problem, y = self.engine.problem, guide.point
-        costs = guide.prices @ slopes(self.engine, widths(problem, y))
+        costs = guide.prices @ slopes_at(problem, relaxed_widths(problem, y))
         gradient = 2.0 * problem.form.multiply(y) + problem.q
         return np.where(guide.inner, 0.0, np.abs(gradient + costs[problem.groups]))
 
-    def _settled(self, points: np.ndarray, model: Priced) -> tuple[np.ndarray, bool]:
+    def _settled(self, points: np.ndarray, model: Priced) -> np.ndarray:
         """Give the first of points within the budgets, else the first, on the ladders.
 
-        Say whether it is within. Where a ladder asks for more channels or fewer, the
-        gradient says which.
+        Where a ladder asks for more channels or fewer, the gradient says which.
         """
         problem, order = self.engine.problem, self.engine.order
         z, gain = np.empty(points.shape, dtype=bool), np.empty(problem.n)
@@ -146,21 +144,20 @@ class Beams:
         within = (
             at for at, point in enumerate(z) if problem.fits(problem.widths_of(point))
         )
-        found = next(within, None)
-        at = found or 0
+        at = next(within, 0)
         gain[order] = model.slope(points[at])
         wanted = z[at] - 1e-3 * gain / max(np.abs(gain).sum(), 1e-300)
-        return rounded(problem, wanted), found is not None
+        return rounded(problem, wanted)
 
 
 def _decided(
-    model: Priced, stays: np.ndarray, open_: np.ndarray, ridge: np.ndarray
+    model: Priced, stays: np.ndarray, open_: np.ndarray, ridge: np.ndarray, kept: int
 ) -> Generator[Step, None, np.ndarray]:
     """Give points (·, n), cheapest first, whose channels in some places are decided."""
     R, ridge = model.root(open_, ridge)
     linear = model.slope(stays)[open_] - ridge
     target = -0.5 * solve_triangular(R, solve_triangular(R, linear, trans=1))
-    found, _ = yield from k_best(R, target, KEPT, TRIED)
+    found, _ = yield from k_best(R, target, kept, TRIED)
     points = np.repeat(stays[None], len(found), axis=0)
     points[:, open_] = found
     return points

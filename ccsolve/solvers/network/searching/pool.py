@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ccsolve.iterate import Step
+from ccsolve.solvers.network.bounding.relaxing import Relaxation
+from ccsolve.solvers.network.bounding.separable import Split
 
 
 @dataclass
@@ -19,6 +21,7 @@ class Pool:
     guide : a point (n,) of a relaxation in [0, 1], near to which to search next.
     prices : (B,) what a unit of each budget is worth there.
     relaxed : the guide's objective, without the constant; no bound.
+    split : what the relaxation is of; None before there is one.
     """
 
     x: np.ndarray | None = None
@@ -26,6 +29,7 @@ class Pool:
     guide: np.ndarray | None = None
     prices: np.ndarray | None = None
     relaxed: float = -math.inf
+    split: Split | None = None
 
     def watch(self, steps: Iterable[Step]) -> Iterator[Step]:
         """Give the steps on."""
@@ -33,6 +37,18 @@ class Pool:
             if step.x is not None and step.objective < self.objective:
                 self.x, self.objective = step.x, step.objective
             yield step
+
+    def guided(self, split: Split, rounds: int) -> Iterator[Step]:
+        """Take for a guide where the relaxation is least, from the best point on.
+
+        After that many rounds (`Relaxation.settle`) at most.
+        """
+        assert self.x is not None
+        relaxation = Relaxation.at(split, self.x)
+        for _ in relaxation.settle(rounds):
+            yield Step()
+        self.split, self.guide, self.prices = split, relaxation.point, relaxation.prices
+        self.relaxed = split.problem.objective(self.guide) - split.problem.constant
 
 
 @dataclass

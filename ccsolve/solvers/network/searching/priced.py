@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import LinAlgError, cholesky
 
-from ccsolve.problems import NetworkSelection, WidthBudget
+from ccsolve.problems.network_relaxed import relaxed_widths, slopes_at
 from ccsolve.solvers.network.searching.engine import Engine
 
 SLACK = 1e-4
@@ -36,8 +36,8 @@ class Priced:
         """
         problem, net, order = engine.problem, engine.net, engine.order
         paid = (prices > 0.0) & (problem.limits > 0.0)
-        limit, price, k = problem.limits[paid], prices[paid], widths(problem, y)
-        cost = slopes(engine, k)[paid][:, problem.groups[order]]
+        limit, price, k = problem.limits[paid], prices[paid], relaxed_widths(problem, y)
+        cost = slopes_at(problem, k)[paid][:, problem.groups[order]]
         steep = price / (SLACK * limit)
         off = problem.spent_at(k)[paid] - limit - cost @ y[order]
         linear = net.q + (price + 2.0 * steep * off) @ cost
@@ -72,32 +72,3 @@ class Priced:
         own[order] = z
         of_loss = self.engine.problem.form.multiply(own)[order]
         return 2.0 * (of_loss + (self.costs @ own[order]) @ self.costs) + self.linear
-
-
-def widths(problem: NetworkSelection, y: np.ndarray) -> np.ndarray:
-    """Give the widths of a relaxed point, (G,)."""
-    return np.bincount(problem.groups, weights=y, minlength=problem.count)
-
-
-def slopes(engine: Engine, k: np.ndarray) -> np.ndarray:
-    """Give what a channel of each group costs at widths k, (B, G)."""
-    found = engine.net.linear + 2.0 * engine.net.square @ k
-    for t, budget in enumerate(engine.problem.budgets):
-        if budget.tables:
-            found[t] = _differences(budget, engine.problem, k)
-    return found
-
-
-def _differences(
-    budget: WidthBudget, problem: NetworkSelection, k: np.ndarray
-) -> np.ndarray:
-    """Give the slope of the costs over an eighth of each group, for costs by steps."""
-    found = np.zeros(len(k))
-    for g, ladder in enumerate(problem.widths):
-        reach, ends = max(1.0, ladder[-1] / 8.0), [k.copy(), k.copy()]
-        ends[0][g] = max(k[g] - reach, 0.0)
-        ends[1][g] = min(k[g] + reach, float(ladder[-1]))
-        if ends[1][g] > ends[0][g]:
-            rise = budget.at(ends[1]) - budget.at(ends[0])
-            found[g] = rise / (ends[1][g] - ends[0][g])
-    return found
