@@ -44,9 +44,7 @@ but the best are dropped.
 """
 
 GUIDED, ROUGH = 4, (4, 12)
-"""Beams with one guide, and the rounds after which the next one is left: about the
-relaxation's point, each time another.
-"""
+"""Beams with one guide, and the rounds that the next one has: from, and below."""
 
 REPEATS = 2
 """Beams in a row that end at good points that are known, before a kick."""
@@ -103,7 +101,8 @@ def _steps(
     searched = pool.watch(_searched(problem, engine, pool, seed))
     for step in pool.watch(bounding(problem, limits, seed, pool)):
         yield step
-        yield from itertools.islice(searched, turns)
+        if problem.form.is_separable or pool.guide is not None:
+            yield from itertools.islice(searched, turns)
     if limits.time_limit < math.inf or limits.step_limit is not None:
         yield from searched
 
@@ -139,13 +138,14 @@ def _by_beams(pool: Pool, engine: Engine, rng: np.random.Generator) -> Iterator[
 
     Near this after a beam that ended at a good point that was known; after `REPEATS` of
     them in a row, a kick. After `STALE` that changed none of the good points, these are
-    dropped but for the best, and others sought.
+    dropped but for the best, and others sought. After `GUIDED` beams the relaxation is
+    settled again, from the best point on, and left after a few rounds, not always as
+    many: what it opens, and the widths at which budgets are priced, vary.
     """
     elites, beams, repeats = Elites(ELITES), Beams(engine), 0
-    while pool.split is None:
-        yield Step()
+    assert pool.split is not None
     for turn in itertools.count():
-        if turn % GUIDED == 0:
+        if turn and turn % GUIDED == 0:
             yield from pool.guided(pool.split, int(rng.integers(*ROUGH)))
         if repeats == REPEATS:
             yield from _kicked(pool, engine, turn, BRIEF)

@@ -11,6 +11,7 @@ from ccsolve.iterate import Limits
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.generate_network import FAMILIES, chain
 from ccsolve.problems.network_points import random_point
+from ccsolve.problems.network_relaxed import relaxed_widths, slopes_at
 from ccsolve.solution import Claim
 from ccsolve.solvers.network.bounding import coupling, sections
 from ccsolve.solvers.network.bounding import hull as hull_module
@@ -177,21 +178,50 @@ def test_a_full_hull_drops_its_least_weight(
     assert values[3] <= values[0]
 
 
-@pytest.mark.parametrize("at", [0, 2])
-def test_relaxed_points_keep_budgets_and_are_stationary(
-    at: int, coupled: NetworkSelection
-):
-    parted = splits(coupled)[at]
-    problem = parted.problem
-    slopes = np.linspace(0.5, 1.0, problem.count)
-    y, price = Relaxation(parted).least(slopes, np.full(problem.n, 0.5))
-    assert price > 0
-    assert y.min() >= 0
-    assert y.max() <= 1
-    widths = np.bincount(problem.groups, weights=y, minlength=problem.count)
-    assert problem.fits(widths)
-    bound = ccsolve.solve(problem, "curves", time_limit=None, step_limit=60).bound
-    assert bound <= ccsolve.solve(problem, "tabu", time_limit=None).objective
+def settled(parted: Split, rounds: int) -> Relaxation:
+    found = Relaxation.at(parted, np.full(parted.problem.n, 0.5))
+    for _ in found.settle(rounds):
+        assert found.point.min() >= 0 and found.point.max() <= 1
+        assert found.prices.min() >= 0
+    return found
+
+
+@pytest.mark.parametrize(
+    "parted",
+    [
+        split(chain([8, 6, 8], 1, coupled=True, share=0.2), 0.0),
+        split(chain([8, 6, 8], 1, coupled=True, share=0.5), 0.0),
+        split(chain([8, 6, 8], 1, coupled=True, share=1.0), 0.0),
+        split_as_given(factored(1)),
+    ],
+    ids=["few", "half", "all", "factor"],
+)
+def test_relaxed_points_are_stationary_within_their_budgets(parted: Split):
+    problem, found = parted.problem, settled(parted, 300)
+    y, widths = found.point, relaxed_widths(parted.problem, found.point)
+    off = problem.spent_at(widths) / problem.limits - 1.0
+    assert off.max() <= 1e-3
+    assert np.abs(off[found.prices > 0]).max(initial=0.0) <= 1e-3
+    slope = 2.0 * parted.rest.slope(parted.rest.image(y)) + parted.linear
+    slope += (found.prices @ slopes_at(problem, widths))[problem.groups]
+    size = 1e-2 * np.abs(parted.linear).max()
+    assert np.abs(slope[(y > 0) & (y < 1)]).max(initial=0.0) <= size
+    assert (slope[y == 0] >= -size).all() and (slope[y == 1] <= size).all()
+
+
+def test_budgets_with_room_have_no_price():
+    whole = settled(split(chain([8, 6, 8], 1, coupled=True, share=1.0), 0.0), 20)
+    assert whole.prices.tolist() == [0.0, 0.0]
+    assert whole.point.mean() > 0.9
+
+
+def test_relaxed_points_keep_what_is_fixed_also_under_a_latency_table():
+    fixed = np.full(22, -1)
+    fixed[:3], fixed[9:11] = 1, 0
+    problem = chain([8, 6, 8], 1, coupled=True, tables=True, fixed=fixed)
+    y = settled(split(problem, 0.0), 20).point
+    assert (y[:3] == 1).all() and (y[9:11] == 0).all()
+    assert 0.2 < y.mean() < 0.9
 
 
 def test_sections_without_a_block_are_exact():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ccsolve import NetworkSelection
-from ccsolve.kernels.network_boxes import descend_factor, descend_matrix
+from ccsolve.kernels.network_boxes import Costs, descend_factor, descend_matrix
 from ccsolve.kernels.network_curves import (
     box_minima,
     least_by_count,
@@ -227,19 +227,37 @@ def test_box_minima_are_stationary():
         assert (slope[z > 1 - 1e-6] <= level + 1e-2 * abs(level)).all()
 
 
+def costs_at(y: np.ndarray, rng: np.random.Generator) -> Costs:
+    """Two budgets of products at a point of three groups; the second has room."""
+    groups, square = np.array([0, 0, 0, 1, 1, 1, 2, 2]), rng.random((2, 3, 3))
+    square += square.transpose(0, 2, 1)
+    square[1] *= 1e-3
+    k = np.bincount(groups, weights=y)
+    price, steep = np.array([5.0, 1.0]), np.array([3.0, 10.0])
+    off = square @ k @ k - 0.5
+    return Costs(groups, square, 2.0 * square @ k, off, price, steep)
+
+
 @pytest.mark.parametrize("kind", ["matrix", "factor"])
 def test_coordinates_descend_to_stationary_points_of_the_box(kind: str):
     rng = np.random.default_rng(0)
     rows, linear = rng.standard_normal((8, 12)) + 0.5, -rng.random(8) * 20
     M, free, y = rows @ rows.T, np.ones(8, dtype=bool), np.full(8, 0.5)
     free[2] = False
+    costs = costs_at(y, rng)
     if kind == "matrix":
-        descend_matrix(M, 0.1, linear, free, y, M @ y + 0.1 * y, 3000, 0.0)
+        descend_matrix(M, 0.1, linear, free, y, M @ y + 0.1 * y, costs, 3000, 0.0)
         slope = 2.0 * (M @ y + 0.1 * y) + linear
     else:
         squares = np.square(rows).sum(axis=1)
-        descend_factor(rows, squares, linear, free, y, rows.T @ y, 3000, 0.0)
+        descend_factor(rows, squares, linear, free, y, rows.T @ y, costs, 3000, 0.0)
         slope = 2.0 * (M @ y) + linear
+    k = np.bincount(costs.groups, weights=y)
+    np.testing.assert_allclose(costs.off, costs.square @ k @ k - 0.5, atol=1e-9)
+    np.testing.assert_allclose(costs.rates, 2.0 * costs.square @ k, atol=1e-9)
+    paid = np.maximum(costs.price + costs.steep * costs.off, 0.0)
+    assert (paid > 0.0).tolist() == [True, False]
+    slope += (paid @ costs.rates)[costs.groups]
     assert y[2] == 0.5
     assert y.min() >= 0
     assert y.max() <= 1
