@@ -43,7 +43,7 @@ STALE = 10
 but the best are dropped.
 """
 
-GUIDED, ROUGH = 4, (4, 12)
+GUIDED, ROUGH = 8, (4, 12)
 """Beams with one guide, and the rounds that the next one has: from, and below."""
 
 REPEATS = 2
