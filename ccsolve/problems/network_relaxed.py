@@ -34,13 +34,10 @@ def slopes_at(problem: NetworkSelection, k: np.ndarray) -> np.ndarray:
 
 
 def products_of(problem: NetworkSelection) -> np.ndarray:
-    """Give the products in the budgets, (B, G, G) symmetric: kᵀ products k of widths.
-
-    None of a budget with tables, whose costs rise by steps.
-    """
+    """Give S (B, G, G) symmetric: of each budget, kᵀSk are the products of widths k."""
     found = np.zeros((len(problem.budgets), problem.count, problem.count))
     for products, budget in zip(found, problem.budgets, strict=True):
-        for (g, h), each in () if budget.tables else budget.products.items():
+        for (g, h), each in budget.products.items():
             products[g, h] += 0.5 * each
             products[h, g] += 0.5 * each
     return found

@@ -51,10 +51,12 @@ def solve(problem: NetworkSelection, limits: Limits, *, seed: int = 0) -> Soluti
 
     Where Q couples groups, Q = share·(its blocks) + R; of a factor form R = FᵀF. With
     R + shift·I positive semidefinite and z_i² = z_i, R's part lies above its tangent at
-    any y, and what is left is separable. y starts at the best point and at the whole
-    network; then it is the best mixture of the minimisers so far, which goes to the
-    Lagrangian bound of the splitting, and in turn the relaxation's minimiser at fixed
-    slopes of the costs, which is near there at once. Shares 0, 1 and 0.5 are tried.
+    any y, and what is left is separable. y starts where the relaxation is least within
+    the budgets (`relaxing`), which is near the best place at once, at the best point,
+    and at the whole network; then it goes from the best y towards the best mixture of
+    the minimisers so far, twice as far after a step that raised the bound, half as far
+    after another, to the Lagrangian bound of the splitting. Shares 0, 1 and 0.5 are
+    tried.
 
     Proven: the bound, by certified eigenvalues, outward rounding, and allocations that
     prove theirs. Of more than four budgets the program is held to those that its
@@ -150,7 +152,7 @@ def _begun(problem: NetworkSelection, pool: Pool) -> list[np.ndarray]:
 def moved(
     raising: Raising, parted: Split, pool: Pool, starts: list[np.ndarray]
 ) -> Generator[Step, None, tuple[float, np.ndarray]]:
-    """Take tangents at the starts, then at mixtures of the minimisers found.
+    """Take tangents at the starts, then on the way to mixtures of the minimisers.
 
     Gives the best bound and its place. Ends where no mixture promises more.
     """

@@ -10,7 +10,7 @@ from ccsolve import NetworkSelection, WidthBudget, WidthTable, testing
 from ccsolve.iterate import Limits
 from ccsolve.problems import ChannelSelection
 from ccsolve.problems.generate_network import FAMILIES, chain
-from ccsolve.problems.network_points import random_point
+from ccsolve.problems.network_points import natural_scale, random_point
 from ccsolve.problems.network_relaxed import relaxed_widths, slopes_at
 from ccsolve.solution import Claim
 from ccsolve.solvers.network.bounding import coupling, sections
@@ -222,6 +222,14 @@ def test_relaxed_points_keep_what_is_fixed_also_under_a_latency_table():
     y = settled(split(problem, 0.0), 20).point
     assert (y[:3] == 1).all() and (y[9:11] == 0).all()
     assert 0.2 < y.mean() < 0.9
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_bounds_of_coupled_networks_are_near_on_the_scale_of_losses(seed: int):
+    problem = chain([8, 6, 8], seed, coupled=True)
+    bound = ccsolve.solve(problem, "curves", time_limit=None, step_limit=1000).bound
+    found = ccsolve.solve(problem, time_limit=None, step_limit=400).objective
+    assert 0.0 < found - bound < 0.0125 * natural_scale(problem)
 
 
 def test_sections_without_a_block_are_exact():

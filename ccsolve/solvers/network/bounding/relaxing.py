@@ -55,6 +55,7 @@ class Relaxation:
         if fixed is not None:
             self.point[fixed >= 0] = fixed[fixed >= 0]
         square, price = products_of(problem) / scale[:, None, None], self.prices * scale
+        square[[bool(budget.tables) for budget in problem.budgets]] = 0.0
         for _ in range(rounds):
             before = self.point.copy()
             steep = np.maximum(price, LEAST * _first_price(self.split)) / EASY

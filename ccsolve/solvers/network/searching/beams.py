@@ -98,10 +98,10 @@ class Beams:
 
         The others are as y (n,) rounds; budgets are priced (`Priced`) at the widths of
         y, then at those that a small beam found; at the end they may be broken by a
-        little. ``excess`` is what the best point loses more
-        than the guide: so much noise, over the channels that are open there, the search
-        has to bear. Where that leaves the program not convex, it bears more
-        (`Priced.root`). O(n² + m³ + `KEPT`·m²) for m channels.
+        little. ``excess`` is what the best point loses more than the guide: so much
+        noise, over the channels that are open there, the search has to bear. Where that
+        leaves the program not convex, it bears more (`Priced.root`). O(n² + m³ +
+        `KEPT`·m²) for m channels.
         """
         order, net = self.engine.order, self.engine.net
         noise = max(excess, 0.0) / max(int(guide.inner.sum()), 1)
@@ -111,15 +111,15 @@ class Beams:
         free = opened[order] & ~net.locked
         free[rng.permutation(np.flatnonzero(free))[MOST:]] = False
         stays, open_ = (y[order] > 0.5) & ~free, np.flatnonzero(free)
-        model = Priced.near(self.engine, y, guide.prices)
-        R, _ = model.root(open_, ridge[open_])
+        R, _ = Priced.near(self.engine, y, guide.prices).root(open_, ridge[open_])
         yield Step()
         open_ = open_[_last_to_first(R, rng)]
         yield Step()
+        z = y
         for kept in (SCOUTS, KEPT):
+            model = Priced.near(self.engine, z, guide.prices)
             points = yield from _decided(model, stays, open_, ridge[open_], kept)
             z = self._settled(points, model)
-            model = Priced.near(self.engine, z, guide.prices)
         return z
 
     def _pushes(self, guide: Guide) -> np.ndarray:

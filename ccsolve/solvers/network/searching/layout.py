@@ -7,6 +7,7 @@ import numpy as np
 from ccsolve.kernels.network_arrays import Network, Rows, Tables
 from ccsolve.problems import NetworkSelection, WidthTable
 from ccsolve.problems.network_form import SINGLE
+from ccsolve.problems.network_relaxed import products_of
 
 FORMED_LIMIT = 28_000
 """Channels up to which a factor is multiplied out: 3.1 GB in single precision."""
@@ -22,7 +23,7 @@ def network_of(problem: NetworkSelection) -> tuple[Network, np.ndarray]:
     order = np.concatenate(problem.members)
     sizes = np.array([len(own) for own in problem.members], dtype=np.int64)
     laid = _whole_rows if _is_formed(problem) else _block_rows
-    base, linear, square = _products(problem)
+    base, linear = _straight(problem)
     fixed = np.full(problem.n, -1) if problem.fixed is None else problem.fixed
     net = Network(
         rows=Rows(*laid(problem, order, sizes), _points(problem, order)),
@@ -34,7 +35,7 @@ def network_of(problem: NetworkSelection) -> tuple[Network, np.ndarray]:
         ladder_start=_starts([len(own) for own in problem.widths]),
         base=base,
         linear=linear,
-        square=square,
+        square=products_of(problem),
         limit=_limits(problem),
         tables=_tables(problem),
         coupled=not problem.form.is_separable,
@@ -121,19 +122,14 @@ def _limits(problem: NetworkSelection) -> np.ndarray:
     return 0.5 * (asked + problem.limits)
 
 
-def _products(problem: NetworkSelection) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give base (B,), linear (B, G) and square (B, G, G) of the budgets."""
-    budgets, groups = len(problem.budgets), problem.count
+def _straight(problem: NetworkSelection) -> tuple[np.ndarray, np.ndarray]:
+    """Give base (B,) and linear (B, G) of the budgets."""
     base = np.array([budget.fixed for budget in problem.budgets])
-    linear = np.zeros((budgets, groups))
-    square = np.zeros((budgets, groups, groups))
-    for b, budget in enumerate(problem.budgets):
+    linear = np.zeros((len(problem.budgets), problem.count))
+    for own, budget in zip(linear, problem.budgets, strict=True):
         for g, each in budget.linear.items():
-            linear[b, g] += each
-        for (g, h), each in budget.products.items():
-            square[b, g, h] += 0.5 * each
-            square[b, h, g] += 0.5 * each
-    return base, linear, square
+            own[g] += each
+    return base, linear
 
 
 def _tables(problem: NetworkSelection) -> Tables:
