@@ -44,7 +44,7 @@ but the best are dropped.
 """
 
 GUIDED, ROUGH = 8, (4, 12)
-"""Beams with one guide, and the rounds that the next one has: from, and below."""
+"""Turns with one guide, and the rounds that the next one has: from, and below."""
 
 REPEATS = 2
 """Beams in a row that end at good points that are known, before a kick."""
@@ -117,20 +117,31 @@ def _searched(
     if engine.is_whole and not problem.form.is_separable:
         yield from _by_beams(pool, engine, rng)
     else:
-        yield from _by_walks(pool, engine)
+        yield from _by_walks(pool, engine, rng)
 
 
-def _by_walks(pool: Pool, engine: Engine) -> Iterator[Step]:
-    """Search from each of the relaxation's points, rounded, and on by kicks."""
-    elites, seen = Elites(ELITES), None
+def _by_walks(pool: Pool, engine: Engine, rng: np.random.Generator) -> Iterator[Step]:
+    """Search by kicks; where Q joins groups, in turn from where a guide rounds to."""
+    elites = Elites(ELITES)
     for turn in itertools.count():
-        if pool.guide is not seen:
-            seen = np.asarray(pool.guide)
-            engine.forget()
-            engine.start(rounded(engine.problem, seen))
-            yield from _polished(pool, elites, engine, turn)
-        else:
+        if turn % GUIDED or pool.split is None:
             yield from _kicked(pool, engine, turn, PATIENCE)
+            continue
+        yield from _guided_anew(pool, turn, rng)
+        engine.forget()
+        engine.start(rounded(engine.problem, np.asarray(pool.guide)))
+        yield from _polished(pool, elites, engine, turn)
+
+
+def _guided_anew(pool: Pool, turn: int, rng: np.random.Generator) -> Iterator[Step]:
+    """Settle the relaxation again, from the best point on, every `GUIDED` turns.
+
+    It is left after a few rounds, not always as many: what beams open, and the widths
+    at which they price the budgets, vary.
+    """
+    if turn and turn % GUIDED == 0:
+        assert pool.split is not None
+        yield from pool.guided(pool.split, int(rng.integers(*ROUGH)))
 
 
 def _by_beams(pool: Pool, engine: Engine, rng: np.random.Generator) -> Iterator[Step]:
@@ -138,15 +149,11 @@ def _by_beams(pool: Pool, engine: Engine, rng: np.random.Generator) -> Iterator[
 
     Near this after a beam that ended at a good point that was known; after `REPEATS` of
     them in a row, a kick. After `STALE` that changed none of the good points, these are
-    dropped but for the best, and others sought. After `GUIDED` beams the relaxation is
-    settled again, from the best point on, and left after a few rounds, not always as
-    many: what it opens, and the widths at which budgets are priced, vary.
+    dropped but for the best, and others sought.
     """
     elites, beams, repeats = Elites(ELITES), Beams(engine), 0
-    assert pool.split is not None
     for turn in itertools.count():
-        if turn and turn % GUIDED == 0:
-            yield from pool.guided(pool.split, int(rng.integers(*ROUGH)))
+        yield from _guided_anew(pool, turn, rng)
         if repeats == REPEATS:
             yield from _kicked(pool, engine, turn, BRIEF)
             repeats = 0

@@ -283,6 +283,17 @@ def test_the_nearest_channels_are_those_that_the_guide_leaves_open():
     assert not np.logical_and.reduce(few)[guide.inner].all()
 
 
+def test_a_beam_that_may_open_nothing_stays_and_says_nothing(
+    capfd: pytest.CaptureFixture[str],
+):
+    problem = chain([8, 6, 8], coupled=True, fixed=np.tile([1, 0], 11))
+    engine = engine_of(problem, 0)
+    guide = Guide(problem.fixed * 1.0, np.zeros(2), 0.0)
+    z = beamed(engine, guide, np.ones(22, dtype=bool), 0)
+    assert (z == (problem.fixed == 1)).all()
+    assert "".join(capfd.readouterr()) == ""
+
+
 def test_with_their_bounds_prices_relaxed_points_are_best_without_bounds():
     problem = chain([12, 10, 12], 4, coupled=True)
     assert problem.Q is not None
@@ -364,6 +375,8 @@ def test_beams_go_between_good_points_once_there_are_enough(
         guides.add(np.asarray(pool.guide).tobytes())
         return beamed(pool, beams, good, rng)
 
+    # The kernels compile by a small network of their own, once a process.
+    solve(tangled([6, 5, 6]), "search_and_bound", time_limit=None, step_limit=1)
     monkeypatch.setattr(search_and_bound, "_beamed", noted)
     monkeypatch.setattr(search_and_bound, "ELITES", 3)
     solve(tangled([60, 50, 60]), "search_and_bound", time_limit=None, step_limit=500)

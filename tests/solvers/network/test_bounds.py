@@ -18,7 +18,7 @@ from ccsolve.solvers.network.bounding import hull as hull_module
 from ccsolve.solvers.network.bounding.coupling import coupling_of
 from ccsolve.solvers.network.bounding.hull import Hull
 from ccsolve.solvers.network.bounding.raising import Raising
-from ccsolve.solvers.network.bounding.relaxing import Relaxation
+from ccsolve.solvers.network.bounding.relaxing import MOST, Relaxation
 from ccsolve.solvers.network.bounding.sections import linear_section_of, section_of
 from ccsolve.solvers.network.bounding.separable import (
     Separable,
@@ -222,6 +222,48 @@ def test_relaxed_points_keep_what_is_fixed_also_under_a_latency_table():
     y = settled(split(problem, 0.0), 20).point
     assert (y[:3] == 1).all() and (y[9:11] == 0).all()
     assert 0.2 < y.mean() < 0.9
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
+@pytest.mark.parametrize("sizes", [[60] * 6, [30] * 3, [8, 6, 8]], ids=len)
+def test_prices_under_a_latency_table_stay_within_reason(
+    sizes: list[int], share: float
+):
+    parted = split(chain(sizes, 1, coupled=True, share=share, tables=True), 0.0)
+    problem, found = parted.problem, settled(parted, 20)
+    worth = found.prices * problem.limits
+    assert worth.max() <= MOST * np.abs(parted.linear).sum() * (1 + 1e-9)
+    spent = problem.spent_at(relaxed_widths(problem, found.point))
+    assert (spent <= (1.2 if min(sizes) > 20 else 2.0) * problem.limits).all()
+
+
+def test_without_a_linear_term_budgets_are_priced():
+    factor, fixed = np.random.default_rng(0).standard_normal((5, 12)), np.full(12, -1)
+    fixed[0] = 1
+    budget = WidthBudget(1.2, {0: 1.0})
+    problem = NetworkSelection(
+        factor=factor, groups=np.zeros(12, int), budgets=[budget], fixed=fixed
+    )
+    found = settled(split_as_given(problem), 60)
+    assert found.prices[0] > 0.0
+    assert found.point.sum() <= 1.2 * (1 + 1e-2)
+
+
+def test_the_first_tangent_touches_at_the_relaxed_point(
+    monkeypatch: pytest.MonkeyPatch, coupled: NetworkSelection
+):
+    touched, tangent_at = [], Split.tangent_at
+
+    def noted(self: Split, point: np.ndarray) -> Separable:
+        touched.append(point)
+        return tangent_at(self, point)
+
+    ccsolve.solve(coupled, "curves", time_limit=None, step_limit=1)
+    monkeypatch.setattr(Split, "tangent_at", noted)
+    ccsolve.solve(coupled, "curves", time_limit=None, step_limit=60)
+    first, second = touched[:2]
+    assert ((first > 0) & (first < 1)).any()
+    assert np.isin(second, [0.0, 1.0]).all()
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -16,8 +16,8 @@ SWEEPS, STILL = 50, 1e-4
 CLOSE, EASY = 1e-4, 0.02
 """Shares of a budget: what a point may be off, and what costs twice the price."""
 
-LEAST = 1e-6
-"""Of the first price: what the steepness is at least reckoned from."""
+LEAST, MOST = 1e-6, 1e2
+"""Of the first price: what the steepness is of at least, and any price at most."""
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Relaxation:
 
     @classmethod
     def at(cls, split: Split, start: np.ndarray) -> "Relaxation":
-        """Begin at a point, each budget worth what the linear term is in size."""
+        """Begin at a point, each whole budget worth what the linear term is in size."""
         scale = _scale(split)
         return cls(split, start.astype(np.float64), _first_price(split) / scale)
 
@@ -50,25 +50,23 @@ class Relaxation:
         with tables has its slopes fixed for a round. Heuristic: any point gives a
         bound. O(n²) a sweep, O(mn) with a factor.
         """
-        problem, scale = self.split.problem, _scale(self.split)
-        fixed = problem.fixed
+        problem, first = self.split.problem, _first_price(self.split)
+        scale, fixed = _scale(self.split), self.split.problem.fixed
         if fixed is not None:
             self.point[fixed >= 0] = fixed[fixed >= 0]
         square, price = products_of(problem) / scale[:, None, None], self.prices * scale
         square[[bool(budget.tables) for budget in problem.budgets]] = 0.0
         for _ in range(rounds):
             before = self.point.copy()
-            steep = np.maximum(price, LEAST * _first_price(self.split)) / EASY
+            steep = np.maximum(price, LEAST * first) / EASY
             rates = slopes_at(problem, relaxed_widths(problem, before)) / scale[:, None]
-            start = self._off()
-            costs = Costs(problem.groups, square, rates, start, price, steep)
+            costs = Costs(problem.groups, square, rates, self._off(), price, steep)
             self._descend(costs)
-            off = self._off()
-            price = np.maximum(price + steep * off, 0.0)
+            price = np.clip(price + steep * costs.off, 0.0, MOST * first)
             self.prices = price / scale
             yield
             moved = float(np.abs(self.point - before).max(initial=0.0))
-            if off.max(initial=0.0) <= CLOSE and moved <= STILL:
+            if self._off().max(initial=0.0) <= CLOSE and moved <= STILL:
                 break
 
     def _off(self) -> np.ndarray:
@@ -104,4 +102,5 @@ def _scale(split: Split) -> np.ndarray:
 
 
 def _first_price(split: Split) -> float:
-    return float(np.abs(split.linear).sum())
+    """Give the size of the linear term; where there is none, M's trace."""
+    return float(np.abs(split.linear).sum()) or split.rest.trace

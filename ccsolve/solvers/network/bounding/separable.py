@@ -54,6 +54,14 @@ class Rest:
         """Give M·y from the image of y."""
         return image if self.factor is None else self.factor.T @ image
 
+    @property
+    def trace(self) -> float:
+        """Give the sum of M's diagonal."""
+        if self.factor is not None:
+            return float(np.square(self.factor).sum())
+        assert self.matrix is not None
+        return float(np.trace(self.matrix)) + self.shift * len(self.matrix)
+
     @cached_property
     def sums(self) -> np.ndarray:
         """The sums of absolute entries of the columns of M's matrix, or F's rows."""

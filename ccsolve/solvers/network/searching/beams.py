@@ -111,6 +111,8 @@ class Beams:
         free = opened[order] & ~net.locked
         free[rng.permutation(np.flatnonzero(free))[MOST:]] = False
         stays, open_ = (y[order] > 0.5) & ~free, np.flatnonzero(free)
+        if not len(open_):
+            return rounded(self.engine.problem, y)
         R, _ = Priced.near(self.engine, y, guide.prices).root(open_, ridge[open_])
         yield Step()
         open_ = open_[_last_to_first(R, rng)]
