@@ -286,11 +286,11 @@ def test_the_nearest_channels_are_those_that_the_guide_leaves_open():
 def test_a_beam_that_may_open_nothing_stays_and_says_nothing(
     capfd: pytest.CaptureFixture[str],
 ):
-    problem = chain([8, 6, 8], coupled=True, fixed=np.tile([1, 0], 11))
-    engine = engine_of(problem, 0)
-    guide = Guide(problem.fixed * 1.0, np.zeros(2), 0.0)
+    fixed = np.tile([1, 0], 11)
+    engine = engine_of(chain([8, 6, 8], coupled=True, fixed=fixed), 0)
+    guide = Guide(1.0 * fixed, np.zeros(2), 0.0)
     z = beamed(engine, guide, np.ones(22, dtype=bool), 0)
-    assert (z == (problem.fixed == 1)).all()
+    assert (z == (fixed == 1)).all()
     assert "".join(capfd.readouterr()) == ""
 
 
