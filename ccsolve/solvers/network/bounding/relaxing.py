@@ -16,6 +16,9 @@ SWEEPS, STILL = 50, 1e-4
 CLOSE, EASY = 1e-4, 0.02
 """Shares of a budget: what a point may be off, and what costs twice the price."""
 
+WORK = 100_000_000
+"""Entries of M that are read, at most, before a look at the limits: 0.1 s."""
+
 LEAST, MOST = 1e-6, 1e2
 """Of the first price: what the steepness is of at least, and any price at most."""
 
@@ -48,7 +51,7 @@ class Relaxation:
         it is off. Budgets rise with products of widths, so that they bound no convex
         set: the point is stationary, and near the start rather than best of all. One
         with tables has its slopes fixed for a round. Heuristic: any point gives a
-        bound. O(n²) a sweep, O(mn) with a factor.
+        bound. O(n²) a sweep, O(mn) with a factor; yields now and then.
         """
         problem, first = self.split.problem, _first_price(self.split)
         scale, fixed = _scale(self.split), self.split.problem.fixed
@@ -56,7 +59,8 @@ class Relaxation:
             self.point[fixed >= 0] = fixed[fixed >= 0]
         square, price = products_of(problem) / scale[:, None, None], self.prices * scale
         square[[bool(budget.tables) for budget in problem.budgets]] = 0.0
-        for _ in range(rounds):
+        often = max(1, WORK // (SWEEPS * max(self.split.rest.size, 1)))
+        for turn in range(rounds):
             before = self.point.copy()
             steep = np.maximum(price, LEAST * first) / EASY
             rates = slopes_at(problem, relaxed_widths(problem, before)) / scale[:, None]
@@ -64,7 +68,8 @@ class Relaxation:
             self._descend(costs)
             price = np.clip(price + steep * costs.off, 0.0, MOST * first)
             self.prices = price / scale
-            yield
+            if (turn + 1) % often == 0:
+                yield
             moved = float(np.abs(self.point - before).max(initial=0.0))
             if self._off().max(initial=0.0) <= CLOSE and moved <= STILL:
                 break

@@ -55,6 +55,13 @@ class Rest:
         return image if self.factor is None else self.factor.T @ image
 
     @property
+    def size(self) -> int:
+        """Give the entries of the matrix, or of the factor."""
+        given = self.matrix if self.factor is None else self.factor
+        assert given is not None
+        return given.size
+
+    @property
     def trace(self) -> float:
         """Give the sum of M's diagonal."""
         if self.factor is not None:
