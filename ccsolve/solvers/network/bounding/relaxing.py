@@ -17,7 +17,7 @@ CLOSE, EASY = 1e-4, 0.02
 """Shares of a budget: what a point may be off, and what costs twice the price."""
 
 WORK = 100_000_000
-"""Entries of M that are read, at most, before a look at the limits: 0.1 s."""
+"""Entries of M that small rounds read before a look at the limits; others one round."""
 
 LEAST, MOST = 1e-6, 1e2
 """Of the first price: what the steepness is of at least, and any price at most."""
