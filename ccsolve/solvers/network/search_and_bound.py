@@ -24,10 +24,10 @@ PATIENCE, BRIEF = 20_000, 1_000
 ELITES = 8
 """Good points that are kept; once there are so many, beams open what they dispute."""
 
-AFRESH, LOOSE = 0.2, 0.4
+AFRESH, LOOSE = 0.05, 0.6
 """Shares of beams that begin afresh all the same, and of what is opened in others."""
 
-NEAR, STRAYING = 0.1, 2.0
+NEAR, STRAYING = 0.1, 5.0
 """How far from the guide both open channels, see `Beams.nearest`."""
 
 POLISHED = 0.02
@@ -38,7 +38,7 @@ polished.
 TURNS = (4, 256)
 """Steps of the search for each of the bound where Q joins groups: least and most."""
 
-STALE = 10
+STALE = 20
 """Ends of beams in a row that are no better than the good points, before all of these
 but the best are dropped.
 """
@@ -46,7 +46,7 @@ but the best are dropped.
 GUIDED, ROUGH = 8, (4, 12)
 """Turns with one guide, and the rounds that the next one has: from, and below."""
 
-REPEATS = 2
+REPEATS = 6
 """Beams in a row that end at good points that are known, before a kick."""
 
 _MANY = 2**31
@@ -149,9 +149,11 @@ def _by_beams(pool: Pool, engine: Engine, rng: np.random.Generator) -> Iterator[
 
     Near this after a beam that ended at a good point that was known; after `REPEATS` of
     them in a row, a kick. After `STALE` that changed none of the good points, these are
-    dropped but for the best, and others sought.
+    dropped but for the best, and others sought. Beams aim at the most of each budget
+    that any point has spent.
     """
     elites, beams, repeats = Elites(ELITES), Beams(engine), 0
+    aims = engine.problem.spent(np.asarray(pool.x))
     for turn in itertools.count():
         yield from _guided_anew(pool, turn, rng)
         if repeats == REPEATS:
@@ -160,10 +162,12 @@ def _by_beams(pool: Pool, engine: Engine, rng: np.random.Generator) -> Iterator[
             continue
         between = repeats == 0 and elites.is_full and rng.random() >= AFRESH
         good = np.array([z for _, z in elites.points]) if between else None
-        start = yield from _beamed(pool, beams, good, rng)
+        start = yield from _beamed(pool, beams, good, aims, rng)
         engine.forget()
         engine.start(start)
         is_new = yield from _polished(pool, elites, engine, turn)
+        if engine.value < math.inf:
+            aims = np.maximum(aims, engine.problem.spent(engine.best()))
         repeats = 0 if is_new else repeats + 1
         if elites.stale >= STALE:
             elites.forget()
@@ -198,6 +202,7 @@ def _beamed(
     pool: Pool,
     beams: Beams,
     good: np.ndarray | None,
+    aims: np.ndarray,
     rng: np.random.Generator,
 ) -> Generator[Step, None, np.ndarray]:
     """Give where a beam ends: near the relaxation's point, or between ``good`` ones.
@@ -206,7 +211,7 @@ def _beamed(
     the relaxed point.
     """
     assert pool.guide is not None and pool.prices is not None
-    guide = Guide(pool.guide, pool.prices, pool.relaxed)
+    guide = Guide(pool.guide, pool.prices, pool.relaxed, aims)
     excess = pool.objective - beams.engine.problem.constant - guide.value
     if good is None:
         opened = beams.nearest(guide, 1.0, NEAR, rng)

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from ccsolve.problems.generate_network import chain
 from ccsolve.problems.network_points import random_point
 from ccsolve.problems.network_relaxed import relaxed_widths, slopes_at
 from ccsolve.solvers.network import search_and_bound
-from ccsolve.solvers.network.searching.beams import Beams, Guide
+from ccsolve.solvers.network.searching.beams import Beams, Guide, _decided
 from ccsolve.solvers.network.searching.engine import Engine, engine_of
 from ccsolve.solvers.network.searching.k_best import WIDTH, k_best
 from ccsolve.solvers.network.searching.pool import Pool
@@ -185,14 +186,15 @@ def test_the_priced_program_is_the_loss_and_the_penalty():
     engine = engine_of(problem, 0)
     rng, y = np.random.default_rng(0), np.full(24, 0.6)
     prices, k = np.array([0.3, 0.0]), relaxed_widths(problem, y)
-    model = Priced.near(engine, y, prices)
+    aims = 0.9 * problem.limits
+    model = Priced.near(engine, y, prices, aims)
     slope = slopes_at(problem, k)
     ahead = problem.spent_at(k + 1e-6) - problem.spent_at(k - 1e-6)
     np.testing.assert_allclose(2e-6 * slope.sum(axis=1), ahead, rtol=1e-5)
 
     def value(z: np.ndarray) -> float:
         off = slope[0] @ (relaxed_widths(problem, z) - k) + problem.spent_at(k)[0]
-        off -= problem.limits[0]
+        off -= aims[0]
         return problem.objective(z) + 0.3 * off * (
             1 + off / (SLACK * problem.limits[0])
         )
@@ -215,7 +217,8 @@ def guided(engine: Engine) -> Guide:
     list(engine.shrunk())
     problem = engine.problem
     y = np.where(np.arange(problem.n) % 2, 0.6, 1.0 * engine.best())
-    return Guide(y, engine.prices(), problem.objective(y) - problem.constant)
+    value = problem.objective(y) - problem.constant
+    return Guide(y, engine.prices(), value, problem.limits)
 
 
 def beamed(engine: Engine, guide: Guide, opened: np.ndarray, seed: int) -> np.ndarray:
@@ -241,7 +244,7 @@ def test_a_beam_leaves_what_is_not_open_and_what_is_fixed():
     problem = chain([8, 8, 8], 0, coupled=True, fixed=fixed, multiple_of=2)
     engine = engine_of(problem, 0)
     guide = guided(engine)
-    best = Guide(1.0 * engine.best(), guide.prices, guide.value)
+    best = replace(guide, point=1.0 * engine.best())
     stays = beamed(engine, best, np.zeros(24, dtype=bool), 0)
     assert stays.tolist() == (best.point > 0.5).tolist()
     moved = beamed(engine, guide, np.ones(24, dtype=bool), 0)
@@ -257,10 +260,8 @@ def test_a_curvature_that_is_not_convex_is_made_so():
         problem.Q - 2.0 * np.eye(30), problem.q, problem.groups, problem.budgets
     )
     engine = engine_of(bent, 0)
-    R, ridge = Priced.near(engine, np.full(30, 0.5), engine.prices()).root(
-        np.arange(30), np.full(30, 1e-9)
-    )
-    model = Priced.near(engine, np.full(30, 0.5), engine.prices())
+    model = Priced.near(engine, np.full(30, 0.5), engine.prices(), bent.limits)
+    R, ridge = model.root(np.arange(30), np.full(30, 1e-9))
     block = model.block(np.arange(30))
     assert np.linalg.eigvalsh(block)[0] < -1.0
     np.testing.assert_allclose(R.T @ R, block + np.diag(ridge), atol=1e-9)
@@ -288,7 +289,7 @@ def test_a_beam_that_may_open_nothing_stays_and_says_nothing(
 ):
     fixed = np.tile([1, 0], 11)
     engine = engine_of(chain([8, 6, 8], coupled=True, fixed=fixed), 0)
-    guide = Guide(1.0 * fixed, np.zeros(2), 0.0)
+    guide = Guide(1.0 * fixed, np.zeros(2), 0.0, engine.problem.limits)
     z = beamed(engine, guide, np.ones(22, dtype=bool), 0)
     assert (z == (fixed == 1)).all()
     assert "".join(capfd.readouterr()) == ""
@@ -309,7 +310,7 @@ def test_with_their_bounds_prices_relaxed_points_are_best_without_bounds():
 
     box = minimize(priced, np.full(34, 0.5), jac=True, bounds=[(0, 1)] * 34, tol=1e-12)
     y = np.where(np.minimum(box.x, 1.0 - box.x) < 1e-4, np.round(box.x), box.x)
-    guide = Guide(y, np.array([price]), 0.0)
+    guide = Guide(y, np.array([price]), 0.0, problem.limits)
     pushes = Beams(engine)._pushes(guide)
     assert (~guide.inner).any() and guide.inner.any() and (pushes >= 0.0).all()
     slope = priced(y)[1] + pushes * (2.0 * y - 1.0)
@@ -323,7 +324,7 @@ def test_budgets_are_priced_again_at_the_widths_that_scouts_found(
     problem = chain([40, 30, 40], 1, coupled=True)
     engine = engine_of(problem, 0)
     guide, every = guided(engine), np.ones(problem.n, dtype=bool)
-    far = Guide(np.ones(problem.n), guide.prices, guide.value)
+    far = replace(guide, point=np.ones(problem.n))
     rounds: list[list[bool]] = []
     settled = Beams._settled
 
@@ -338,6 +339,21 @@ def test_budgets_are_priced_again_at_the_widths_that_scouts_found(
         beamed(engine, far, every, seed)
     first, second = np.array(rounds).T
     assert first.sum() < second.sum()
+
+
+def test_more_points_of_a_beam_are_within_a_budget_that_whole_widths_can_spend():
+    """Of widths that add up to 40 and a half, half a channel is over."""
+    problem = chain([40, 30, 40], 1, coupled=True)
+    budget = WidthBudget(40.5, dict.fromkeys(range(3), 1.0))
+    problem = NetworkSelection(problem.Q, problem.q, problem.groups, [budget])
+    engine = engine_of(problem, 0)
+    guide, stays = guided(engine), np.zeros(problem.n, dtype=bool)
+    open_, ridge, within = np.arange(problem.n), np.full(problem.n, 0.1), []
+    for aim in (40.5, 40.0):
+        model = Priced.near(engine, guide.point, guide.prices, np.array([aim]))
+        points = ended(_decided(model, stays, open_, ridge, 1_024))
+        within.append((points.sum(axis=1) <= 40.5).mean())
+    assert guide.prices[0] > 0.0 and within[0] < 0.9 < within[1]
 
 
 def test_a_search_that_ends_where_it_was_is_kicked(monkeypatch: pytest.MonkeyPatch):
@@ -368,20 +384,25 @@ def test_beams_go_between_good_points_once_there_are_enough(
 ):
     seen: list[int] = []
     guides: set[bytes] = set()
+    aimed: list[np.ndarray] = []
     beamed = search_and_bound._beamed
 
-    def noted(pool: Pool, beams: Beams, good: Any, rng: Any) -> Any:
+    def noted(pool: Pool, beams: Beams, good: Any, aims: Any, rng: Any) -> Any:
         seen.append(0 if good is None else len(good))
         guides.add(np.asarray(pool.guide).tobytes())
-        return beamed(pool, beams, good, rng)
+        aimed.append(aims)
+        return beamed(pool, beams, good, aims, rng)
 
     # The kernels compile by a small network of their own, once a process.
     solve(tangled([6, 5, 6]), "search_and_bound", time_limit=None, step_limit=1)
     monkeypatch.setattr(search_and_bound, "_beamed", noted)
     monkeypatch.setattr(search_and_bound, "ELITES", 3)
-    solve(tangled([60, 50, 60]), "search_and_bound", time_limit=None, step_limit=500)
+    problem = tangled([60, 50, 60])
+    solve(problem, "search_and_bound", time_limit=None, step_limit=500)
     assert set(seen) == {0, 3} and set(seen[:3]) == {0}
     assert len(guides) > 1
+    assert (np.diff(aimed, axis=0) >= 0.0).all() and (aimed[-1] > aimed[0]).any()
+    assert (problem.limits >= aimed[-1]).all()
 
 
 def test_the_larger_a_program_the_more_steps_of_the_search_to_each_of_the_bound():
@@ -397,9 +418,12 @@ def test_between_good_points_what_they_agree_on_mostly_stays():
     y = np.where(np.arange(problem.n) < 40, 0.5, 1.0 * base)
     pool = Pool(base, problem.objective(base), y, guide.prices, guide.value)
     beams, good = Beams(engine), np.repeat(base[None], 8, axis=0)
+    aims = problem.spent(base)
     for other in good:
         other[rng.choice(40, 5, replace=False)] ^= True
-    ends = [ended(search_and_bound._beamed(pool, beams, good, rng)) for _ in range(20)]
+    ends = [
+        ended(search_and_bound._beamed(pool, beams, good, aims, rng)) for _ in range(20)
+    ]
     stayed = np.mean([(z[40:] == base[40:]).mean() for z in ends])
     assert 0.7 < stayed < 1.0
     assert len({z.tobytes() for z in ends}) > 1

@@ -49,12 +49,15 @@ SHUFFLED = 0.05
 class Guide:
     """A relaxed point (n,), and what a unit of each budget is worth there, (B,).
 
-    `value` is its objective, without the constant.
+    `value` is its objective, without the constant; `aims` (B,) is what beams near it
+    spend of each budget, about. Widths are whole, so that the budget itself can seldom
+    be spent: about it, half of a beam's points would break it.
     """
 
     point: np.ndarray
     prices: np.ndarray
     value: float
+    aims: np.ndarray
 
     @property
     def inner(self) -> np.ndarray:
@@ -113,16 +116,19 @@ class Beams:
         stays, open_ = (y[order] > 0.5) & ~free, np.flatnonzero(free)
         if not len(open_):
             return rounded(self.engine.problem, y)
-        R, _ = Priced.near(self.engine, y, guide.prices).root(open_, ridge[open_])
+        R, _ = self._priced(y, guide).root(open_, ridge[open_])
         yield Step()
         open_ = open_[_last_to_first(R, rng)]
         yield Step()
         z = y
         for kept in (SCOUTS, KEPT):
-            model = Priced.near(self.engine, z, guide.prices)
+            model = self._priced(z, guide)
             points = yield from _decided(model, stays, open_, ridge[open_], kept)
             z = self._settled(points, model)
         return z
+
+    def _priced(self, y: np.ndarray, guide: Guide) -> Priced:
+        return Priced.near(self.engine, y, guide.prices, guide.aims)
 
     def _pushes(self, guide: Guide) -> np.ndarray:
         """Give how hard a guide is held at 0 or 1 by each channel's bounds, (n,).

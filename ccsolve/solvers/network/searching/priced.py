@@ -28,18 +28,20 @@ class Priced:
     linear: np.ndarray
 
     @classmethod
-    def near(cls, engine: Engine, y: np.ndarray, prices: np.ndarray) -> "Priced":
+    def near(
+        cls, engine: Engine, y: np.ndarray, prices: np.ndarray, aims: np.ndarray
+    ) -> "Priced":
         """Take costs to first order at the widths of y (n,), a relaxed point.
 
-        Of a budget B at price p, with a the slopes, off = cost - B costs
-        p·off + p·off²/(`SLACK`·B): the search ends next to the budget, not below.
+        Of a budget B at price p with aim a, off = cost - a costs
+        p·off + p·off²/(`SLACK`·B): the search ends next to the aim, not below.
         """
         problem, net, order = engine.problem, engine.net, engine.order
         paid = (prices > 0.0) & (problem.limits > 0.0)
         limit, price, k = problem.limits[paid], prices[paid], relaxed_widths(problem, y)
         cost = slopes_at(problem, k)[paid][:, problem.groups[order]]
         steep = price / (SLACK * limit)
-        off = problem.spent_at(k)[paid] - limit - cost @ y[order]
+        off = problem.spent_at(k)[paid] - aims[paid] - cost @ y[order]
         linear = net.q + (price + 2.0 * steep * off) @ cost
         return cls(engine, np.sqrt(steep)[:, None] * cost, linear)
 
