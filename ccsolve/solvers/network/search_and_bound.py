@@ -46,7 +46,7 @@ but the best are dropped.
 GUIDED, ROUGH = 8, (4, 12)
 """Turns with one guide, and the rounds that the next one has: from, and below."""
 
-REPEATS = 6
+REPEATS = 2
 """Beams in a row that end at good points that are known, before a kick."""
 
 _MANY = 2**31
