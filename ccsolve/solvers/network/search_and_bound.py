@@ -38,7 +38,7 @@ polished.
 TURNS = (4, 256)
 """Steps of the search for each of the bound where Q joins groups: least and most."""
 
-STALE = 20
+STALE = 10
 """Ends of beams in a row that are no better than the good points, before all of these
 but the best are dropped.
 """
@@ -150,10 +150,10 @@ def _by_beams(pool: Pool, engine: Engine, rng: np.random.Generator) -> Iterator[
     Near this after a beam that ended at a good point that was known; after `REPEATS` of
     them in a row, a kick. After `STALE` that changed none of the good points, these are
     dropped but for the best, and others sought. Beams aim at the most of each budget
-    that any point has spent.
+    that an end of theirs, or the best point, has spent.
     """
     elites, beams, repeats = Elites(ELITES), Beams(engine), 0
-    aims = engine.problem.spent(np.asarray(pool.x))
+    aims = np.zeros(len(engine.problem.limits))
     for turn in itertools.count():
         yield from _guided_anew(pool, turn, rng)
         if repeats == REPEATS:
@@ -162,6 +162,7 @@ def _by_beams(pool: Pool, engine: Engine, rng: np.random.Generator) -> Iterator[
             continue
         between = repeats == 0 and elites.is_full and rng.random() >= AFRESH
         good = np.array([z for _, z in elites.points]) if between else None
+        aims = np.maximum(aims, engine.problem.spent(np.asarray(pool.x)))
         start = yield from _beamed(pool, beams, good, aims, rng)
         engine.forget()
         engine.start(start)
@@ -207,8 +208,8 @@ def _beamed(
 ) -> Generator[Step, None, np.ndarray]:
     """Give where a beam ends: near the relaxation's point, or between ``good`` ones.
 
-    What all these (K, n) agree on stays, but for the channels that are next to open in
-    the relaxed point.
+    What all these (K, n) agree on stays, but for channels that are drawn, sooner those
+    that are open in the relaxed point or next to it.
     """
     assert pool.guide is not None and pool.prices is not None
     guide = Guide(pool.guide, pool.prices, pool.relaxed, aims)

@@ -384,25 +384,44 @@ def test_beams_go_between_good_points_once_there_are_enough(
 ):
     seen: list[int] = []
     guides: set[bytes] = set()
-    aimed: list[np.ndarray] = []
     beamed = search_and_bound._beamed
 
     def noted(pool: Pool, beams: Beams, good: Any, aims: Any, rng: Any) -> Any:
         seen.append(0 if good is None else len(good))
         guides.add(np.asarray(pool.guide).tobytes())
-        aimed.append(aims)
         return beamed(pool, beams, good, aims, rng)
 
     # The kernels compile by a small network of their own, once a process.
     solve(tangled([6, 5, 6]), "search_and_bound", time_limit=None, step_limit=1)
     monkeypatch.setattr(search_and_bound, "_beamed", noted)
     monkeypatch.setattr(search_and_bound, "ELITES", 3)
-    problem = tangled([60, 50, 60])
-    solve(problem, "search_and_bound", time_limit=None, step_limit=500)
+    solve(tangled([60, 50, 60]), "search_and_bound", time_limit=None, step_limit=500)
     assert set(seen) == {0, 3} and set(seen[:3]) == {0}
     assert len(guides) > 1
+
+
+def test_beams_aim_at_what_has_been_spent(monkeypatch: pytest.MonkeyPatch):
+    """At no less than the best point spends; what they aim at only grows."""
+    problem = tangled([30, 20, 30])
+    aimed: list[np.ndarray] = []
+    spent: list[np.ndarray] = []
+    beamed, watch = Beams.beamed, Pool.watch
+
+    def noted(self: Beams, y: Any, opened: Any, guide: Guide, *given: Any) -> Any:
+        aimed.append(guide.aims)
+        assert (guide.aims >= spent[-1]).all()
+        return beamed(self, y, opened, guide, *given)
+
+    def watched(self: Pool, steps: Any) -> Any:
+        for step in watch(self, steps):
+            spent.append(problem.spent(np.asarray(self.x)))
+            yield step
+
+    monkeypatch.setattr(Beams, "beamed", noted)
+    monkeypatch.setattr(Pool, "watch", watched)
+    solve(problem, "search_and_bound", time_limit=None, step_limit=300)
     assert (np.diff(aimed, axis=0) >= 0.0).all() and (aimed[-1] > aimed[0]).any()
-    assert (problem.limits >= aimed[-1]).all()
+    assert (aimed[-1] <= problem.limits).all() and (aimed[0] < problem.limits).any()
 
 
 def test_the_larger_a_program_the_more_steps_of_the_search_to_each_of_the_bound():

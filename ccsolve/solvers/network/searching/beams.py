@@ -49,9 +49,9 @@ SHUFFLED = 0.05
 class Guide:
     """A relaxed point (n,), and what a unit of each budget is worth there, (B,).
 
-    `value` is its objective, without the constant; `aims` (B,) is what beams near it
-    spend of each budget, about. Widths are whole, so that the budget itself can seldom
-    be spent: about it, half of a beam's points would break it.
+    `value` is its objective, without the constant; `aims` (B,) is about what beams near
+    it spend of each budget. Widths are whole, so a budget can seldom be spent exactly;
+    aimed at the budget itself, many of a beam's points would break it.
     """
 
     point: np.ndarray

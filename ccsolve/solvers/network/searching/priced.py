@@ -33,7 +33,7 @@ class Priced:
     ) -> "Priced":
         """Take costs to first order at the widths of y (n,), a relaxed point.
 
-        Of a budget B at price p with aim a, off = cost - a costs
+        For a budget B of price p and aim a, off = cost - a is charged
         p·off + p·off²/(`SLACK`·B): the search ends next to the aim, not below.
         """
         problem, net, order = engine.problem, engine.net, engine.order
