@@ -113,6 +113,7 @@ def measured(case: Case, contender: str, limit: float, state: Path | None) -> Ro
         times=[*times],
         values=[*values[:-1], scored],
         bounds=bounds,
+        early=run.early,
         scale=natural_scale(problem),
         memory=peak(),
         **about,

@@ -10,6 +10,7 @@ import numpy as np
 
 import ccsolve
 from benchmarks.network import mixed_integer
+from benchmarks.network.schedule import EARLY
 from ccsolve import NetworkSelection
 from ccsolve.iterate import Limits, Step
 from ccsolve.solvers.network.bounding.raising import HASTY, Raising
@@ -20,10 +21,14 @@ from ccsolve.solvers.network.searching.pool import Pool
 
 @dataclass
 class Run:
-    """What a contender did: (seconds, value or None, bound or None) as they came."""
+    """What a contender did: (seconds, value or None, bound or None) as they came.
+
+    `early` is what each of several seeds had after `EARLY` seconds of its own.
+    """
 
     trace: list[tuple[float, float | None, float | None]] = field(default_factory=list)
     x: np.ndarray | None = None
+    early: list[float] = field(default_factory=list)
     status: str = "ran"
     version: str = ""
     note: str = ""
@@ -57,6 +62,9 @@ def in_turn(problem: NetworkSelection, limit: float) -> Run:
         run = ours("search_and_bound", seed=seed)(problem, share)
         for at, reached, bound in run.trace:
             whole.trace.append((seed * share + min(at, share), reached, bound))
+        (soon,), _ = at_times(run, [EARLY])
+        if soon is not None:
+            whole.early.append(soon)
         if run.x is not None and (value := problem.objective(run.x)) < least:
             whole.x, least = run.x, value
     return whole

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from benchmarks.network.cases import CASES
 from benchmarks.network.rows import Row
-from benchmarks.network.schedule import FIRST, LONG, SIZE
+from benchmarks.network.schedule import EARLY, FIRST, LONG, SIZE
 
-OURS = "ccsolve search_and_bound"
+OURS, SEEDED = "ccsolve search_and_bound", "ccsolve, six seeds"
 
 
 def best_known(rows: Sequence[Row]) -> float:
@@ -31,20 +31,32 @@ def verdicts(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
         if case.name == SIZE:
             yield from _size(ours)
             continue
-        yield from _quick(case.name, ours, best_known(own))
+        yield from _quick(case.name, ours, own)
         if case.network and not case.cross:
             yield from _close(case.name, ours)
         yield from _against_lagrangian(case.name, ours, own)
     yield from _against_scip(rows)
 
 
-def _quick(name: str, ours: Row, best: float) -> Iterator[tuple[str, str]]:
-    seen = dict(zip(ours.times, ours.values, strict=True))
-    value = seen.get(5.0)
-    if value is not None:
-        above = 100 * (value - best) / abs(best)
-        goal = f"{name}: at most 1 % above the best known within 5 s"
-        yield goal, f"{_yes(above <= 1.0)}: {above:.2f} %"
+def _quick(name: str, ours: Row, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    seen, best = dict(zip(ours.times, ours.values, strict=True)), best_known(rows)
+    value = seen.get(EARLY)
+    if value is None:
+        return
+    above = 100 * (value - best) / abs(best)
+    seeds = [
+        100 * (early - best) / abs(best)
+        for row in rows
+        for early in row.early
+        if row.contender == SEEDED
+    ]
+    told = f"{_yes(above <= 1.0)}: {above:.2f} %"
+    if seeds:
+        told += (
+            f" (seeds {min(seeds):.2f} to {max(seeds):.2f} %, "
+            f"{sum(seeds) / len(seeds):.2f} % in the mean)"
+        )
+    yield f"{name}: at most 1 % above the best known within {EARLY:.0f} s", told
 
 
 def _close(name: str, ours: Row) -> Iterator[tuple[str, str]]:

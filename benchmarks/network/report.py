@@ -37,7 +37,8 @@ from `benchmarks/results/network.jsonl`. {facts}
   the groups, the rest made convex by a multiple of the identity.
   `ccsolve exchange`, `tabu` and `local_search` are the searches alone. "six seeds" is
   `search_and_bound` six times, one after the other: where the search is random, what
-  one run comes to is no measure of what it had after five seconds.
+  one run comes to is no measure of what it had after five seconds. Goals
+  are judged by seed 0; beside it stands what the six had after five seconds of each.
 
 ![Points and bounds over time](figures/{figure})
 """

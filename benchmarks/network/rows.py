@@ -12,7 +12,7 @@ class Row:
     run, null without; the last is at its end. `scale` is the mean loss of random points
     within the budgets; `memory` the process's peak in MiB at the end. `seconds` are of
     the wall, `cpu` what the process had of a core in them; None in rows that did not
-    ask.
+    ask. `early` is what each of several seeds had after `EARLY` seconds of its own.
     """
 
     case: str
@@ -23,6 +23,7 @@ class Row:
     times: list[float] = field(default_factory=list)
     values: list[float | None] = field(default_factory=list)
     bounds: list[float | None] = field(default_factory=list)
+    early: list[float] = field(default_factory=list)
     scale: float | None = None
     seconds: float | None = None
     cpu: float | None = None

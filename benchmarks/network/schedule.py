@@ -5,6 +5,9 @@ from benchmarks.network.cases import Case
 TIMES = (1.0, 2.0, 5.0, 10.0, 25.0, 60.0)
 """Seconds at which points and bounds are told."""
 
+EARLY = 5.0
+"""Seconds within which our method is to be good."""
+
 LONG, SHORT = 600.0, 30.0
 """Seconds of SCIP on the first case, by the better form, and elsewhere."""
 
