@@ -6,7 +6,7 @@ from benchmarks.network.cases import CASES
 from benchmarks.network.rows import Row
 from benchmarks.network.schedule import EARLY, FIRST, LONG, SIZE
 
-OURS, SEEDED = "ccsolve search_and_bound", "ccsolve, six seeds"
+OURS, BY_SEEDS = "ccsolve search_and_bound", "ccsolve, six seeds"
 
 
 def best_known(rows: Sequence[Row]) -> float:
@@ -43,20 +43,25 @@ def _quick(name: str, ours: Row, rows: Sequence[Row]) -> Iterator[tuple[str, str
     value = seen.get(EARLY)
     if value is None:
         return
-    above = 100 * (value - best) / abs(best)
+    above = _above(value, best)
     seeds = [
-        100 * (early - best) / abs(best)
+        _above(early, best)
         for row in rows
         for early in row.early
-        if row.contender == SEEDED
+        if row.contender == BY_SEEDS
     ]
-    told = f"{_yes(above <= 1.0)}: {above:.2f} %"
+    told = f"{_yes(above <= 1.0)}: {above:z.2f} %"
     if seeds:
         told += (
-            f" (seeds {min(seeds):.2f} to {max(seeds):.2f} %, "
-            f"{sum(seeds) / len(seeds):.2f} % in the mean)"
+            f" (seeds {min(seeds):z.2f} to {max(seeds):z.2f} %, "
+            f"{sum(seeds) / len(seeds):z.2f} % in the mean)"
         )
     yield f"{name}: at most 1 % above the best known within {EARLY:.0f} s", told
+
+
+def _above(value: float, best: float) -> float:
+    """Give per cent above the best."""
+    return 100 * (value - best) / abs(best)
 
 
 def _close(name: str, ours: Row) -> Iterator[tuple[str, str]]:
