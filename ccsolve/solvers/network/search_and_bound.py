@@ -14,7 +14,7 @@ from ccsolve.problems.network_points import feasible_point, rounded
 from ccsolve.solution import Solution
 from ccsolve.solvers.network.curves import bounding
 from ccsolve.solvers.network.exchange import kick_of, walk
-from ccsolve.solvers.network.searching.beams import Beams, Guide
+from ccsolve.solvers.network.searching.beams import FEW, MANY, Beams, Guide
 from ccsolve.solvers.network.searching.engine import Engine, engine_of
 from ccsolve.solvers.network.searching.pool import Elites, Pool
 
@@ -149,10 +149,12 @@ def _by_beams(pool: Pool, engine: Engine, rng: np.random.Generator) -> Iterator[
 
     Near this after a beam that ended at a good point that was known; after `REPEATS` of
     them in a row, a kick. After `STALE` that changed none of the good points, these are
-    dropped but for the best, and others sought. Beams aim at the most of each budget
-    that an end of theirs, or the best point, has spent.
+    dropped but for the best, and others sought. Where a beam has ended before, nothing
+    follows again. Beams aim at the most of each budget that an end of theirs, or the
+    best point, has spent.
     """
     elites, beams, repeats = Elites(ELITES), Beams(engine), 0
+    ends: set[int] = set()
     aims = np.zeros(len(engine.problem.limits))
     for turn in itertools.count():
         yield from _guided_anew(pool, turn, rng)
@@ -166,7 +168,13 @@ def _by_beams(pool: Pool, engine: Engine, rng: np.random.Generator) -> Iterator[
         start = yield from _beamed(pool, beams, good, aims, rng)
         engine.forget()
         engine.start(start)
-        is_new = yield from _polished(pool, elites, engine, turn)
+        is_new = hash(start.tobytes()) not in ends
+        if is_new:
+            ends.add(hash(start.tobytes()))
+            is_new = yield from _polished(pool, elites, engine, turn)
+        else:
+            elites.stale += 1
+            yield Step()
         if engine.value < math.inf:
             aims = np.maximum(aims, engine.problem.spent(engine.best()))
         repeats = 0 if is_new else repeats + 1
@@ -216,7 +224,8 @@ def _beamed(
     excess = pool.objective - beams.engine.problem.constant - guide.value
     if good is None:
         opened = beams.nearest(guide, 1.0, NEAR, rng)
-        return (yield from beams.beamed(guide.point, opened, guide, excess, rng))
+        return (yield from beams.beamed(guide.point, opened, guide, excess, FEW, rng))
     disputed = good.any(axis=0) & ~good.all(axis=0)
     opened = disputed | beams.nearest(guide, LOOSE, STRAYING, rng)
-    return (yield from beams.beamed(good.mean(axis=0), opened, guide, excess, rng))
+    y = good.mean(axis=0)
+    return (yield from beams.beamed(y, opened, guide, excess, MANY, rng))

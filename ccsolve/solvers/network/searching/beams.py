@@ -23,8 +23,8 @@ from ccsolve.solvers.network.searching.engine import Engine
 from ccsolve.solvers.network.searching.k_best import k_best
 from ccsolve.solvers.network.searching.priced import Priced
 
-SCOUTS, KEPT = 1_024, 16_384
-"""Partial points of a beam: for a first look at its widths, and to decide."""
+FEW, MANY = 4_096, 16_384
+"""Partial points of a beam: many where it may find the best, few to begin afresh."""
 
 TRIED = 256
 """Points of a beam that are held against the budgets."""
@@ -95,16 +95,16 @@ class Beams:
         opened: np.ndarray,
         guide: Guide,
         excess: float,
+        kept: int,
         rng: np.random.Generator,
     ) -> Generator[Step, None, np.ndarray]:
         """Give a point (n,) bool that decides the ``opened`` channels anew.
 
         The others are as y (n,) rounds; budgets are priced (`Priced`) at the widths of
-        y, then at those that a small beam found; at the end they may be broken by a
-        little. ``excess`` is what the best point loses more than the guide: so much
-        noise, over the channels that are open there, the search has to bear. Where that
-        leaves the program not convex, it bears more (`Priced.root`). O(n² + m³ +
-        `KEPT`·m²) for m channels.
+        y; at the end they may be broken by a little. ``excess`` is what the best point
+        loses more than the guide: so much noise, over the channels that are open there,
+        the search has to bear. Where that leaves the program not convex, it bears more
+        (`Priced.root`). O(n² + m³ + ``kept``·m²) for m channels.
         """
         order, net = self.engine.order, self.engine.net
         noise = max(excess, 0.0) / max(int(guide.inner.sum()), 1)
@@ -116,19 +116,15 @@ class Beams:
         stays, open_ = (y[order] > 0.5) & ~free, np.flatnonzero(free)
         if not len(open_):
             return rounded(self.engine.problem, y)
-        R, _ = self._priced(y, guide).root(open_, ridge[open_])
+        model = Priced.near(self.engine, y, guide.prices, guide.aims)
+        block, ridge = model.block(open_), ridge[open_]
+        R, _ = model.root(block, ridge)
         yield Step()
-        open_ = open_[_last_to_first(R, rng)]
+        last = _last_to_first(R, rng)
         yield Step()
-        z = y
-        for kept in (SCOUTS, KEPT):
-            model = self._priced(z, guide)
-            points = yield from _decided(model, stays, open_, ridge[open_], kept)
-            z = self._settled(points, model)
-        return z
-
-    def _priced(self, y: np.ndarray, guide: Guide) -> Priced:
-        return Priced.near(self.engine, y, guide.prices, guide.aims)
+        block, ridge = block[np.ix_(last, last)], ridge[last]
+        points = yield from _decided(model, stays, open_[last], block, ridge, kept)
+        return self._settled(points, model)
 
     def _pushes(self, guide: Guide) -> np.ndarray:
         """Give how hard a guide is held at 0 or 1 by each channel's bounds, (n,).
@@ -159,10 +155,18 @@ class Beams:
 
 
 def _decided(
-    model: Priced, stays: np.ndarray, open_: np.ndarray, ridge: np.ndarray, kept: int
+    model: Priced,
+    stays: np.ndarray,
+    open_: np.ndarray,
+    block: np.ndarray,
+    ridge: np.ndarray,
+    kept: int,
 ) -> Generator[Step, None, np.ndarray]:
-    """Give points (·, n), cheapest first, whose channels in some places are decided."""
-    R, ridge = model.root(open_, ridge)
+    """Give points (·, n), cheapest first, whose channels in some places are decided.
+
+    ``block`` (m, m) is the model's of these places, ``ridge`` (m,) what is added.
+    """
+    R, ridge = model.root(block, ridge)
     linear = model.slope(stays)[open_] - ridge
     target = -0.5 * solve_triangular(R, solve_triangular(R, linear, trans=1))
     found, _ = yield from k_best(R, target, kept, TRIED)

@@ -49,16 +49,15 @@ class Priced:
         """Give the matrix of some channels, O(m²)."""
         n, costs = self.engine.problem.n, self.costs[:, places]
         Q = self.engine.net.rows.values.reshape(n, n)
-        return Q[np.ix_(places, places)] + costs.T @ costs
+        return Q.take(places, axis=0).take(places, axis=1) + costs.T @ costs
 
     def root(
-        self, places: np.ndarray, ridge: np.ndarray
+        self, block: np.ndarray, ridge: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Give R, upper triangular, with RᵀR the block and a ridge (m,), and the ridge.
+        """Give R, upper triangular, with RᵀR a block and a ridge (m,), and the ridge.
 
         Where the block is not convex all of the ridge is raised until it is. O(m³).
         """
-        block = self.block(places)
         largest = float(np.abs(block.diagonal()).max(initial=0.0))
         scale = max(largest, float(np.abs(self.linear).max(initial=0.0))) or 1.0
         ridge = np.maximum(ridge, _LEAST * scale)
