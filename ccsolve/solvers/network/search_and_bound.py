@@ -18,7 +18,7 @@ from ccsolve.solvers.network.searching.beams import FEW, MANY, Beams, Guide
 from ccsolve.solvers.network.searching.engine import Engine, engine_of
 from ccsolve.solvers.network.searching.pool import Elites, Pool
 
-PATIENCE, BRIEF = 20_000, 1_000
+PATIENCE, BRIEF = 20_000, 300
 """Of a walk, see `exchange`: after a kick, and after a beam."""
 
 ELITES = 8

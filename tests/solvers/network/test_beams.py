@@ -223,7 +223,7 @@ def guided(engine: Engine) -> Guide:
 
 def beamed(engine: Engine, guide: Guide, opened: np.ndarray, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    return ended(Beams(engine).beamed(guide.point, opened, guide, 1.0, rng))
+    return ended(Beams(engine).beamed(guide.point, opened, guide, 1.0, 4096, rng))
 
 
 @pytest.mark.parametrize("tables", [False, True])
@@ -261,8 +261,8 @@ def test_a_curvature_that_is_not_convex_is_made_so():
     )
     engine = engine_of(bent, 0)
     model = Priced.near(engine, np.full(30, 0.5), engine.prices(), bent.limits)
-    R, ridge = model.root(np.arange(30), np.full(30, 1e-9))
     block = model.block(np.arange(30))
+    R, ridge = model.root(block, np.full(30, 1e-9))
     assert np.linalg.eigvalsh(block)[0] < -1.0
     np.testing.assert_allclose(R.T @ R, block + np.diag(ridge), atol=1e-9)
     guide, every = guided(engine), np.ones(30, dtype=bool)
@@ -317,30 +317,6 @@ def test_with_their_bounds_prices_relaxed_points_are_best_without_bounds():
     np.testing.assert_allclose(slope, 0.0, atol=1e-2 * np.abs(problem.q).max())
 
 
-def test_budgets_are_priced_again_at_the_widths_that_scouts_found(
-    monkeypatch: pytest.MonkeyPatch,
-):
-    """From widths that are far off the second beam ends within budgets more often."""
-    problem = chain([40, 30, 40], 1, coupled=True)
-    engine = engine_of(problem, 0)
-    guide, every = guided(engine), np.ones(problem.n, dtype=bool)
-    far = replace(guide, point=np.ones(problem.n))
-    rounds: list[list[bool]] = []
-    settled = Beams._settled
-
-    def noted(self: Beams, points: np.ndarray, *given: Any) -> np.ndarray:
-        z = settled(self, points, *given)
-        rounds[-1].append(problem.fits(problem.widths_of(z)))
-        return z
-
-    monkeypatch.setattr(Beams, "_settled", noted)
-    for seed in range(12):
-        rounds.append([])
-        beamed(engine, far, every, seed)
-    first, second = np.array(rounds).T
-    assert first.sum() < second.sum()
-
-
 def test_more_points_of_a_beam_are_within_a_budget_that_whole_widths_can_spend():
     """Of widths that add up to 40 and a half, half a channel is over."""
     problem = chain([40, 30, 40], 1, coupled=True)
@@ -351,7 +327,8 @@ def test_more_points_of_a_beam_are_within_a_budget_that_whole_widths_can_spend()
     open_, ridge, within = np.arange(problem.n), np.full(problem.n, 0.1), []
     for aim in (40.5, 40.0):
         model = Priced.near(engine, guide.point, guide.prices, np.array([aim]))
-        points = ended(_decided(model, stays, open_, ridge, 1_024))
+        block = model.block(open_)
+        points = ended(_decided(model, stays, open_, block, ridge, 1_024))
         within.append((points.sum(axis=1) <= 40.5).mean())
     assert guide.prices[0] > 0.0 and within[0] < 0.9 < within[1]
 
@@ -368,6 +345,27 @@ def test_a_search_that_ends_where_it_was_is_kicked(monkeypatch: pytest.MonkeyPat
     problem = chain([6, 5, 6], 0, coupled=True)
     solve(problem, "search_and_bound", time_limit=None, step_limit=400)
     assert sum(kicks) > 1
+
+
+def test_nothing_follows_again_where_a_beam_has_ended(monkeypatch: pytest.MonkeyPatch):
+    starts: list[bytes] = []
+    followed: list[bytes] = []
+    beamed, polished = search_and_bound._beamed, search_and_bound._polished
+
+    def noted(*given: Any) -> Any:
+        z = yield from beamed(*given)
+        starts.append(z.tobytes())
+        return z
+
+    def told(*given: Any) -> Any:
+        followed.append(starts[-1])
+        return (yield from polished(*given))
+
+    monkeypatch.setattr(search_and_bound, "_beamed", noted)
+    monkeypatch.setattr(search_and_bound, "_polished", told)
+    problem = chain([6, 5, 6], 0, coupled=True)
+    solve(problem, "search_and_bound", time_limit=None, step_limit=400)
+    assert followed == list(dict.fromkeys(starts)) and len(followed) < len(starts)
 
 
 def tangled(sizes: list[int]) -> NetworkSelection:
