@@ -154,7 +154,6 @@ def _by_beams(pool: Pool, engine: Engine, rng: np.random.Generator) -> Iterator[
     best point, has spent.
     """
     elites, beams, repeats = Elites(ELITES), Beams(engine), 0
-    ends: set[int] = set()
     aims = np.zeros(len(engine.problem.limits))
     for turn in itertools.count():
         yield from _guided_anew(pool, turn, rng)
@@ -166,15 +165,11 @@ def _by_beams(pool: Pool, engine: Engine, rng: np.random.Generator) -> Iterator[
         good = np.array([z for _, z in elites.points]) if between else None
         aims = np.maximum(aims, engine.problem.spent(np.asarray(pool.x)))
         start = yield from _beamed(pool, beams, good, aims, rng)
-        engine.forget()
-        engine.start(start)
-        is_new = hash(start.tobytes()) not in ends
+        is_new = elites.begin(start)
         if is_new:
-            ends.add(hash(start.tobytes()))
+            engine.forget()
+            engine.start(start)
             is_new = yield from _polished(pool, elites, engine, turn)
-        else:
-            elites.stale += 1
-            yield Step()
         if engine.value < math.inf:
             aims = np.maximum(aims, engine.problem.spent(engine.best()))
         repeats = 0 if is_new else repeats + 1
