@@ -35,10 +35,10 @@ from `benchmarks/results/network.jsonl`. {facts}
   the form's factor, widths multiplied as they are; "linearised": a variable for each
   product of channels. "block Lagrangian": the bound that leaves all of the blocks to
   the groups, the rest made convex by a multiple of the identity.
-  `ccsolve exchange`, `tabu` and `local_search` are the searches alone. "six seeds" is
-  `search_and_bound` six times, one after the other: where the search is random, what
-  one run comes to is no measure of what it had after five seconds. Goals
-  are judged by seed 0; beside it stands what the six had after five seconds of each.
+  `ccsolve exchange`, `tabu` and `local_search` are the searches alone. "6 seeds" and
+  "24 seeds" are `search_and_bound` so many times, one after the other, for 25 and for 5
+  seconds each: where the search is random, what one run comes to says little. Goals are
+  judged by seed 0; beside it stands what the 24 had after five seconds.
 
 ![Points and bounds over time](figures/{figure})
 """

@@ -15,7 +15,7 @@ OURS, OTHERS, SEARCHES, LARGE = 60.0, 25.0, 5.0, 100.0
 """Seconds of our method on the first and the coupled case, on others, of the searches
 alone, and of ours on the largest case."""
 
-SEEDED = 150.0
+SEEDED = {"ccsolve, 6 seeds": 150.0, "ccsolve, 24 seeds": 24 * EARLY}
 """Seconds of our method on real coupled cases, shared by several seeds."""
 
 LAGRANGIAN = 10.0
@@ -32,8 +32,8 @@ def limit_of(case: Case, contender: str) -> float | None:
     """Give the seconds of a contender on a case; None for not at all."""
     if case.name == SIZE:
         return LARGE if contender.endswith(("search_and_bound", "greedy")) else None
-    if contender == "ccsolve, six seeds":
-        return SEEDED if case.cross else None
+    if contender in SEEDED:
+        return SEEDED[contender] if case.cross else None
     if contender.startswith("ccsolve"):
         if not contender.endswith("search_and_bound"):
             return SEARCHES
