@@ -114,7 +114,7 @@ def test_the_page_tells_what_of_a_core_each_had():
 
 def test_seeds_in_turn_hold_the_best_of_each():
     problem = chain([12, 14, 12], 0, coupled=True)
-    run = CONTENDERS["ccsolve, six seeds"](problem, 3.0)
+    run = CONTENDERS["ccsolve, 6 seeds"](problem, 3.0)
     assert run.x is not None
     values = [value for _, value, _ in run.trace if value is not None]
     assert problem.objective(run.x) == pytest.approx(min(values))

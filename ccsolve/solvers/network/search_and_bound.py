@@ -14,12 +14,17 @@ from ccsolve.problems.network_points import feasible_point, rounded
 from ccsolve.solution import Solution
 from ccsolve.solvers.network.curves import bounding
 from ccsolve.solvers.network.exchange import kick_of, walk
-from ccsolve.solvers.network.searching.beams import FEW, MANY, Beams, Guide
+from ccsolve.solvers.network.searching.beams import Beams, Guide
 from ccsolve.solvers.network.searching.engine import Engine, engine_of
 from ccsolve.solvers.network.searching.pool import Elites, Pool
 
 PATIENCE, BRIEF = 20_000, 300
-"""Of a walk, see `exchange`: after a kick, and after a beam."""
+"""Of a walk, see `exchange`: after a kick, and where beams search, after either."""
+
+KEPT_NEAR, KEPT_BETWEEN = 4_096, 16_384
+"""Partial points of beams: near a relaxed point, and between good ones. The first give
+what the others choose between: better more of them than better ones.
+"""
 
 ELITES = 8
 """Good points that are kept; once there are so many, beams open what they dispute."""
@@ -149,9 +154,8 @@ def _by_beams(pool: Pool, engine: Engine, rng: np.random.Generator) -> Iterator[
 
     Near this after a beam that ended at a good point that was known; after `REPEATS` of
     them in a row, a kick. After `STALE` that changed none of the good points, these are
-    dropped but for the best, and others sought. Where a beam has ended before, nothing
-    follows again. Beams aim at the most of each budget that an end of theirs, or the
-    best point, has spent.
+    dropped but for the best, and others sought. Beams aim at the most of each budget
+    that an end of theirs, or the best point, has spent.
     """
     elites, beams, repeats = Elites(ELITES), Beams(engine), 0
     aims = np.zeros(len(engine.problem.limits))
@@ -165,11 +169,9 @@ def _by_beams(pool: Pool, engine: Engine, rng: np.random.Generator) -> Iterator[
         good = np.array([z for _, z in elites.points]) if between else None
         aims = np.maximum(aims, engine.problem.spent(np.asarray(pool.x)))
         start = yield from _beamed(pool, beams, good, aims, rng)
-        is_new = elites.begin(start)
-        if is_new:
-            engine.forget()
-            engine.start(start)
-            is_new = yield from _polished(pool, elites, engine, turn)
+        engine.forget()
+        engine.start(start)
+        is_new = yield from _polished(pool, elites, engine, turn)
         if engine.value < math.inf:
             aims = np.maximum(aims, engine.problem.spent(engine.best()))
         repeats = 0 if is_new else repeats + 1
@@ -218,9 +220,9 @@ def _beamed(
     guide = Guide(pool.guide, pool.prices, pool.relaxed, aims)
     excess = pool.objective - beams.engine.problem.constant - guide.value
     if good is None:
-        opened = beams.nearest(guide, 1.0, NEAR, rng)
-        return (yield from beams.beamed(guide.point, opened, guide, excess, FEW, rng))
-    disputed = good.any(axis=0) & ~good.all(axis=0)
-    opened = disputed | beams.nearest(guide, LOOSE, STRAYING, rng)
-    y = good.mean(axis=0)
-    return (yield from beams.beamed(y, opened, guide, excess, MANY, rng))
+        y, kept, opened = guide.point, KEPT_NEAR, beams.nearest(guide, 1.0, NEAR, rng)
+    else:
+        y, kept = good.mean(axis=0), KEPT_BETWEEN
+        disputed = good.any(axis=0) & ~good.all(axis=0)
+        opened = disputed | beams.nearest(guide, LOOSE, STRAYING, rng)
+    return (yield from beams.beamed(y, opened, guide, excess, kept, rng))

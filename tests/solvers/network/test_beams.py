@@ -347,27 +347,6 @@ def test_a_search_that_ends_where_it_was_is_kicked(monkeypatch: pytest.MonkeyPat
     assert sum(kicks) > 1
 
 
-def test_nothing_follows_again_where_a_beam_has_ended(monkeypatch: pytest.MonkeyPatch):
-    starts: list[bytes] = []
-    followed: list[bytes] = []
-    beamed, polished = search_and_bound._beamed, search_and_bound._polished
-
-    def noted(*given: Any) -> Any:
-        z = yield from beamed(*given)
-        starts.append(z.tobytes())
-        return z
-
-    def told(*given: Any) -> Any:
-        followed.append(starts[-1])
-        return (yield from polished(*given))
-
-    monkeypatch.setattr(search_and_bound, "_beamed", noted)
-    monkeypatch.setattr(search_and_bound, "_polished", told)
-    problem = chain([6, 5, 6], 0, coupled=True)
-    solve(problem, "search_and_bound", time_limit=None, step_limit=400)
-    assert followed == list(dict.fromkeys(starts)) and len(followed) < len(starts)
-
-
 def tangled(sizes: list[int]) -> NetworkSelection:
     """A chain whose removals can cancel in many ways: the rank of Q is low."""
     made = chain(sizes, coupled=True)
@@ -380,9 +359,15 @@ def tangled(sizes: list[int]) -> NetworkSelection:
 def test_beams_go_between_good_points_once_there_are_enough(
     monkeypatch: pytest.MonkeyPatch,
 ):
+    """There with more of the points that they keep."""
     seen: list[int] = []
+    kept: list[int] = []
     guides: set[bytes] = set()
-    beamed = search_and_bound._beamed
+    beamed, one = search_and_bound._beamed, Beams.beamed
+
+    def counted(self: Beams, *given: Any) -> Any:
+        kept.append(given[-2])
+        return one(self, *given)
 
     def noted(pool: Pool, beams: Beams, good: Any, aims: Any, rng: Any) -> Any:
         seen.append(0 if good is None else len(good))
@@ -392,10 +377,13 @@ def test_beams_go_between_good_points_once_there_are_enough(
     # The kernels compile by a small network of their own, once a process.
     solve(tangled([6, 5, 6]), "search_and_bound", time_limit=None, step_limit=1)
     monkeypatch.setattr(search_and_bound, "_beamed", noted)
+    monkeypatch.setattr(Beams, "beamed", counted)
     monkeypatch.setattr(search_and_bound, "ELITES", 3)
     solve(tangled([60, 50, 60]), "search_and_bound", time_limit=None, step_limit=500)
     assert set(seen) == {0, 3} and set(seen[:3]) == {0}
     assert len(guides) > 1
+    near, between = search_and_bound.KEPT_NEAR, search_and_bound.KEPT_BETWEEN
+    assert kept == [between if good else near for good in seen] and near < between
 
 
 def test_beams_aim_at_what_has_been_spent(monkeypatch: pytest.MonkeyPatch):

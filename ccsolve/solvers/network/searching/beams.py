@@ -23,9 +23,6 @@ from ccsolve.solvers.network.searching.engine import Engine
 from ccsolve.solvers.network.searching.k_best import k_best
 from ccsolve.solvers.network.searching.priced import Priced
 
-FEW, MANY = 4_096, 16_384
-"""Partial points of a beam: many where it may find the best, few to begin afresh."""
-
 TRIED = 256
 """Points of a beam that are held against the budgets."""
 
@@ -118,7 +115,7 @@ class Beams:
             return rounded(self.engine.problem, y)
         model = Priced.near(self.engine, y, guide.prices, guide.aims)
         block, ridge = model.block(open_), ridge[open_]
-        R, _ = model.root(block, ridge)
+        R, ridge = model.root(block, ridge)
         yield Step()
         last = _last_to_first(R, rng)
         yield Step()

@@ -59,25 +59,16 @@ class Elites:
     ----------
     points : (value, (n,) bool), the least value first.
     stale : how many in a row changed nothing about them.
-    begun : where the ways to them, or to others, have begun, by hash.
     """
 
     size: int
     points: list[tuple[float, np.ndarray]] = field(default_factory=list)
     stale: int = 0
-    begun: set[int] = field(default_factory=set)
 
     @property
     def is_full(self) -> bool:
         """Say whether as many as may be are there."""
         return len(self.points) == self.size
-
-    def begin(self, z: np.ndarray) -> bool:
-        """Say whether no way to a good point has begun at z yet; else z is stale."""
-        known = len(self.begun)
-        self.begun.add(hash(z.tobytes()))
-        self.stale += len(self.begun) == known
-        return len(self.begun) > known
 
     def add(self, value: float, z: np.ndarray) -> bool:
         """Take a point in, and say whether it is new; the worst goes if too many."""

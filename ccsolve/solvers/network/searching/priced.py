@@ -49,7 +49,7 @@ class Priced:
         """Give the matrix of some channels, O(m²)."""
         n, costs = self.engine.problem.n, self.costs[:, places]
         Q = self.engine.net.rows.values.reshape(n, n)
-        return Q.take(places, axis=0).take(places, axis=1) + costs.T @ costs
+        return Q[np.ix_(places, places)] + costs.T @ costs
 
     def root(
         self, block: np.ndarray, ridge: np.ndarray
